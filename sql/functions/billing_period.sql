@@ -1,0 +1,16 @@
+-- The billing period that holds `moment`: half-open, from billing_day 00:00 in the tenant's time zone.
+-- Days 29 to 31 clamp to the end of a shorter month, always from the anchor day, never from the period before.
+-- Starts are compared as instants, not as local times: a night of daylight saving may repeat or skip a midnight.
+-- Three candidates suffice: the anchor of the local month, of the one before and of the one after.
+create or replace function billing_period(moment timestamptz, billing_day int, timezone text)
+returns table (period_start timestamptz, period_end timestamptz)
+language sql stable parallel safe
+as $$
+  with anchors as (
+    select (month + (least(billing_day, extract(day from month + interval '1 month - 1 day')::int) - 1) * interval '1 day')
+           at time zone timezone as anchor
+    from generate_series(-1, 2) as step,
+         lateral (select date_trunc('month', moment at time zone timezone) + step * interval '1 month' as month) as months
+  )
+  select max(anchor) filter (where anchor <= moment), min(anchor) filter (where anchor > moment) from anchors
+$$;
