@@ -1,0 +1,118 @@
+import { z } from 'zod'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/** A setting is wrong; the message holds one line per mistake. */
+export class ConfigError extends Error {}
+
+const url = (protocols: RegExp, example: string) =>
+  z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional()
+const whole = (min: number, max: number, fallback: number) => {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z
+    .string()
+    .regex(/^\d+$/, error)
+    .transform(Number)
+    .pipe(z.number().min(min, error).max(max, error))
+    .default(fallback)
+}
+const flag = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .default('false')
+  .transform((text) => text === 'true')
+
+/** Every setting, its default and its range: the one list README's table is checked against. */
+export const Settings = z.object({
+  DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host:5432/flagmeter').describe(
+    'PostgreSQL 15 or newer; without it, the database that `flagmeter up` runs',
+  ),
+  DATABASE_POOL_SIZE: whole(1, 1000, 10).describe('connections to PostgreSQL per process, at most'),
+  VALKEY_URL: url(/^(redis|valkey)s?$/, 'redis://host:6379').describe(
+    'Valkey or Redis 6.2 or newer; without it, events go straight to PostgreSQL',
+  ),
+  VALKEY_TIMEOUT_MS: whole(10, 60_000, 1000).describe('after this long, an answer of Valkey counts as unknown'),
+  PORT: whole(0, 65_535, 3000).describe('where the HTTP handlers listen; `API_PORT` works too'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('the address they bind; only loopback, until keys exist'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be one of trace, debug, info, warn, error, fatal, silent',
+    })
+    .default('info')
+    .describe('least severe level that is logged; successful requests log at `debug`'),
+  QUEUE_NAME: z.string().min(1).max(200).default('events').describe('key of the Valkey stream'),
+  WORKER_CONCURRENCY: whole(1, 64, 4).describe('batches a worker records at the same time'),
+  CLAIM_IDLE_MS: whole(100, 3_600_000, 15_000).describe(
+    'after this long, the entries of a silent consumer are taken over; longer than a statement may take (5 s)',
+  ),
+  AUTO_CREATE_TENANTS: flag.describe('an event of an unknown tenant creates the tenant'),
+  EVENT_MAX_AGE_DAYS: whole(1, 3650, 35).describe('how far back the timestamp of an event may lie'),
+  EVENT_MAX_AHEAD_SECONDS: whole(0, 86_400, 300).describe('how far ahead the timestamp of an event may lie'),
+  EVENT_RETENTION_DAYS: whole(1, 36_500, 42).describe(
+    'how long raw events are kept; at least 7 days more than the age',
+  ),
+  REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a client may take to send a request'),
+  DRAIN_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a stopping process waits for work in hand'),
+  FLAGMETER_DIR: z.string().min(1).default('.flagmeter').describe('folder of the embedded database'),
+  FLAGMETER_URL: url(/^https?$/, 'http://127.0.0.1:3000').describe(
+    'the server that `send`, `usage` and `load` talk to; default: the local `flagmeter up`',
+  ),
+})
+
+/** The parsed settings, in the units their names say. */
+export interface Config {
+  databaseUrl?: string
+  databasePoolSize: number
+  valkeyUrl?: string
+  valkeyTimeoutMs: number
+  port: number
+  host: string
+  logLevel: string
+  queueName: string
+  workerConcurrency: number
+  claimIdleMs: number
+  autoCreateTenants: boolean
+  eventMaxAgeMs: number
+  eventMaxAheadMs: number
+  eventRetentionMs: number
+  requestTimeoutMs: number
+  drainTimeoutMs: number
+  dir: string
+  url?: string
+}
+
+/**
+ * Parses the environment. An empty variable counts as unset (compose passes those).
+ * @throws ConfigError that names every mistake, never a value: a URL holds a password.
+ */
+export function parseConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = Settings.safeParse({ ...given, PORT: given.PORT ?? given.API_PORT })
+  const mistakes = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
+  if (parsed.success && parsed.data.EVENT_RETENTION_DAYS < parsed.data.EVENT_MAX_AGE_DAYS + 7) {
+    mistakes.push(
+      'EVENT_RETENTION_DAYS must be at least EVENT_MAX_AGE_DAYS + 7, or a late copy of an event counts twice',
+    )
+  }
+  if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
+  const s = parsed.data
+  return {
+    ...(s.DATABASE_URL && { databaseUrl: s.DATABASE_URL }),
+    databasePoolSize: s.DATABASE_POOL_SIZE,
+    ...(s.VALKEY_URL && { valkeyUrl: s.VALKEY_URL.replace(/^valkey/, 'redis') }),
+    valkeyTimeoutMs: s.VALKEY_TIMEOUT_MS,
+    port: s.PORT,
+    host: s.HOST,
+    logLevel: s.LOG_LEVEL,
+    queueName: s.QUEUE_NAME,
+    workerConcurrency: s.WORKER_CONCURRENCY,
+    claimIdleMs: s.CLAIM_IDLE_MS,
+    autoCreateTenants: s.AUTO_CREATE_TENANTS,
+    eventMaxAgeMs: s.EVENT_MAX_AGE_DAYS * DAY_MS,
+    eventMaxAheadMs: s.EVENT_MAX_AHEAD_SECONDS * 1000,
+    eventRetentionMs: s.EVENT_RETENTION_DAYS * DAY_MS,
+    requestTimeoutMs: s.REQUEST_TIMEOUT_MS,
+    drainTimeoutMs: s.DRAIN_TIMEOUT_MS,
+    dir: s.FLAGMETER_DIR,
+    ...(s.FLAGMETER_URL && { url: s.FLAGMETER_URL }),
+  }
+}

@@ -1,0 +1,51 @@
+import { type Logger, pino } from 'pino'
+import type { Config } from './config.ts'
+import { type Database, openDatabase } from './database.ts'
+import { type Intake, openIntake } from './intake.ts'
+import { type Metrics, openMetrics } from './metrics.ts'
+import { type TenantDirectory, openTenants } from './tenants.ts'
+import { type Valkey, openValkey } from './valkey.ts'
+
+/** What every handler works with. Tests replace fields; nothing reaches for a global. */
+export interface Context {
+  config: Config
+  log: Logger
+  metrics: Metrics
+  database: Database
+  /** Absent without VALKEY_URL. */
+  valkey?: Valkey
+  tenants: TenantDirectory
+  intake: Intake
+  /** Milliseconds since 1970. */
+  clock: () => number
+}
+
+export interface OpenContext {
+  ctx: Context
+  /** Closes what was opened, last first. */
+  release: () => Promise<void>
+}
+
+/** The composition root: opens everything a process needs. A store that is away is no error here: handlers cope. */
+export async function openContext(config: Config, overrides: Partial<Context> = {}): Promise<OpenContext> {
+  const log = overrides.log ?? pino({ level: config.logLevel, base: null })
+  const metrics = overrides.metrics ?? openMetrics()
+  const clock = overrides.clock ?? Date.now
+  const database = overrides.database ?? openDatabase(config)
+  const valkey =
+    overrides.valkey ??
+    (config.valkeyUrl ? await openValkey({ ...config, valkeyUrl: config.valkeyUrl }, log) : undefined)
+  metrics.valkeyUp.set(valkey?.status === 'ready' ? 1 : 0)
+  valkey?.on('ready', () => metrics.valkeyUp.set(1))
+  valkey?.on('close', () => metrics.valkeyUp.set(0))
+  const tenants = overrides.tenants ?? openTenants(database, { autoCreate: config.autoCreateTenants, clock })
+  const base = { config, log, metrics, clock, database, tenants, ...(valkey && { valkey }) }
+  const intake = overrides.intake ?? openIntake(base)
+  return {
+    ctx: { ...base, intake },
+    async release() {
+      valkey?.disconnect()
+      await database.end({ timeout: 5 })
+    },
+  }
+}

@@ -1,0 +1,70 @@
+import postgres from 'postgres'
+import type { Config } from './config.ts'
+
+/** A pool of PostgreSQL connections. bigint columns arrive as numbers: token sums stay far below 2^53. */
+export type Database = postgres.Sql<{ bigint: number }>
+
+/** Far longer than a batch takes (25 ms), shorter than the idle time after which a batch is claimed by another. */
+const STATEMENT_TIMEOUT_MS = 5_000
+/** The server ends a statement by itself; this much later the connection counts as dead. */
+const ANSWER_GRACE_MS = 1_000
+
+/** The database did not answer in time: whether the statement took effect is unknown. */
+export class DatabaseTimeout extends Error {
+  readonly code = 'ANSWER_TIMEOUT'
+}
+
+/** Opens a pool; connections are made when first used. */
+export function openDatabase(
+  config: Pick<Config, 'databaseUrl' | 'databasePoolSize'>,
+  statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+): Database {
+  return postgres(config.databaseUrl ?? '', {
+    max: config.databasePoolSize,
+    connect_timeout: 5,
+    idle_timeout: 60,
+    // The default pauses up to 20 s between attempts, and whoever asks meanwhile waits as long.
+    backoff: (attempts: number) => Math.min(0.05 * 2 ** attempts, 1),
+    onnotice: () => {},
+    connection: { application_name: 'flagmeter', TimeZone: 'UTC', statement_timeout: statementTimeoutMs },
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+  })
+}
+
+/**
+ * Runs one prepared statement.
+ * @throws postgres.PostgresError from the server, DatabaseTimeout, or a connection error (see `isUnavailable`)
+ */
+export async function query<Row extends object>(
+  database: Database,
+  text: string,
+  args: unknown[] = [],
+): Promise<Row[]> {
+  const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => {
+        pending.cancel()
+        reject(new DatabaseTimeout('the database did not answer in time'))
+      },
+      Number(database.options.connection.statement_timeout) + ANSWER_GRACE_MS,
+    )
+  })
+  try {
+    return await Promise.race([pending, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The SQLSTATE of an error from the server, or the code of a connection error. */
+export const errorCode = (error: unknown): string => (error as { code?: string }).code ?? ''
+
+/** The database can't be reached or can't work now; the same statement may succeed later. */
+export function isUnavailable(error: unknown): boolean {
+  const code = errorCode(error)
+  // 08 connection, 53 resources, 57 operator intervention (shutdown, statement timeout), 25006 read-only, 58 system,
+  // 3D000/3F000/42P01/42883 no database or schema yet: not migrated.
+  return /^(08|53|57|58)...$|^(25006|3D000|3F000|42P01|42883)$|^E[A-Z]+$|^CONNECT|^ANSWER_TIMEOUT$/.test(code)
+}

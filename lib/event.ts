@@ -1,0 +1,76 @@
+import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import type { FieldError } from './problem.ts'
+
+/** Largest number of tokens one event may report. */
+export const MAX_TOKENS = 1_000_000_000
+const TOKENS_RANGE = `must be a whole number from 1 to ${MAX_TOKENS}`
+
+/** The message of a field that has the wrong type, or none at all. */
+export const must = (message: string) => ({
+  error: (issue: { input?: unknown }) => (issue.input === undefined ? 'is required' : message),
+})
+
+/** Printable, well-formed Unicode: no control character (PostgreSQL can't hold NUL) and no lone surrogate. */
+export const text = (max: number) =>
+  z
+    .string(must('must be a string'))
+    .min(1, 'must not be empty')
+    .max(max, `must be at most ${max} characters long`)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters or broken surrogates')
+
+/** A tenant's name or id. */
+export const TenantRef = text(200)
+export const Feature = text(200)
+
+export const Timestamp = z.iso.datetime({
+  offset: true,
+  error: 'must be an RFC 3339 timestamp like 2026-01-31T12:00:00Z',
+})
+
+/** One event as a client sends it. */
+export const EventInput = z.strictObject(
+  {
+    /** Name or id. */
+    tenant: TenantRef,
+    feature: Feature,
+    tokens: z.number(must(TOKENS_RANGE)).int(TOKENS_RANGE).min(1, TOKENS_RANGE).max(MAX_TOKENS, TOKENS_RANGE),
+    /** The dedupe key: a UUID is used as it is, anything else is mapped to one. */
+    id: text(200).optional(),
+    /** When it happened; default: now. */
+    timestamp: Timestamp.optional(),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object' : undefined) },
+)
+export type EventInput = z.infer<typeof EventInput>
+
+/** An accepted event, as it travels through the stream and into PostgreSQL. Times are milliseconds since 1970. */
+export const Event = z.object({
+  tenantId: z.uuid(),
+  id: z.guid(),
+  feature: z.string(),
+  tokens: z.number(),
+  createdAt: z.number(),
+  receivedAt: z.number(),
+})
+export type Event = z.infer<typeof Event>
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** The text as a lower-case UUID, or null when it is none. */
+export const asUuid = (value: string): string | null => (UUID.test(value) ? value.toLowerCase() : null)
+
+/** The event id for what a client sent: its UUID, a UUIDv5 (RFC 9562) of its text in the tenant's namespace, or a new UUIDv7. */
+export const eventId = (tenantId: string, id: string | undefined): string =>
+  id === undefined ? uuidv7() : (asUuid(id) ?? uuidv5(id, tenantId))
+
+/** The mistakes of input that does not fit its schema, one per field; unknown fields by their names. */
+export function fieldErrors(error: z.ZodError): FieldError[] {
+  return error.issues.flatMap((issue): FieldError[] => {
+    const at = issue.path.map(String)
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({ field: [...at, key].join('.'), detail: 'is not a known field' }))
+    }
+    return [{ field: at.join('.'), detail: issue.message }]
+  })
+}

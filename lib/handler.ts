@@ -1,0 +1,101 @@
+import type { z } from 'zod'
+import type { Context } from './context.ts'
+
+/** What an endpoint sends back: a JSON value or a text, never both. */
+export interface Answer {
+  status: number
+  json?: unknown
+  text?: string
+  headers?: Record<string, string>
+}
+
+/** Who may call: anyone, or a key with this scope. Until keys exist, the server answers loopback alone. */
+export type Access = 'none' | 'ingest' | 'read' | 'admin'
+
+/** What `handle` gets: input that fits the schemas. */
+export interface Call<Params, Query, Body> {
+  params: Params
+  query: Query
+  body: Body
+  /** The header of that lower-case name. */
+  header: (name: string) => string | undefined
+}
+
+/** A line of NDJSON, or a body, that is not JSON. Kept in its place, so that it costs only itself. */
+export class InvalidJson {
+  readonly detail: string
+  constructor(detail: string) {
+    this.detail = detail
+  }
+}
+
+/** One endpoint: what it answers to, who may call it, the shapes of its input, and one function. */
+export interface HttpHandler<
+  Params extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+> {
+  kind: 'http'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Like `/api/usage/:tenant`. */
+  path: string
+  auth: Access
+  params?: Params
+  query?: Query
+  /** Without a schema, no body is read. */
+  body?: Body
+  /** Largest body in bytes; default 64 KiB. */
+  maxBodyBytes?: number
+  /** Takes `application/x-ndjson` too; the body is then an array with a value, or InvalidJson, per line. */
+  ndjson?: boolean
+  handle(ctx: Context, call: Call<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<Answer> | Answer
+}
+
+/** Declares an endpoint; a handler file's default export. */
+export const handler = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+  endpoint: Omit<HttpHandler<P, Q, B>, 'kind'>,
+): HttpHandler<P, Q, B> => ({ kind: 'http', ...endpoint })
+
+/** An entry of a Valkey stream: its id and its payload. */
+export interface Message {
+  id: string
+  payload: string
+}
+
+/** A consumer of a Valkey stream. When `consume` resolves, the messages are acknowledged and deleted. */
+export interface StreamConsumer {
+  kind: 'stream'
+  /** The consumer group. */
+  group: string
+  /** Entries read at once, at most. */
+  batchSize: number
+  /** Throws when the messages must be tried again: the loop then pauses and keeps them. */
+  consume(ctx: Context, messages: Message[]): Promise<void>
+}
+
+/** Declares a stream consumer; a handler file's default export. */
+export const streamConsumer = (consumer: Omit<StreamConsumer, 'kind'>): StreamConsumer => ({
+  kind: 'stream',
+  ...consumer,
+})
+
+/** A consumer of a table: called again and again, `everyMs` apart. */
+export interface TableConsumer {
+  kind: 'table'
+  everyMs: number
+  /** Does what is due and returns. A failure is logged, and the next round tries again. */
+  consume(ctx: Context, stop: AbortSignal): Promise<void>
+}
+
+/** Declares a table consumer; a handler file's default export. */
+export const tableConsumer = (consumer: Omit<TableConsumer, 'kind'>): TableConsumer => ({ kind: 'table', ...consumer })
+
+export type Consumer = StreamConsumer | TableConsumer
+export type Handler = HttpHandler | Consumer
+
+/** A JSON answer. */
+export const json = (status: number, value: unknown, headers?: Record<string, string>): Answer => ({
+  status,
+  json: value,
+  ...(headers && { headers }),
+})

@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto'
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import type { Duplex } from 'node:stream'
+import findMyWay from 'find-my-way'
+import type { z } from 'zod'
+import { parseBody, readBody } from './_body.ts'
+import type { Context } from './context.ts'
+import { isUnavailable } from './database.ts'
+import { fieldErrors } from './event.ts'
+import type { Answer, HttpHandler } from './handler.ts'
+import { Problem, type ProblemCode, invalidInput, problemDocument } from './problem.ts'
+
+const DEFAULT_BODY_BYTES = 64 * 1024
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/**
+ * The HTTP adapter: everything that every endpoint needs, so that a handler sees only checked input.
+ * Each request gets an id, at most one answer, one metric and one log line.
+ */
+export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server {
+  const router = findMyWay({ maxParamLength: 600, ignoreTrailingSlash: true })
+  for (const endpoint of handlers) router.on(endpoint.method, endpoint.path, () => {}, endpoint)
+
+  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const startedAt = performance.now()
+    const method = req.method === 'HEAD' ? 'GET' : (req.method as HttpHandler['method'])
+    const match = router.find(method, req.url!)
+    const endpoint = match?.store as HttpHandler | undefined
+    const requestId = requestIdOf(req)
+    let reply: Answer
+    try {
+      if (!match || !endpoint) throw noRoute(req.url!)
+      const body =
+        endpoint.body &&
+        parseBody(req, await readBody(req, endpoint.maxBodyBytes ?? DEFAULT_BODY_BYTES), endpoint.ndjson ?? false)
+      reply = await endpoint.handle(ctx, {
+        params: endpoint.params && check(endpoint.params, match.params),
+        query: endpoint.query && check(endpoint.query, match.searchParams),
+        body: endpoint.body && check(endpoint.body, body),
+        header: (name) => req.headers[name] as string | undefined,
+      })
+    } catch (error) {
+      if (req.destroyed && !req.complete) return // the client went away: nobody is left to answer
+      reply = problemAnswer(ctx, error, requestId)
+    }
+    send(res, reply, requestId, server.listening)
+    report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
+  }
+
+  function noRoute(url: string): Problem {
+    const allowed = METHODS.filter((method) => router.find(method, url))
+    if (allowed.length === 0) return new Problem('not_found')
+    return new Problem(
+      'method_not_allowed',
+      { detail: `allowed: ${allowed.join(', ')}` },
+      { allow: allowed.join(', ') },
+    )
+  }
+
+  const server = createServer(
+    {
+      requestTimeout: ctx.config.requestTimeoutMs,
+      headersTimeout: ctx.config.requestTimeoutMs,
+      connectionsCheckingInterval: 500,
+      keepAliveTimeout: 75_000, // longer than the proxies in front keep theirs, or they send into a closing connection
+      noDelay: true,
+    },
+    (req, res) => {
+      answer(req, res).catch((error: unknown) => {
+        ctx.log.error({ err: error }, 'could not answer')
+        res.destroy()
+      })
+    },
+  )
+  server.on('clientError', answerBrokenRequest)
+  return server
+}
+
+/** Stops listening, lets requests in hand finish, and cuts off what has not finished after `timeoutMs`. */
+export async function closeHttpServer(server: Server, timeoutMs: number): Promise<void> {
+  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+  })
+  clearTimeout(timer)
+}
+
+function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw new Problem('invalid_request', invalidInput(fieldErrors(parsed.error)))
+  return parsed.data
+}
+
+/** A caller's own request id, if it is harmless, else a new one. */
+function requestIdOf(req: IncomingMessage): string {
+  const given = req.headers['x-request-id']
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+function problemAnswer(ctx: Context, error: unknown, requestId: string): Answer {
+  const problem = error instanceof Problem ? error : unexpected(ctx, error, requestId)
+  const document = problemDocument(problem.code, problem.extra)
+  return {
+    status: document.status,
+    json: document,
+    headers: { ...problem.headers, 'content-type': 'application/problem+json' },
+  }
+}
+
+/** What a store or a bug threw. The log knows what it was; the answer does not say. */
+function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
+  if (isUnavailable(error)) {
+    ctx.log.warn({ requestId, reason: (error as Error).message }, 'the database is unavailable')
+    return new Problem('unavailable', { detail: 'the database does not answer; try again' }, { 'retry-after': '1' })
+  }
+  ctx.log.error({ requestId, err: error }, 'request failed')
+  return new Problem('internal', { detail: `see the log for request ${requestId}` })
+}
+
+function send(res: ServerResponse, reply: Answer, requestId: string, keepAlive: boolean): void {
+  const text = reply.text ?? JSON.stringify(reply.json)
+  res.writeHead(reply.status, {
+    'content-type': 'application/json',
+    ...reply.headers,
+    'content-length': Buffer.byteLength(text),
+    'x-request-id': requestId,
+    ...(!keepAlive && { connection: 'close' }),
+  })
+  res.end(text)
+}
+
+function report(ctx: Context, route: string, method: string, status: number, requestId: string, ms: number): void {
+  ctx.metrics.httpSeconds.observe({ method, route, status }, ms / 1000)
+  const level = status >= 500 ? 'error' : status >= 400 ? 'info' : 'debug'
+  if (ctx.log.isLevelEnabled(level))
+    ctx.log[level]({ requestId, method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
+}
+
+const BROKEN: Record<string, ProblemCode> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+}
+
+/** Answers what never became a request: broken HTTP, or one that came too slowly. The connection ends with it. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const document = problemDocument(BROKEN[error.code ?? ''] ?? 'malformed_http')
+  const body = JSON.stringify(document)
+  socket.end(
+    `HTTP/1.1 ${document.status} ${document.code}\r\ncontent-type: application/problem+json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,77 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+
+export type Metrics = ReturnType<typeof openMetrics>
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** The metrics of one process, in a registry of their own. Labels are bounded: never a tenant's name. */
+export function openMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  return {
+    registry,
+    httpSeconds: new Histogram({
+      name: 'http_request_duration_seconds',
+      help: 'Time from the request line to the end of the answer',
+      labelNames: ['method', 'route', 'status'],
+      buckets: SECONDS,
+      registers,
+    }),
+    accepted: new Counter({
+      name: 'flagmeter_events_accepted_total',
+      help: 'Events made durable, by the path they took',
+      labelNames: ['path'],
+      registers,
+    }),
+    intakeBatch: new Histogram({
+      name: 'flagmeter_intake_batch_events',
+      help: 'Events per durable write',
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000],
+      registers,
+    }),
+    streamFailures: new Counter({
+      name: 'flagmeter_stream_write_failures_total',
+      help: 'Writes to Valkey that failed or timed out and went to PostgreSQL instead',
+      registers,
+    }),
+    recorded: new Counter({
+      name: 'flagmeter_events_recorded_total',
+      help: 'Events counted for the first time',
+      registers,
+    }),
+    duplicates: new Counter({
+      name: 'flagmeter_events_duplicate_total',
+      help: 'Events that had been counted before',
+      registers,
+    }),
+    recordSeconds: new Histogram({
+      name: 'flagmeter_record_events_duration_seconds',
+      help: 'Time of one record_events call',
+      buckets: SECONDS,
+      registers,
+    }),
+    freshnessSeconds: new Histogram({
+      name: 'flagmeter_freshness_seconds',
+      help: 'Time from accepting the oldest event of a batch to its being visible in usage',
+      buckets: [...SECONDS, 30, 60, 300],
+      registers,
+    }),
+    deadLetters: new Counter({
+      name: 'flagmeter_dead_letters_total',
+      help: 'Events that could not be recorded and were put aside',
+      registers,
+    }),
+    consumerFailures: new Counter({
+      name: 'flagmeter_consumer_failures_total',
+      help: 'Rounds of a consumer that failed and are tried again',
+      labelNames: ['consumer'],
+      registers,
+    }),
+    valkeyUp: new Gauge({
+      name: 'flagmeter_valkey_up',
+      help: '1 while the connection to Valkey is ready',
+      registers,
+    }),
+  }
+}

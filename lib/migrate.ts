@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Database } from './database.ts'
+import { sqlFolder } from './sql.ts'
+
+/** Any fixed number: two migrations of one database never run at the same time. */
+const ADVISORY_LOCK = 7_358_001
+
+export interface Migration {
+  name: string
+  /** When it was applied; undefined: not yet. */
+  appliedAt?: Date
+}
+
+/** Every migration in `sql/migrations`, in order, with when it was applied to this database. */
+export async function migrationStatus(database: Database): Promise<Migration[]> {
+  const [{ present } = { present: false }] = await database<{ present: boolean }[]>`
+    select to_regclass('schema_migrations') is not null as present`
+  const rows = present
+    ? await database<{ name: string; applied_at: Date }[]>`select name, applied_at from schema_migrations`
+    : []
+  const applied = new Map(rows.map((row) => [row.name, row.applied_at]))
+  return listFiles('migrations').map((name) => {
+    const appliedAt = applied.get(name)
+    return { name, ...(appliedAt && { appliedAt }) }
+  })
+}
+
+/**
+ * Applies what is missing, each migration in its own transaction, then re-applies every function and view.
+ * Safe to call from many processes at once. Returns the names that were applied.
+ */
+export async function migrate(database: Database): Promise<string[]> {
+  const connection = await database.reserve()
+  try {
+    await connection`set statement_timeout = 0`
+    await connection`select pg_advisory_lock(${ADVISORY_LOCK})`
+    await connection`create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
+    const done = new Set(
+      (await connection<{ name: string }[]>`select name from schema_migrations`).map((row) => row.name),
+    )
+    const missing = listFiles('migrations').filter((name) => !done.has(name))
+    for (const name of missing) {
+      // A simple query of several statements is one transaction of its own.
+      await connection.unsafe(
+        `begin;\n${read('migrations', name)};\ninsert into schema_migrations (name) values ('${name}');\ncommit`,
+      )
+    }
+    await connection.unsafe(
+      `begin;\n${listFiles('functions')
+        .map((name) => read('functions', name))
+        .join(';\n')};\ncommit`,
+    )
+    return missing
+  } catch (error) {
+    await connection`rollback`.catch(() => {})
+    throw error
+  } finally {
+    await connection`select pg_advisory_unlock_all()`.catch(() => {})
+    await connection`reset statement_timeout`.catch(() => {})
+    connection.release()
+  }
+}
+
+const listFiles = (folder: string): string[] =>
+  readdirSync(join(sqlFolder, folder))
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+    .map((file) => file.slice(0, -'.sql'.length))
+
+const read = (folder: string, name: string): string => readFileSync(join(sqlFolder, folder, `${name}.sql`), 'utf8')

@@ -1,0 +1,69 @@
+/** Every problem an answer may carry: its HTTP status and title. `docs/problems.md` explains each code. */
+export const PROBLEMS = {
+  invalid_json: [400, 'The body is not valid JSON'],
+  invalid_request: [400, 'The request is not valid'],
+  malformed_http: [400, 'The request is not valid HTTP'],
+  tenant_not_found: [404, 'There is no such tenant'],
+  not_found: [404, 'There is nothing at this path'],
+  method_not_allowed: [405, 'The path does not answer this method'],
+  request_timeout: [408, 'The request took too long to arrive'],
+  body_too_large: [413, 'The body is too large'],
+  batch_too_large: [413, 'The batch has too many events'],
+  unsupported_media_type: [415, 'The content type is not supported'],
+  timestamp_out_of_range: [422, 'The timestamp is too old or too far ahead'],
+  event_rejected: [422, 'The event can never be recorded'],
+  series_too_long: [422, 'The series would have too many points'],
+  headers_too_large: [431, 'The request headers are too large'],
+  internal: [500, 'Something went wrong'],
+  unavailable: [503, 'The service cannot do this now'],
+} as const satisfies Record<string, readonly [number, string]>
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** One mistake in the input: where it is and what is wrong. */
+export interface FieldError {
+  /** The field, like `tokens`; for a nested one, like `rows.3.tokens`. */
+  field: string
+  detail: string
+}
+
+/** What a problem says beyond its code. */
+export interface ProblemExtra {
+  detail?: string
+  errors?: FieldError[]
+  /** Extension members (RFC 9457, section 3.2). */
+  [member: string]: unknown
+}
+
+/** A problem document (RFC 9457), as it stands in the body. */
+export interface ProblemDocument extends ProblemExtra {
+  type: string
+  title: string
+  status: number
+  code: ProblemCode
+}
+
+/** Builds the document of a problem. `type` is a URN: stable, and it promises no page at some host. */
+export function problemDocument(code: ProblemCode, extra: ProblemExtra = {}): ProblemDocument {
+  const [status, title] = PROBLEMS[code]
+  return { type: `urn:flagmeter:problem:${code}`, title, status, code, ...extra }
+}
+
+/** Thrown anywhere below the adapter; becomes the answer. */
+export class Problem extends Error {
+  readonly code: ProblemCode
+  readonly extra: ProblemExtra
+  readonly headers: Record<string, string>
+  constructor(code: ProblemCode, extra: ProblemExtra = {}, headers: Record<string, string> = {}) {
+    super(extra.detail ?? PROBLEMS[code][1])
+    this.code = code
+    this.extra = extra
+    this.headers = headers
+  }
+}
+
+/** The problem of input that does not fit its schema. `detail` repeats the first mistake, so one line says enough. */
+export function invalidInput(errors: FieldError[]): ProblemExtra {
+  const [first] = errors
+  return { detail: first ? [first.field, first.detail].filter(Boolean).join(' ') : 'invalid', errors }
+}

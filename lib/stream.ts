@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Context } from './context.ts'
+import type { Message, StreamConsumer } from './handler.ts'
+import { BLOCK_MS, openReader } from './valkey.ts'
+
+/** One loop's view of a stream, as one consumer of its group. */
+export interface Stream {
+  /** The next messages: entries of dead consumers when there are any, else new ones; none after a second without any. */
+  read(options: { block: boolean }): Promise<Message[]>
+  /** Acknowledges, then deletes. A failure is only logged: what stays is claimed later, and counts once all the same. */
+  acknowledge(messages: Message[]): Promise<void>
+  release(): Promise<void>
+}
+
+type Entry = [id: string, fields: string[] | null]
+
+/** Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over entries of dead consumers. */
+export async function openStream(
+  ctx: Context,
+  consumer: StreamConsumer,
+  { claims }: { claims: boolean },
+): Promise<Stream> {
+  const { valkey, log } = ctx
+  const { queueName: key, claimIdleMs } = ctx.config
+  if (!valkey) throw new Error('a stream consumer needs VALKEY_URL')
+  const { group } = consumer
+  const name = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  const reader = await openReader(valkey, log)
+  let claimAt = 0
+  let cursor = '0-0'
+
+  async function read({ block }: { block: boolean }): Promise<Message[]> {
+    try {
+      const claimed = claims && ctx.clock() >= claimAt ? await claim() : []
+      return claimed.length > 0 ? claimed : await readNew(block)
+    } catch (error) {
+      if (!String(error).includes('NOGROUP')) throw error
+      await createGroup()
+      return await readNew(block)
+    }
+  }
+
+  async function readNew(block: boolean): Promise<Message[]> {
+    const answer = await (block
+      ? reader.xreadgroup('GROUP', group, name, 'COUNT', consumer.batchSize, 'BLOCK', BLOCK_MS, 'STREAMS', key, '>')
+      : reader.xreadgroup('GROUP', group, name, 'COUNT', consumer.batchSize, 'STREAMS', key, '>'))
+    return toMessages(answer?.[0]?.[1] ?? [])
+  }
+
+  /** Takes over entries that their consumer has held for too long: it died, or hangs. */
+  async function claim(): Promise<Message[]> {
+    const [next, entries] = (await reader.xautoclaim(
+      key,
+      group,
+      name,
+      claimIdleMs,
+      cursor,
+      'COUNT',
+      consumer.batchSize,
+    )) as [string, Entry[]]
+    cursor = next
+    if (next === '0-0') claimAt = ctx.clock() + claimIdleMs / 3
+    if (entries.length > 0) log.info({ entries: entries.length }, 'took over entries of a dead consumer')
+    return toMessages(entries)
+  }
+
+  /** From the start of the stream, never from its end: a lost group must not cost the entries that wait. */
+  async function createGroup(): Promise<void> {
+    log.warn({ group }, 'creating the consumer group')
+    await reader.xgroup('CREATE', key, group, '0', 'MKSTREAM').catch((error: Error) => {
+      if (!error.message.includes('BUSYGROUP')) throw error
+    })
+  }
+
+  async function acknowledge(messages: Message[]): Promise<void> {
+    const ids = messages.map((message) => message.id)
+    try {
+      // In this order: an entry that is deleted but not acknowledged would stay pending for ever.
+      await Promise.all([valkey!.xack(key, group, ...ids), valkey!.xdel(key, ...ids)])
+    } catch (error) {
+      log.warn(
+        { reason: (error as Error).message },
+        'could not acknowledge; the entries will be claimed and counted once',
+      )
+    }
+  }
+
+  async function release(): Promise<void> {
+    try {
+      // A consumer that holds nothing leaves the group. One that does must stay: deleting it would drop its entries.
+      const pending = await reader.xpending(key, group, '-', '+', 1, name)
+      if (pending.length === 0) await reader.xgroup('DELCONSUMER', key, group, name)
+    } catch {
+      // Valkey is away: the name stays behind, which costs a few bytes.
+    }
+    reader.disconnect()
+  }
+
+  return { read, acknowledge, release }
+}
+
+/** An entry that was deleted while pending comes without fields: nothing is left to record. A foreign one is kept whole. */
+const toMessages = (entries: Entry[]): Message[] => entries.map(([id, fields]) => ({ id, payload: payloadOf(fields) }))
+
+function payloadOf(fields: string[] | null): string {
+  if (fields === null) return '[]'
+  const [name, payload] = fields
+  return name === 'events' && payload !== undefined ? payload : JSON.stringify({ fields })
+}
