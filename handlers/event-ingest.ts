@@ -1,0 +1,130 @@
+import { z } from 'zod'
+import type { Context } from '../lib/context.ts'
+import { isUnavailable } from '../lib/database.ts'
+import { type Event, EventInput, eventId, fieldErrors } from '../lib/event.ts'
+import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
+import { Problem, type ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
+
+const MAX_BATCH_EVENTS = 10_000
+const MAX_BODY_BYTES = 8 * 1024 * 1024
+
+/** Takes one event, or a batch of them in which each event stands for itself. `201` means durable. */
+export default handler({
+  method: 'POST',
+  path: '/api/events',
+  auth: 'ingest',
+  body: z.unknown(),
+  maxBodyBytes: MAX_BODY_BYTES,
+  ndjson: true,
+  handle(ctx, { body, header }) {
+    const key = header('idempotency-key')
+    if (key !== undefined && !EventInput.shape.id.safeParse(key).success) {
+      throw new Problem(
+        'invalid_request',
+        invalidInput([{ field: 'Idempotency-Key', detail: 'must have 1 to 200 printable characters' }]),
+      )
+    }
+    return Array.isArray(body) ? ingestBatch(ctx, body, key) : ingestOne(ctx, body, key)
+  },
+})
+
+async function ingestOne(ctx: Context, body: unknown, key: string | undefined): Promise<Answer> {
+  const input = parse(body)
+  if (!isInput(input)) throw asProblem(input)
+  if (key !== undefined && input.id !== undefined && key !== input.id) {
+    throw new Problem(
+      'invalid_request',
+      invalidInput([{ field: 'id', detail: 'must equal Idempotency-Key, or be left out' }]),
+    )
+  }
+  const tenantId = ctx.tenants.known(input.tenant) ?? (await findTenants(ctx, [input])).get(input.tenant)
+  const event = accept(ctx, input, tenantId, input.id ?? key)
+  if (!isEvent(event)) throw asProblem(event)
+  const [poison] = await store(ctx, [event])
+  if (poison) throw asProblem(rejected(poison.reason))
+  return json(201, { success: true, eventId: event.id })
+}
+
+async function ingestBatch(ctx: Context, body: unknown[], key: string | undefined): Promise<Answer> {
+  if (body.length > MAX_BATCH_EVENTS) {
+    throw new Problem('batch_too_large', {
+      detail: `a batch has at most ${MAX_BATCH_EVENTS} events, not ${body.length}`,
+    })
+  }
+  if (body.length === 0) throw new Problem('invalid_request', { detail: 'the batch is empty' })
+  const inputs = body.map(parse)
+  const tenants = await findTenants(ctx, inputs.filter(isInput))
+  // An event without an id takes one from the batch's key and its place, so that sending the batch again is harmless.
+  const outcomes = inputs.map((input, i) =>
+    isInput(input) ? accept(ctx, input, tenants.get(input.tenant), input.id ?? (key && `${key}:${i}`)) : input,
+  )
+  const events = outcomes.filter(isEvent)
+  const poison = events.length === 0 ? [] : await store(ctx, events)
+  const reasons = new Map(poison.map(({ event, reason }) => [event, reason]))
+  const results = outcomes.map((outcome) => {
+    if (!isEvent(outcome)) return { problem: outcome }
+    const reason = reasons.get(outcome)
+    return reason === undefined ? { eventId: outcome.id } : { problem: rejected(reason) }
+  })
+  const refused = results.filter((result) => 'problem' in result).length
+  if (refused === 0) return json(201, { success: true, accepted: results.length, rejected: 0, results })
+  return json(207, { success: false, accepted: results.length - refused, rejected: refused, results })
+}
+
+function parse(value: unknown): EventInput | ProblemDocument {
+  if (value instanceof InvalidJson) return problemDocument('invalid_json', { detail: value.detail })
+  const parsed = EventInput.safeParse(value)
+  return parsed.success ? parsed.data : problemDocument('invalid_request', invalidInput(fieldErrors(parsed.error)))
+}
+
+const isInput = (input: EventInput | ProblemDocument): input is EventInput => 'tokens' in input
+const isEvent = (outcome: Event | ProblemDocument): outcome is Event => 'tenantId' in outcome
+
+/** Turns checked input into an event, or says why not: no such tenant, or a time out of range. */
+function accept(
+  ctx: Context,
+  input: EventInput,
+  tenantId: string | undefined,
+  id: string | undefined,
+): Event | ProblemDocument {
+  if (tenantId === undefined) {
+    return problemDocument('tenant_not_found', invalidInput([{ field: 'tenant', detail: 'does not exist' }]))
+  }
+  const now = ctx.clock()
+  const createdAt = input.timestamp === undefined ? now : Date.parse(input.timestamp)
+  const { eventMaxAgeMs, eventMaxAheadMs } = ctx.config
+  if (createdAt < now - eventMaxAgeMs || createdAt > now + eventMaxAheadMs) {
+    const detail = `must be at most ${eventMaxAgeMs / 86_400_000} days back and ${eventMaxAheadMs / 1000} seconds ahead`
+    return problemDocument('timestamp_out_of_range', invalidInput([{ field: 'timestamp', detail }]))
+  }
+  const { feature, tokens } = input
+  return { tenantId, id: eventId(tenantId, id), feature, tokens, createdAt, receivedAt: now }
+}
+
+const findTenants = (ctx: Context, inputs: EventInput[]): Promise<Map<string, string>> =>
+  ctx.tenants.find(inputs.map((input) => input.tenant))
+
+/** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
+async function store(ctx: Context, events: Event[]): ReturnType<Context['intake']['accept']> {
+  try {
+    return await ctx.intake.accept(events)
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')
+    const [only] = events
+    throw new Problem(
+      'unavailable',
+      {
+        detail: 'no store answered; whether the event counts is unknown, send it again with the same id',
+        ...(only && events.length === 1 && { eventId: only.id }),
+      },
+      { 'retry-after': '1' },
+    )
+  }
+}
+
+const rejected = (reason: string): ProblemDocument => problemDocument('event_rejected', { detail: reason })
+
+function asProblem({ code, type: _type, title: _title, status: _status, ...extra }: ProblemDocument): Problem {
+  return new Problem(code, extra)
+}

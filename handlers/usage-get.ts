@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { query } from '../lib/database.ts'
+import { TenantRef, asUuid } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { Problem } from '../lib/problem.ts'
+import { loadSql } from '../lib/sql.ts'
+import { type UsageRow, toUsage } from '../lib/usage.ts'
+
+const usageGetSql = loadSql('queries/usage_get')
+
+interface FeatureUsage {
+  feature: string
+  totalTokens: number
+  eventCount: number
+}
+
+/** What a tenant has used in its open billing period: one counter row, and at most 1,000 features, the largest first. */
+export default handler({
+  method: 'GET',
+  path: '/api/usage/:tenant',
+  auth: 'read',
+  params: z.object({ tenant: TenantRef }),
+  query: z.strictObject({}),
+  async handle(ctx, { params: { tenant } }) {
+    const now = new Date(ctx.clock()).toISOString()
+    const rows = await query<UsageRow & { features: FeatureUsage[] }>(ctx.database, usageGetSql, [
+      tenant,
+      asUuid(tenant),
+      now,
+    ])
+    const [row] = rows
+    if (!row) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
+    return json(200, { ...toUsage(row), features: row.features })
+  },
+})

@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { query } from '../lib/database.ts'
+import { Feature, TenantRef, Timestamp, asUuid } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { Problem } from '../lib/problem.ts'
+import { loadSql } from '../lib/sql.ts'
+
+const tenantGetSql = loadSql('queries/tenant_get')
+const usageSeriesSql = loadSql('queries/usage_series')
+
+const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
+/** A week of minutes. */
+const MAX_POINTS = 10_080
+
+/** Tokens over time from the rollups, in steps of the tenant's time zone. Steps without events are left out. */
+export default handler({
+  method: 'GET',
+  path: '/api/usage/:tenant/series',
+  auth: 'read',
+  params: z.object({ tenant: TenantRef }),
+  query: z.strictObject({
+    from: Timestamp.optional(),
+    to: Timestamp.optional(),
+    step: z.enum(['minute', 'hour', 'day'], 'must be minute, hour or day').default('hour'),
+    feature: Feature.optional(),
+  }),
+  async handle(ctx, { params, query: { from, to, step, feature } }) {
+    const end = to ? Date.parse(to) : ctx.clock() + STEP_MS.minute
+    const start = from ? Date.parse(from) : end - STEP_MS.day
+    checkRange(start, end, step)
+    const [tenant] = await query<{ id: string; name: string; timezone: string }>(ctx.database, tenantGetSql, [
+      params.tenant,
+      asUuid(params.tenant),
+    ])
+    if (!tenant) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
+    const range = { from: new Date(start).toISOString(), to: new Date(end).toISOString() }
+    const rows = await query<{ start: Date; total_tokens: number; event_count: number }>(ctx.database, usageSeriesSql, [
+      tenant.id,
+      feature ?? null,
+      range.from,
+      range.to,
+      step,
+      tenant.timezone,
+    ])
+    const points = rows.map((row) => ({
+      start: row.start.toISOString(),
+      totalTokens: row.total_tokens,
+      eventCount: row.event_count,
+    }))
+    return json(200, {
+      tenant: tenant.id,
+      tenantName: tenant.name,
+      ...(feature && { feature }),
+      step,
+      ...range,
+      points,
+    })
+  },
+})
+
+function checkRange(start: number, end: number, step: keyof typeof STEP_MS): void {
+  if (start >= end) {
+    throw new Problem('invalid_request', {
+      detail: 'from must be before to',
+      errors: [{ field: 'from', detail: 'must be before to' }],
+    })
+  }
+  const points = Math.ceil((end - start) / STEP_MS[step])
+  if (points > MAX_POINTS) {
+    const detail = `must not be more than ${MAX_POINTS} steps after from, not ${points}; take a larger step or a shorter range`
+    throw new Problem('series_too_long', { detail: `to ${detail}`, errors: [{ field: 'to', detail }] })
+  }
+}
