@@ -1,0 +1,26 @@
+import { type Database, openDatabase } from '../lib/database.ts'
+import type { Config } from '../lib/config.ts'
+import { CommandError, Exit, type Terminal, readUpFile, settings } from './_command.ts'
+
+/** The settings with the database to use: DATABASE_URL, or the one of the local `up`. @throws CommandError when there is none */
+export function databaseSettings(terminal: Terminal): Config & { databaseUrl: string } {
+  const config = settings(terminal)
+  const databaseUrl = config.databaseUrl ?? readUpFile(config.dir)?.databaseUrl
+  if (databaseUrl === undefined) {
+    throw new CommandError('no database: set DATABASE_URL, or start one with `flagmeter up`', Exit.unavailable)
+  }
+  return { ...config, databaseUrl }
+}
+
+/** A person waits: rebuilding the counters of a large tenant may take longer than any request. */
+const STATEMENT_TIMEOUT_MS = 10 * 60 * 1000
+
+/** Opens the database for one piece of work. */
+export async function withDatabase<T>(terminal: Terminal, work: (database: Database) => Promise<T>): Promise<T> {
+  const database = openDatabase({ ...databaseSettings(terminal), databasePoolSize: 2 }, STATEMENT_TIMEOUT_MS)
+  try {
+    return await work(database)
+  } finally {
+    await database.end({ timeout: 1 })
+  }
+}

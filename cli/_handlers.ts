@@ -1,0 +1,31 @@
+import { readdirSync } from 'node:fs'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Handler } from '../lib/handler.ts'
+import { CommandError, Exit } from './_command.ts'
+
+// Bundles lie in dist/handlers/*.js as sources lie in handlers/*.ts: a new file there is a new handler, nothing else to edit.
+const folder = fileURLToPath(new URL('../handlers/', import.meta.url))
+const extension = extname(fileURLToPath(import.meta.url))
+
+export interface NamedHandler<H extends Handler = Handler> {
+  name: string
+  handler: H
+}
+
+/** Loads the handlers of these names; all when there is none. @throws CommandError for an unknown name */
+export async function loadHandlers(names: string[]): Promise<NamedHandler[]> {
+  const known = readdirSync(folder)
+    .filter((file) => extname(file) === extension)
+    .map((file) => file.slice(0, -extension.length))
+    .sort()
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new CommandError(`there is no handler '${unknown}'; known: ${known.join(', ')}`, Exit.usage)
+  return await Promise.all(
+    (names.length > 0 ? names : known).map(async (name) => {
+      const module = (await import(join(folder, name + extension))) as { default: Handler }
+      return { name, handler: module.default }
+    }),
+  )
+}

@@ -1,0 +1,84 @@
+import { isIPv4 } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import type { Config } from '../lib/config.ts'
+import { runStreamConsumer, runTableConsumer } from '../lib/consumer.ts'
+import type { Context } from '../lib/context.ts'
+import type { Consumer, HttpHandler } from '../lib/handler.ts'
+import { closeHttpServer, createHttpServer } from '../lib/http.ts'
+import { CommandError, Exit } from './_command.ts'
+import type { NamedHandler } from './_handlers.ts'
+
+/** A listening server. */
+export interface Listening {
+  url: string
+  /** Lets requests in hand finish. */
+  close(): Promise<void>
+}
+
+/** Refuses any address but loopback: without keys, whoever reaches the port may write. @throws CommandError */
+export function requireLoopback({ host }: Pick<Config, 'host'>): void {
+  const loopback = host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+  if (!loopback) {
+    throw new CommandError(
+      `HOST must be a loopback address until there are keys, not '${host}': anyone could write`,
+      Exit.usage,
+    )
+  }
+}
+
+/** Serves these handlers on HOST and PORT. @throws CommandError when the address can't be had */
+export async function listen(ctx: Context, handlers: NamedHandler<HttpHandler>[]): Promise<Listening> {
+  const { host, port, drainTimeoutMs } = ctx.config
+  const server = createHttpServer(
+    ctx,
+    handlers.map(({ handler }) => handler),
+  )
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, host, port)))
+    server.listen(port, host, resolve)
+  })
+  const address = server.address() as AddressInfo
+  return {
+    url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+    close: () => closeHttpServer(server, drainTimeoutMs),
+  }
+}
+
+/** One clear line for an address that can't be had. */
+export function listenError(error: NodeJS.ErrnoException, host: string, port: number): CommandError {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'is taken by another process; set PORT to a free one',
+    EACCES: 'is not allowed for this user; set PORT to one above 1023',
+    EADDRNOTAVAIL: 'is not an address of this machine; check HOST',
+    ENOTFOUND: 'is not an address of this machine; check HOST',
+  }
+  return new CommandError(`${host}:${port} ${reasons[error.code ?? ''] ?? `can't be opened: ${error.message}`}`)
+}
+
+/** Starts consumers. Resolves when all have stopped. Without Valkey there is no stream, and nothing for its consumers to do. */
+export async function consume(
+  ctx: Context,
+  consumers: NamedHandler<Consumer>[],
+  stop: AbortSignal,
+  { once = false } = {},
+): Promise<void> {
+  const running = consumers.flatMap(({ name, handler }) => {
+    if (handler.kind === 'table') return [runTableConsumer(ctx, name, handler, stop, once)]
+    return ctx.valkey ? [runStreamConsumer(ctx, name, handler, stop, once)] : []
+  })
+  await Promise.all(running.map(({ done }) => done))
+}
+
+/** The endpoints among handlers. */
+export const endpointsOf = (handlers: NamedHandler[]): NamedHandler<HttpHandler>[] =>
+  handlers.filter((named): named is NamedHandler<HttpHandler> => named.handler.kind === 'http')
+
+/** The consumers among handlers. */
+export const consumersOf = (handlers: NamedHandler[]): NamedHandler<Consumer>[] =>
+  handlers.filter((named): named is NamedHandler<Consumer> => named.handler.kind !== 'http')
+
+/** Resolves when the signal aborts. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) =>
+    signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true }),
+  )

@@ -1,0 +1,93 @@
+import { Command } from 'commander'
+import { query } from '../lib/database.ts'
+import { Event, asUuid } from '../lib/event.ts'
+import { openMetrics } from '../lib/metrics.ts'
+import { type Recorder, recordEvents } from '../lib/record.ts'
+import { loadSql } from '../lib/sql.ts'
+import { CommandError, Exit, type Terminal, printJson, printTable } from './_command.ts'
+import { withDatabase } from './_database.ts'
+
+const deadLetterListSql = loadSql('queries/dead_letter_list')
+const deadLetterDeleteSql = loadSql('queries/dead_letter_delete')
+const MOST = 10_000
+
+interface DeadLetter {
+  id: string
+  payload: string
+  sqlstate: string | null
+  reason: string
+  failed_at: Date
+}
+
+/** `flagmeter dead-letter list|replay` */
+export function deadLetterCommand(terminal: Terminal): Command {
+  const list = new Command('list')
+    .description('Lists the events that could not be recorded, and why; the oldest 10,000 at most.')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ flagmeter dead-letter list')
+    .action(async ({ json }: { json?: boolean }) => {
+      const letters = await withDatabase(terminal, (database) =>
+        query<DeadLetter>(database, deadLetterListSql, [null, MOST]),
+      )
+      if (json) return printJson(terminal, letters)
+      if (letters.length === 0) return void terminal.out.write('no dead letters\n')
+      const rows = letters.map((letter) => [
+        letter.id,
+        letter.failed_at.toISOString(),
+        letter.reason.slice(0, 60),
+        letter.payload.slice(0, 80),
+      ])
+      printTable(terminal, ['id', 'failed', 'reason', 'payload'], rows)
+    })
+  const replay = new Command('replay')
+    .description('Records dead letters again, after what stopped them is mended. What is recorded leaves the list.')
+    .argument('[id]', 'one of them; default: all')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ flagmeter dead-letter replay')
+    .action(async (id: string | undefined, { json }: { json?: boolean }) => {
+      if (id !== undefined && asUuid(id) === null)
+        throw new CommandError(`'${id}' is not the id of a dead letter`, Exit.usage)
+      const result = await withDatabase(terminal, (database) =>
+        replayLetters({ database, metrics: openMetrics() }, id ?? null),
+      )
+      if (id !== undefined && result.recorded + result.failed === 0)
+        throw new CommandError(`there is no dead letter ${id}`)
+      if (json) printJson(terminal, result)
+      else terminal.out.write(`${result.recorded} recorded, ${result.failed} still failing\n`)
+      if (result.failed > 0)
+        throw new CommandError(`${result.failed} can still not be recorded: see \`flagmeter dead-letter list\``)
+    })
+  return new Command('dead-letter')
+    .description('Shows and replays events that could not be recorded.')
+    .addHelpText('after', '\nExample:\n  $ flagmeter dead-letter list')
+    .addCommand(list)
+    .addCommand(replay)
+}
+
+/** Recorded first, deleted second: a crash in between leaves a letter whose event counts once all the same. */
+export async function replayLetters(
+  recorder: Recorder,
+  id: string | null,
+): Promise<{ recorded: number; failed: number }> {
+  const letters = await query<DeadLetter>(recorder.database, deadLetterListSql, [id, MOST])
+  const events = letters.flatMap((letter) => {
+    const event = Event.safeParse(parse(letter.payload))
+    return event.success ? [{ letterId: letter.id, event: event.data }] : []
+  })
+  const { poison } = await recordEvents(
+    recorder,
+    events.map(({ event }) => event),
+  )
+  const bad = new Set(poison.map(({ event }) => event))
+  const done = events.filter(({ event }) => !bad.has(event)).map(({ letterId }) => letterId)
+  await query(recorder.database, deadLetterDeleteSql, [done])
+  return { recorded: done.length, failed: letters.length - done.length }
+}
+
+function parse(payload: string): unknown {
+  try {
+    return JSON.parse(payload)
+  } catch {
+    return undefined
+  }
+}

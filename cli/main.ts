@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import pkg from '../package.json' with { type: 'json' }
+import { ConfigError } from '../lib/config.ts'
+import { errorCode, isUnavailable } from '../lib/database.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
+import { configCommand } from './config.ts'
+import { deadLetterCommand } from './dead_letter.ts'
+import { loadCommand } from './load.ts'
+import { migrateCommand } from './migrate.ts'
+import { seedCommand } from './seed.ts'
+import { sendCommand } from './send.ts'
+import { serveCommand } from './serve.ts'
+import { tenantCommand } from './tenant.ts'
+import { upCommand } from './up.ts'
+import { usageCommand } from './usage.ts'
+import { verifyCommand } from './verify.ts'
+import { workerCommand } from './worker.ts'
+
+/** What a failure looks like to a person, and the exit code it gets. */
+function explain(error: unknown): { message: string; code: number } {
+  if (error instanceof CommandError) return error
+  if (error instanceof ConfigError) return { message: error.message, code: Exit.usage }
+  const { message } = error as Error
+  if (['42P01', '42883', '3F000'].includes(errorCode(error))) {
+    return { message: 'the database is not migrated: run `flagmeter migrate`', code: Exit.unavailable }
+  }
+  if (isUnavailable(error))
+    return { message: `the database does not answer: ${message || errorCode(error)}`, code: Exit.unavailable }
+  return { message, code: Exit.failed }
+}
+
+async function main(): Promise<number> {
+  const stop = new AbortController()
+  let stoppedAt = Infinity
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      // A second one later on: at once. Together with the first it is an echo: npx passes on what the terminal sent us as well.
+      if (performance.now() - stoppedAt > 1_000) process.exit(130)
+      stoppedAt = Math.min(stoppedAt, performance.now())
+      stop.abort()
+    })
+  }
+  // A reader that went away (`| head`) is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : Exit.failed))
+  const terminal: Terminal = { env: process.env, out: process.stdout, err: process.stderr, stop: stop.signal }
+  const program = new Command('flagmeter')
+    .description('Meters AI tokens per tenant and feature, exactly once, and holds them against quotas.')
+    .version(pkg.version)
+    .showHelpAfterError('(--help shows what is known)')
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done, 1 failed or refused, 2 wrong usage or settings, 3 a server or database is not there.
+
+Example:
+  $ flagmeter up                                 # everything in one process, on this machine
+  $ flagmeter send acme-corp gpt-4-turbo 1500    # in another terminal
+  $ flagmeter usage`,
+    )
+  const commands = [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand, tenantCommand, sendCommand]
+  commands.push(usageCommand, loadCommand, verifyCommand, deadLetterCommand, configCommand)
+  for (const command of commands) program.addCommand(command(terminal))
+  overrideExit(program)
+  try {
+    await program.parseAsync(process.argv)
+    return 0
+  } catch (error) {
+    // Commander has printed its own message; help and version are no failures.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : Exit.usage
+    const { message, code } = explain(error)
+    for (const line of message.split('\n')) process.stderr.write(`flagmeter: ${line}\n`)
+    if (process.env.LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+    return code
+  }
+}
+
+function overrideExit(command: Command): void {
+  command.exitOverride()
+  for (const child of command.commands) overrideExit(child)
+}
+
+// Not process.exit: what is still being written must get out. Everything opened has been closed.
+process.exitCode = await main()

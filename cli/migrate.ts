@@ -1,0 +1,28 @@
+import { Command } from 'commander'
+import { migrate, migrationStatus } from '../lib/migrate.ts'
+import { CommandError, type Terminal, printJson, printTable } from './_command.ts'
+import { withDatabase } from './_database.ts'
+
+/** `flagmeter migrate` */
+export const migrateCommand = (terminal: Terminal): Command =>
+  new Command('migrate')
+    .description(
+      'Brings the database to this version: applies missing migrations, re-applies every function. Safe to repeat.',
+    )
+    .option('--status', 'only list the migrations; exit 1 when one is missing')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… flagmeter migrate')
+    .action(async ({ status, json }: { status?: boolean; json?: boolean }) => {
+      await withDatabase(terminal, async (database) => {
+        const applied = status ? [] : await migrate(database)
+        const migrations = await migrationStatus(database)
+        if (json) printJson(terminal, { applied, migrations })
+        else if (status) {
+          const rows = migrations.map(({ name, appliedAt }) => [name, appliedAt?.toISOString() ?? 'missing'])
+          printTable(terminal, ['migration', 'applied'], rows)
+        } else
+          terminal.out.write(applied.length > 0 ? applied.map((name) => `applied ${name}\n`).join('') : 'up to date\n')
+        const missing = migrations.filter(({ appliedAt }) => !appliedAt).length
+        if (missing > 0) throw new CommandError(`${missing} missing: run \`flagmeter migrate\``)
+      })
+    })

@@ -1,0 +1,38 @@
+import { Command } from 'commander'
+import { openContext } from '../lib/context.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
+import { databaseSettings } from './_database.ts'
+import { loadHandlers } from './_handlers.ts'
+import { aborted, endpointsOf, listen, requireLoopback } from './_serving.ts'
+
+/** `flagmeter serve [handler…]` */
+export const serveCommand = (terminal: Terminal): Command =>
+  new Command('serve')
+    .description('Serves the HTTP handlers, all or those named; consumers run in `worker`.')
+    .argument('[handlers...]', 'names of files in handlers/, such as event-ingest')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ DATABASE_URL=postgres://… flagmeter serve
+  $ DATABASE_URL=postgres://… VALKEY_URL=redis://… PORT=3001 flagmeter serve event-ingest health`,
+    )
+    .action(async (names: string[]) => {
+      const config = databaseSettings(terminal)
+      requireLoopback(config)
+      const loaded = await loadHandlers(names)
+      const endpoints = endpointsOf(loaded)
+      const consumer = names.find((name) => !endpoints.some((endpoint) => endpoint.name === name))
+      if (consumer !== undefined)
+        throw new CommandError(`'${consumer}' is a consumer: run \`flagmeter worker ${consumer}\``, Exit.usage)
+      const { ctx, release } = await openContext(config)
+      try {
+        const server = await listen(ctx, endpoints)
+        ctx.log.info({ url: server.url, handlers: endpoints.map(({ name }) => name) }, 'serving')
+        await aborted(terminal.stop)
+        ctx.log.info('draining')
+        await server.close()
+      } finally {
+        await release()
+      }
+    })

@@ -1,0 +1,72 @@
+import { Command } from 'commander'
+import { CommandError, Exit, type Terminal, printJson, printTable, wholeNumber } from './_command.ts'
+import { withDatabase } from './_database.ts'
+import { type Tenant, type TenantSettings, createTenant, listTenants, updateTenant } from './_tenants.ts'
+
+const withSettings = (command: Command): Command =>
+  command
+    .option('--monthly-quota <tokens>', 'tokens per billing period (default of a new tenant: 1,000,000)', wholeNumber)
+    .option(
+      '--billing-day <1-31>',
+      'day a period starts; clamped in shorter months (default of a new tenant: 1)',
+      wholeNumber,
+    )
+    .option('--timezone <name>', 'IANA time zone of the billing day (default of a new tenant: UTC)')
+    .option('--json', 'print JSON')
+
+type Options = Partial<TenantSettings> & { json?: boolean }
+
+/** `flagmeter tenant list|create|update` */
+export function tenantCommand(terminal: Terminal): Command {
+  const list = new Command('list')
+    .description('Lists every tenant.')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ flagmeter tenant list --json')
+    .action(async ({ json }: Options) => {
+      const tenants = await withDatabase(terminal, listTenants)
+      if (json) printJson(terminal, tenants)
+      else print(terminal, tenants)
+    })
+  const create = withSettings(new Command('create').description('Creates a tenant.').argument('<name>'))
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ flagmeter tenant create acme-corp --monthly-quota 5000000 --timezone Europe/Berlin',
+    )
+    .action(async (name: string, { json, ...given }: Options) => {
+      const tenant = await withDatabase(terminal, (database) => createTenant(database, { name, ...given }))
+      if (!tenant) throw new CommandError(`the tenant '${name}' exists already`)
+      if (json) printJson(terminal, tenant)
+      else print(terminal, [tenant])
+    })
+  const update = withSettings(
+    new Command('update').description(
+      'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods.',
+    ),
+  )
+    .argument('<tenant>', 'name or id')
+    .option('--name <name>', 'new name')
+    .addHelpText('after', '\nExample:\n  $ flagmeter tenant update acme-corp --billing-day 15')
+    .action(async (ref: string, { json, ...given }: Options) => {
+      if (Object.keys(given).length === 0) throw new CommandError('nothing to change: give an option', Exit.usage)
+      const tenant = await withDatabase(terminal, (database) => updateTenant(database, ref, given))
+      if (json) printJson(terminal, tenant)
+      else print(terminal, [tenant])
+    })
+  return new Command('tenant')
+    .description('Lists, creates and changes tenants.')
+    .addHelpText('after', '\nExample:\n  $ flagmeter tenant create acme-corp --monthly-quota 5000000')
+    .addCommand(list)
+    .addCommand(create)
+    .addCommand(update)
+}
+
+function print(terminal: Terminal, tenants: Tenant[]): void {
+  const rows = tenants.map((tenant) => [
+    tenant.name,
+    tenant.monthlyQuota,
+    tenant.billingDay,
+    tenant.timezone,
+    tenant.id,
+  ])
+  printTable(terminal, ['tenant', 'monthly quota', 'billing day', 'time zone', 'id'], rows)
+}

@@ -1,0 +1,154 @@
+import { constants } from 'node:fs'
+import { access, mkdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join, resolve } from 'node:path'
+import { Command } from 'commander'
+import { request } from 'undici'
+import type { Config } from '../lib/config.ts'
+import { openContext } from '../lib/context.ts'
+import { openDatabase } from '../lib/database.ts'
+import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { migrate } from '../lib/migrate.ts'
+import { CommandError, type Terminal, type UpFile, readUpFile, settings } from './_command.ts'
+import { loadHandlers } from './_handlers.ts'
+import { aborted, consume, consumersOf, endpointsOf, listen, listenError, requireLoopback } from './_serving.ts'
+import { seed } from './seed.ts'
+
+/** `flagmeter up` */
+export const upCommand = (terminal: Terminal): Command =>
+  new Command('up')
+    .description(
+      'Runs everything in one process: an embedded PostgreSQL (or DATABASE_URL), every handler and every consumer.',
+    )
+    .addHelpText(
+      'after',
+      `
+Data stays in .flagmeter/ (FLAGMETER_DIR). Ctrl-C drains and stops; a second start finds everything again.
+
+Example:
+  $ flagmeter up
+  $ PORT=8080 flagmeter up`,
+    )
+    .action(() => up(terminal))
+
+async function up(terminal: Terminal): Promise<void> {
+  const config = { ...settings(terminal), ...(terminal.env.LOG_LEVEL ? {} : { logLevel: 'warn' }) }
+  requireLoopback(config)
+  const dir = resolve(config.dir)
+  const release: (() => Promise<unknown>)[] = []
+  const lost = new AbortController()
+  try {
+    await claimFolder(dir)
+    release.push(() => rm(join(dir, 'up.json'), { force: true }))
+    await probePort(config)
+    const databaseUrl = config.databaseUrl ?? (await startDatabase(terminal, dir, release, lost))
+    await prepare({ ...config, databaseUrl })
+    const { ctx, release: close } = await openContext({ ...config, databaseUrl })
+    release.push(close)
+    const handlers = await loadHandlers([])
+    const stopConsumers = new AbortController()
+    const server = await listen(ctx, endpointsOf(handlers))
+    const consuming = consume(ctx, consumersOf(handlers), stopConsumers.signal)
+    release.push(async () => {
+      stopConsumers.abort()
+      await consuming
+    })
+    release.push(() => server.close())
+    await writeUpFile(dir, { pid: process.pid, url: server.url, databaseUrl })
+    welcome(terminal, server.url, { ...config, databaseUrl })
+    await Promise.race([aborted(terminal.stop), aborted(lost.signal)])
+    terminal.out.write('\nstopping …\n')
+  } finally {
+    for (const step of release.toReversed()) await step()
+  }
+  if (lost.signal.aborted) throw new CommandError(String(lost.signal.reason))
+  terminal.out.write('stopped\n')
+}
+
+/** Makes the folder this process's own. @throws CommandError when it can't be written or another `up` runs in it */
+async function claimFolder(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o755 })
+    await access(dir, constants.W_OK)
+  } catch (error) {
+    throw new CommandError(
+      `can't write to ${dir} (${(error as NodeJS.ErrnoException).code}); set FLAGMETER_DIR to a folder of yours`,
+    )
+  }
+  const other = readUpFile(dir)
+  if (other && (await isRunning(other)))
+    throw new CommandError(`is running already at ${other.url || dir} (process ${other.pid})`)
+  await writeUpFile(dir, { pid: process.pid, url: '', databaseUrl: '' })
+}
+
+/** A process id may have been given to another program since: only an answer counts. While it starts, it has no URL yet. */
+async function isRunning({ pid, url }: UpFile): Promise<boolean> {
+  if (pid === process.pid) return false
+  if (url === '') return true
+  try {
+    const { statusCode } = await request(`${url}/api/health/live`, { headersTimeout: 1_000, bodyTimeout: 1_000 })
+    return statusCode === 200
+  } catch {
+    return false
+  }
+}
+
+/** The database's URL holds its password: for the owner's eyes. */
+async function writeUpFile(dir: string, content: UpFile): Promise<void> {
+  const file = join(dir, 'up.json')
+  await rm(file, { force: true })
+  await writeFile(file, JSON.stringify(content), { mode: 0o600, flag: 'wx' })
+}
+
+/** A taken port is told before a database is started. */
+async function probePort({ host, port }: Config): Promise<void> {
+  await new Promise<void>((done, fail) => {
+    const probe = createServer()
+    probe.once('error', (error) => fail(listenError(error, host, port)))
+    probe.listen(port, host, () => probe.close(() => done()))
+  })
+}
+
+async function startDatabase(
+  terminal: Terminal,
+  dir: string,
+  release: (() => Promise<unknown>)[],
+  lost: AbortController,
+): Promise<string> {
+  terminal.out.write(`starting the database in ${dir} …\n`)
+  try {
+    const database = await openEmbeddedPostgres({
+      dir,
+      onExit: (reason) => lost.abort(`the database stopped: ${reason}`),
+    })
+    release.push(() => database.release())
+    return database.url
+  } catch (error) {
+    if (error instanceof EmbeddedPostgresError) throw new CommandError(error.message)
+    throw error
+  }
+}
+
+async function prepare(config: Config): Promise<void> {
+  const database = openDatabase({ ...config, databasePoolSize: 1 })
+  try {
+    await migrate(database)
+    await seed(database)
+  } finally {
+    await database.end({ timeout: 5 })
+  }
+}
+
+function welcome({ out }: Terminal, url: string, { valkeyUrl }: Config): void {
+  out.write(`
+FlagMeter is running at ${url} (${valkeyUrl ? 'events through Valkey' : 'events straight to PostgreSQL'}).
+
+Try, in another terminal:
+
+  curl -s ${url}/api/events -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
+  npx flagmeter usage acme-corp
+  npx flagmeter load --rps 200 --duration 10s
+
+Stop with Ctrl-C. The data stays.
+`)
+}

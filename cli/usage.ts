@@ -1,0 +1,59 @@
+import { Command } from 'commander'
+import type { Usage } from '../lib/usage.ts'
+import { type Terminal, printJson, printTable, serverUrl } from './_command.ts'
+import { ask } from './_http.ts'
+
+interface TenantUsage extends Usage {
+  features: { feature: string; totalTokens: number; eventCount: number }[]
+}
+
+/** `flagmeter usage [tenant]` */
+export const usageCommand = (terminal: Terminal): Command =>
+  new Command('usage')
+    .description('Shows what a tenant has used of its quota in the open billing period; without a name, what all have.')
+    .argument('[tenant]', 'name or id')
+    .option('--url <url>', 'the server; default: FLAGMETER_URL, or the local `up`')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ flagmeter usage acme-corp --json')
+    .action(async (tenant: string | undefined, options: { url?: string; json?: boolean }) => {
+      const server = serverUrl(terminal, options.url)
+      if (tenant === undefined) {
+        const tenants = await listUsage(server)
+        if (options.json) printJson(terminal, tenants)
+        else print(terminal, tenants)
+        return
+      }
+      const usage = await ask<TenantUsage>({ server, path: `/api/usage/${encodeURIComponent(tenant)}` })
+      if (options.json) return printJson(terminal, usage)
+      print(terminal, [usage])
+      if (usage.features.length > 0) {
+        const rows = usage.features.map(({ feature, totalTokens, eventCount }) => [feature, totalTokens, eventCount])
+        printTable(terminal, ['feature', 'tokens', 'events'], rows)
+      }
+    })
+
+async function listUsage(server: string): Promise<Usage[]> {
+  const tenants: Usage[] = []
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const page: { tenants: Usage[]; next?: string } = await ask({
+      server,
+      path: `/api/usage?limit=1000&after=${encodeURIComponent(after)}`,
+    })
+    tenants.push(...page.tenants)
+    after = page.next
+  }
+  return tenants
+}
+
+function print(terminal: Terminal, tenants: Usage[]): void {
+  const rows = tenants.map((usage) => [
+    usage.tenantName,
+    usage.totalTokens,
+    usage.monthlyQuota,
+    `${usage.quotaPercent} %`,
+    Math.max(0, usage.monthlyQuota - usage.totalTokens),
+    usage.periodStart.slice(0, 16).replace('T', ' '),
+    usage.periodEnd.slice(0, 16).replace('T', ' '),
+  ])
+  printTable(terminal, ['tenant', 'tokens', 'quota', 'used', 'left', 'from (UTC)', 'to (UTC)'], rows)
+}

@@ -1,0 +1,76 @@
+import { Command } from 'commander'
+import type { Database } from '../lib/database.ts'
+import { loadSql } from '../lib/sql.ts'
+import { CommandError, type Terminal, printJson, printTable } from './_command.ts'
+import { withDatabase } from './_database.ts'
+
+const CHECKS = {
+  rollups: loadSql('queries/verify_rollups'),
+  features: loadSql('queries/verify_features'),
+  periods: loadSql('queries/verify_periods'),
+}
+
+interface Difference {
+  tenant_id: string
+  feature?: string
+  minute?: Date
+  period_start?: Date
+  expected_tokens: number
+  actual_tokens: number
+  expected_events: number
+  actual_events: number
+}
+
+/** `flagmeter verify` */
+export const verifyCommand = (terminal: Terminal): Command =>
+  new Command('verify')
+    .description(
+      'Recomputes rollups from events and counters from rollups. Prints every difference; exit 1 if there is one.',
+    )
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ flagmeter verify && echo exact')
+    .action(async ({ json }: { json?: boolean }) => {
+      const differences = await withDatabase(terminal, verify)
+      if (json) printJson(terminal, differences)
+      else if (differences.length > 0) print(terminal, differences)
+      else terminal.out.write('rollups match events, counters match rollups\n')
+      if (differences.length > 0) throw new CommandError(`${differences.length} differences`)
+    })
+
+/** Compares in one snapshot, so that events recorded meanwhile are in all of it or in none. */
+export async function verify(database: Database): Promise<(Difference & { check: string })[]> {
+  const found = await database.begin('isolation level repeatable read read only', async (transaction) => {
+    await transaction`set local statement_timeout = 0`
+    const results: (Difference & { check: string })[] = []
+    for (const [check, sql] of Object.entries(CHECKS)) {
+      const rows = await transaction.unsafe<Difference[]>(sql)
+      results.push(...rows.map((row) => ({ check, ...row })))
+    }
+    return results
+  })
+  return found
+}
+
+function print(terminal: Terminal, differences: (Difference & { check: string })[]): void {
+  const rows = differences.map((row) => [
+    row.check,
+    row.tenant_id,
+    row.feature ?? '(all)',
+    (row.minute ?? row.period_start)?.toISOString() ?? '',
+    row.expected_tokens,
+    row.actual_tokens,
+    row.expected_events,
+    row.actual_events,
+  ])
+  const head = [
+    'in',
+    'tenant',
+    'feature',
+    'minute or period',
+    'tokens expected',
+    'tokens found',
+    'events expected',
+    'events found',
+  ]
+  printTable(terminal, head, rows)
+}

@@ -1,0 +1,43 @@
+import { Command } from 'commander'
+import { openContext } from '../lib/context.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
+import { databaseSettings } from './_database.ts'
+import { loadHandlers } from './_handlers.ts'
+import { consume, consumersOf } from './_serving.ts'
+
+/** `flagmeter worker [consumer…]` */
+export const workerCommand = (terminal: Terminal): Command =>
+  new Command('worker')
+    .description('Runs the consumers, all or those named: rollup moves events from the stream into PostgreSQL.')
+    .argument('[consumers...]', 'names of files in handlers/, such as rollup')
+    .option('--once', 'do what there is to do now, then exit')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ DATABASE_URL=postgres://… VALKEY_URL=redis://… flagmeter worker
+  $ flagmeter worker rollup --once`,
+    )
+    .action(async (names: string[], { once = false }: { once?: boolean }) => {
+      const config = databaseSettings(terminal)
+      const loaded = await loadHandlers(names)
+      const consumers = consumersOf(loaded)
+      const endpoint = names.find((name) => !consumers.some((consumer) => consumer.name === name))
+      if (endpoint !== undefined)
+        throw new CommandError(`'${endpoint}' is an endpoint: run \`flagmeter serve ${endpoint}\``, Exit.usage)
+      const stream = consumers.find(({ handler }) => handler.kind === 'stream')
+      if (stream && names.length > 0 && !config.valkeyUrl) {
+        throw new CommandError(`'${stream.name}' reads a stream: set VALKEY_URL`, Exit.usage)
+      }
+      const { ctx, release } = await openContext(config)
+      try {
+        ctx.log.info(
+          { consumers: consumers.map(({ name }) => name), stream: config.valkeyUrl ? 'on' : 'off' },
+          'working',
+        )
+        await consume(ctx, consumers, terminal.stop, { once })
+        ctx.log.info('stopped')
+      } finally {
+        await release()
+      }
+    })
