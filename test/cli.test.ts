@@ -1,0 +1,258 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { runCli, startCli } from './_cli.ts'
+import { createDatabase, createTestServer, until } from './_context.ts'
+import { freePort } from './_valkey.ts'
+
+const COMMANDS = [
+  ['up'],
+  ['serve'],
+  ['worker'],
+  ['migrate'],
+  ['seed'],
+  ['tenant'],
+  ['tenant', 'list'],
+  ['tenant', 'create'],
+  ['tenant', 'update'],
+  ['send'],
+  ['usage'],
+  ['load'],
+  ['verify'],
+  ['dead-letter'],
+  ['dead-letter', 'list'],
+  ['dead-letter', 'replay'],
+  ['config', 'check'],
+]
+
+async function folder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-cli-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+describe('help', () => {
+  let readme: string
+  beforeAll(async () => {
+    readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8')
+  })
+  test.concurrent.each(COMMANDS.map((command) => [command.join(' '), command] as const))(
+    'of %s has an example, and README names it',
+    async (name, command) => {
+      const { code, out } = await runCli([...command, '--help'])
+      expect(code).toBe(0)
+      expect(out).toMatch(/Examples?:\n {2}\$ /)
+      expect(readme).toContain(`\`${name}`)
+    },
+  )
+})
+
+describe('what goes wrong is one line and an exit code', () => {
+  test.concurrent.each<[string, string[], Record<string, string>, number, RegExp]>([
+    ['an unknown command', ['fly'], {}, 2, /unknown command 'fly'/],
+    ['an unknown option', ['usage', '--fast'], {}, 2, /unknown option '--fast'/],
+    ['tokens that are no number', ['send', 'acme-corp', 'x', 'many'], {}, 2, /whole number/],
+    [
+      'a server that is not there',
+      ['usage'],
+      { FLAGMETER_URL: 'http://127.0.0.1:1' },
+      3,
+      /^flagmeter: no FlagMeter answers at http:\/\/127.0.0.1:1 .*\n$/,
+    ],
+    ['a URL that is none', ['usage', '--url', 'localhost'], {}, 2, /^flagmeter: --url must be a URL .*\n$/],
+    ['no database', ['verify'], {}, 3, /^flagmeter: no database: set DATABASE_URL.*\n$/],
+    [
+      'a database that is not there',
+      ['verify'],
+      { DATABASE_URL: 'postgres://u:geheim@127.0.0.1:1/x' },
+      3,
+      /^flagmeter: the database does not answer: .*\n$/,
+    ],
+    [
+      'an address that others reach',
+      ['serve'],
+      { DATABASE_URL: 'postgres://127.0.0.1:1/x', HOST: '0.0.0.0' },
+      2,
+      /^flagmeter: HOST must be a loopback address.*\n$/,
+    ],
+    [
+      'an unknown handler',
+      ['serve', 'nothing'],
+      { DATABASE_URL: 'postgres://127.0.0.1:1/x' },
+      2,
+      /^flagmeter: there is no handler 'nothing'; known: .*event-ingest.*\n$/,
+    ],
+    [
+      'a consumer that is served',
+      ['serve', 'rollup'],
+      { DATABASE_URL: 'postgres://127.0.0.1:1/x' },
+      2,
+      /flagmeter worker rollup/,
+    ],
+    [
+      'a stream without Valkey',
+      ['worker', 'rollup'],
+      { DATABASE_URL: 'postgres://127.0.0.1:1/x' },
+      2,
+      /set VALKEY_URL/,
+    ],
+    [
+      'a folder that is not writable',
+      ['up'],
+      { FLAGMETER_DIR: '/dev/null/x' },
+      1,
+      /^flagmeter: can't write to \/dev\/null\/x .*\n$/,
+    ],
+  ])('%s', async (_name, args, env, code, message) => {
+    const result = await runCli(args, env)
+    expect([result.code, result.err]).toEqual([code, expect.stringMatching(message)])
+    expect(result.err).not.toContain('geheim')
+    expect(result.err).not.toMatch(/^\s+at /m)
+  })
+
+  test('settings: every mistake at once, no value of any', async () => {
+    const env = {
+      DATABASE_URL: 'mysql://u:geheim@h',
+      PORT: '70000',
+      LOG_LEVEL: 'loud',
+      AUTO_CREATE_TENANTS: 'yes',
+      EVENT_RETENTION_DAYS: '30',
+    }
+    const { code, err } = await runCli(['config', 'check'], env)
+    expect(code).toBe(2)
+    expect(err.trim().split('\n')).toHaveLength(4)
+    for (const name of ['DATABASE_URL', 'PORT', 'LOG_LEVEL', 'AUTO_CREATE_TENANTS'])
+      expect(err).toContain(`flagmeter: ${name} must be`)
+    expect(err).not.toContain('geheim')
+    expect((await runCli(['config', 'check'], { EVENT_RETENTION_DAYS: '30' })).err).toContain('EVENT_MAX_AGE_DAYS + 7')
+  })
+})
+
+test('migrate, seed, tenant, send, usage and verify work together', async () => {
+  const { url, databaseUrl } = await createTestServer()
+  const env = { DATABASE_URL: databaseUrl, FLAGMETER_URL: url }
+  const file = join(await folder(), 'tenants.json')
+  await writeFile(
+    file,
+    JSON.stringify([
+      { name: 'umbrella', monthlyQuota: 2000, billingDay: 31, timezone: 'Asia/Tokyo' },
+      { name: 'acme-corp' },
+    ]),
+  )
+  expect((await runCli(['migrate'], env)).out).toBe('up to date\n')
+  expect((await runCli(['migrate', '--status'], env)).code).toBe(0)
+  expect((await runCli(['seed', '--file', file, '--json'], env)).out).toBe(
+    `${JSON.stringify({ created: ['umbrella'], existing: ['acme-corp'] }, null, 2)}\n`,
+  )
+  expect((await runCli(['seed', '--file', file], env)).out).toBe('0 created, 2 there already\n')
+  const tenants = JSON.parse((await runCli(['tenant', 'list', '--json'], env)).out)
+  expect(tenants).toHaveLength(4)
+  expect(tenants.at(-1)).toMatchObject({ name: 'umbrella', monthlyQuota: 2000, billingDay: 31, timezone: 'Asia/Tokyo' })
+  const first = await runCli(['send', 'umbrella', 'gpt-4o', '1,500', '--id', 'one'], env)
+  expect(first.out).toMatch(/^accepted [0-9a-f-]{36}\n$/)
+  expect(await runCli(['send', 'umbrella', 'gpt-4o', '1500', '--id', 'one'], env)).toEqual(first)
+  expect((await runCli(['usage', 'umbrella'], env)).out).toMatch(
+    /umbrella +1,500 +2,000 +75 % +500 .*\n.*\n *gpt-4o +1,500 +1/,
+  )
+  expect(JSON.parse((await runCli(['usage', '--json'], env)).out)).toHaveLength(4)
+  expect(
+    (
+      await runCli(
+        ['tenant', 'update', 'umbrella', '--monthly-quota', '3_000', '--name', 'umbrella-corp', '--json'],
+        env,
+      )
+    ).out,
+  ).toContain('"monthlyQuota": 3000')
+  expect((await runCli(['verify'], env)).code).toBe(0)
+  for (const [args, code, message] of [
+    [['tenant', 'create', 'acme-corp'], 1, /exists already/],
+    [['tenant', 'create', 'x', '--billing-day', '32'], 2, /billingDay must be from 1 to 31/],
+    [['tenant', 'create', 'x', '--timezone', 'Mars/Base'], 2, /timezone must be an IANA name/],
+    [['tenant', 'update', 'nobody', '--billing-day', '2'], 1, /no tenant 'nobody'/],
+    [['tenant', 'update', 'acme-corp', '--name', 'umbrella-corp'], 1, /name is taken/],
+    [['tenant', 'update', 'acme-corp'], 2, /nothing to change/],
+    [['send', 'nobody', 'x', '1'], 1, /no such tenant/],
+    [['send', 'acme-corp', 'x', '0'], 1, /tokens must be a whole number/],
+    [['seed', '--file', '/nonexistent.json'], 2, /nonexistent.json: ENOENT/],
+    [['dead-letter', 'replay', 'x'], 2, /not the id/],
+  ] as const) {
+    const result = await runCli([...args], env)
+    expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])
+  }
+})
+
+test('verify exits 1 and prints the difference', async () => {
+  const { post, ctx, databaseUrl } = await createTestServer()
+  await post('/api/events', { tenant: 'acme-corp', feature: 'x', tokens: 5 })
+  await ctx.database`update rollups set total_tokens = 6`
+  const { code, out, err } = await runCli(['verify'], { DATABASE_URL: databaseUrl })
+  expect([code, err]).toEqual([1, 'flagmeter: 3 differences\n'])
+  expect(out).toMatch(/rollups .* 5 +6 /)
+})
+
+test('a database that is not migrated is told in one line', async () => {
+  const empty = inject('templateUrl').replace(/\/\w+$/, '/postgres')
+  const result = await runCli(['tenant', 'list'], { DATABASE_URL: empty })
+  expect([result.code, result.err]).toEqual([3, 'flagmeter: the database is not migrated: run `flagmeter migrate`\n'])
+})
+
+test('serve, and a worker of its own, drain and stop at SIGTERM', async () => {
+  const PORT = String(await freePort())
+  const env = { DATABASE_URL: await createDatabase(), VALKEY_URL: inject('valkeyUrl'), PORT, QUEUE_NAME: `cli-${PORT}` }
+  await runCli(['seed'], env)
+  const serving = startCli(['serve', 'event-ingest', 'usage-get'], env)
+  const working = startCli(['worker'], env)
+  await until(() => serving.output().includes('"serving"'))
+  const local = { ...env, FLAGMETER_URL: `http://127.0.0.1:${PORT}` }
+  expect((await runCli(['send', 'acme-corp', 'x', '7'], local)).code).toBe(0)
+  await until(async () => (await runCli(['usage', 'acme-corp', '--json'], local)).out.includes('"totalTokens": 7'))
+  expect((await fetch(`${local.FLAGMETER_URL}/api/health`)).status).toBe(404)
+  serving.child.kill('SIGTERM')
+  working.child.kill('SIGTERM')
+  expect([(await serving.finished).code, (await working.finished).code]).toEqual([0, 0])
+})
+
+test('worker --once drains the stream and exits', async () => {
+  const { ctx, post, databaseUrl } = await createTestServer({ VALKEY_URL: inject('valkeyUrl') })
+  await post(
+    '/api/events',
+    Array.from({ length: 3000 }, () => ({ tenant: 'acme-corp', feature: 'x', tokens: 1 })),
+  )
+  const env = { DATABASE_URL: databaseUrl, VALKEY_URL: inject('valkeyUrl'), QUEUE_NAME: ctx.config.queueName }
+  expect((await runCli(['worker', '--once'], env)).code).toBe(0)
+  expect(await ctx.valkey!.xlen(ctx.config.queueName)).toBe(0)
+  expect((await runCli(['verify'], env)).code).toBe(0)
+})
+
+test('up starts everything, keeps its data, refuses a second start, and stops at Ctrl-C', async () => {
+  const dir = await folder()
+  const env = { FLAGMETER_DIR: join(dir, 'data'), PORT: String(await freePort()) }
+  const first = startCli(['up'], env)
+  await until(() => first.output().includes('Stop with Ctrl-C'), 60_000)
+  const curl = /curl -s (\S+) -H '(\S+): (\S+)' -d '(.*)'/.exec(first.output())!
+  expect((await fetch(curl[1]!, { method: 'POST', headers: { [curl[2]!]: curl[3]! }, body: curl[4]! })).status).toBe(
+    201,
+  )
+  expect((await runCli(['usage', 'acme-corp', '--json'], { FLAGMETER_DIR: env.FLAGMETER_DIR })).out).toContain(
+    '"totalTokens": 1500',
+  )
+  expect((await runCli(['up'], { ...env, PORT: '0' })).err).toMatch(/^flagmeter: is running already at http.*\n$/)
+  expect((await runCli(['up'], { ...env, FLAGMETER_DIR: join(dir, 'other') })).err).toMatch(
+    /^flagmeter: 127.0.0.1:\d+ is taken by another process.*\n$/,
+  )
+  first.child.kill('SIGINT')
+  const { code, out, err } = await first.finished
+  expect([code, out.split('\n').at(-2), err]).toEqual([0, 'stopped', ''])
+  const second = startCli(['up'], env)
+  await until(() => second.output().includes('Stop with Ctrl-C'), 60_000)
+  expect((await runCli(['usage', 'acme-corp', '--json'], env)).out).toContain('"totalTokens": 1500')
+  // Killed without warning, it leaves a database behind; the next start takes over.
+  second.child.kill('SIGKILL')
+  await second.finished
+  const third = startCli(['up'], env)
+  await until(() => third.output().includes('Stop with Ctrl-C'), 60_000)
+  expect((await runCli(['verify'], env)).code).toBe(0)
+  third.child.kill('SIGINT')
+  expect((await third.finished).code).toBe(0)
+})

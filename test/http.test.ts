@@ -1,0 +1,148 @@
+import { once } from 'node:events'
+import { type AddressInfo, type Socket, connect } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
+import { type HttpHandler, handler, json } from '../lib/handler.ts'
+import { closeHttpServer, createHttpServer } from '../lib/http.ts'
+import { createContext, createTestServer } from './_context.ts'
+
+/** Opens a socket, sends the text, and collects whatever comes until the server ends the connection. */
+async function converse(url: string, text: string, then?: (socket: Socket) => void): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => {})
+  onTestFinished(() => void socket.destroy())
+  await once(socket, 'connect')
+  socket.write(text)
+  then?.(socket)
+  let answer = ''
+  socket.on('data', (data) => (answer += data))
+  await once(socket, 'close')
+  return answer
+}
+
+const head = (fields: string) =>
+  `POST /api/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${fields}\r\n\r\n`
+const body = JSON.stringify({ tenant: 'acme-corp', feature: 'x', tokens: 1 })
+
+test('a client that sends a byte a second is answered 408 and cut off; others are served meanwhile', async () => {
+  const server = await createTestServer({ REQUEST_TIMEOUT_MS: '1500' })
+  let drip: NodeJS.Timeout | undefined
+  const slow = converse(server.url, head(`content-length: ${body.length}`), (socket) => {
+    let sent = 0
+    drip = setInterval(() => socket.write(body[sent++] ?? ''), 200)
+  })
+  expect((await server.post('/api/events', body)).status).toBe(201)
+  const answer = await slow
+  clearInterval(drip)
+  expect(answer).toMatch(/^HTTP\/1.1 408 .*application\/problem\+json.*"code":"request_timeout"/s)
+  const [row] = await server.ctx.database`select count(*)::int as n from events`
+  expect(row!.n).toBe(1)
+})
+
+test('a Content-Length that lies is answered with a 4xx and stores nothing', async () => {
+  const server = await createTestServer({ REQUEST_TIMEOUT_MS: '500' })
+  const count = async () => (await server.ctx.database`select count(*)::int as n from events`)[0]!.n
+  expect(await converse(server.url, head(`content-length: ${body.length + 10}`) + body)).toMatch(/^HTTP\/1.1 408/)
+  expect(await converse(server.url, head(`content-length: ${body.length - 5}`) + body)).toMatch(
+    /^HTTP\/1.1 400 .*(invalid_json|malformed_http)/s,
+  )
+  expect(await converse(server.url, head('content-length: -1') + body)).toMatch(/^HTTP\/1.1 400 .*malformed_http/s)
+  expect(await converse(server.url, head('content-length: 10000000000'))).toMatch(/^HTTP\/1.1 413 .*body_too_large/s)
+  await converse(server.url, head('content-length: 900') + body, (socket) => socket.end())
+  expect(await count()).toBe(0)
+  expect((await server.get('/api/health/live')).status).toBe(200)
+})
+
+test('a chunked body over the limit is cut off with 413', async () => {
+  const server = await createTestServer()
+  const chunk = `100000\r\n${' '.repeat(0x100000)}\r\n`
+  const answer = await converse(server.url, head('transfer-encoding: chunked'), (socket) => {
+    for (let i = 0; i < 10; i++) socket.write(chunk)
+  })
+  expect(answer).toMatch(/^HTTP\/1.1 413 .*body_too_large/s)
+})
+
+test('what is not HTTP, and headers that are too large, get a problem too', async () => {
+  const server = await createTestServer()
+  expect(await converse(server.url, 'hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 .*malformed_http/s)
+  expect(await converse(server.url, head(`x-large: ${'x'.repeat(20_000)}`))).toMatch(
+    /^HTTP\/1.1 431 .*headers_too_large/s,
+  )
+})
+
+test('an unknown path is 404, another method 405 with what is allowed, HEAD is GET without a body', async () => {
+  const server = await createTestServer()
+  expect((await server.get('/api/nothing')).body).toMatchObject({ status: 404, code: 'not_found' })
+  expect((await server.get('/api/usage/%zz')).status).toBe(404)
+  const answer = await server.get('/api/events')
+  expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST'])
+  const headOnly = await fetch(`${server.url}/api/health`, { method: 'HEAD' })
+  expect([headOnly.status, await headOnly.text()]).toEqual([200, ''])
+})
+
+test('a request id of the caller comes back; one that could forge a log line does not', async () => {
+  const server = await createTestServer()
+  const ask = async (id: string) =>
+    (await server.post('/api/events', body, { 'x-request-id': id })).headers.get('x-request-id')
+  expect(await ask('trace-7')).toBe('trace-7')
+  expect(await ask('a b')).toMatch(/^[0-9a-f-]{36}$/)
+})
+
+async function serve(endpoint: HttpHandler) {
+  const ctx = await createContext()
+  const server = createHttpServer(ctx, [endpoint])
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => server.closeAllConnections())
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+test('a handler that throws is a 500 that carries nothing from inside', async () => {
+  const broken = handler({
+    method: 'GET',
+    path: '/broken',
+    auth: 'none',
+    query: z.object({}),
+    handle: () => {
+      throw new Error('secret of postgres://u:p@h')
+    },
+  })
+  const { url } = await serve(broken)
+  const answer = await fetch(`${url}/broken`)
+  expect(answer.status).toBe(500)
+  expect(await answer.text()).not.toContain('secret')
+})
+
+test('a stopping server finishes what it has begun and takes nothing new', async () => {
+  let finish = () => {}
+  const begun = new Promise<void>((started) => {
+    slow.handle = async () => {
+      started()
+      await new Promise<void>((resolve) => (finish = resolve))
+      return json(200, { done: true })
+    }
+  })
+  const { server, url } = await serve(slow)
+  const answer = fetch(`${url}/slow`)
+  await begun
+  const closed = closeHttpServer(server, 5_000)
+  await expect(fetch(`${url}/slow`)).rejects.toThrow()
+  finish()
+  const { status, headers } = await answer
+  expect([status, headers.get('connection')]).toEqual([200, 'close'])
+  await closed
+})
+const slow: HttpHandler = handler({ method: 'GET', path: '/slow', auth: 'none', handle: () => json(200, {}) })
+
+test('metrics carry the routes, never the tenants', async () => {
+  const server = await createTestServer()
+  await server.post('/api/events', body)
+  await server.get('/api/usage/acme-corp')
+  const { body: metrics, headers } = await server.get('/metrics')
+  expect(headers.get('content-type')).toMatch(/^text\/plain/)
+  expect(metrics).toContain(
+    'http_request_duration_seconds_count{method="GET",route="/api/usage/:tenant",status="200"} 1',
+  )
+  expect(metrics).toContain('flagmeter_events_accepted_total{path="direct"} 1')
+  expect(metrics).not.toContain('acme-corp')
+})

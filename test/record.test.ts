@@ -1,0 +1,124 @@
+import { v4 as uuidv4, v7 as uuidv7 } from 'uuid'
+import { expect, test } from 'vitest'
+import { verify } from '../cli/verify.ts'
+import prune from '../handlers/prune.ts'
+import type { Context } from '../lib/context.ts'
+import type { Event } from '../lib/event.ts'
+import { recordEvents } from '../lib/record.ts'
+import { createContext } from './_context.ts'
+
+async function tenantIds(ctx: Context): Promise<string[]> {
+  return [...(await ctx.tenants.find(['acme-corp', 'globex-inc', 'initech-llc'])).values()]
+}
+const pick = <T>(values: T[]): T => values[Math.floor(Math.random() * values.length)]!
+const total = async (ctx: Context, table: string) =>
+  Number((await ctx.database.unsafe(`select coalesce(sum(total_tokens), 0) as n from ${table}`))[0]!.n)
+
+test('concurrent batches that share ids in any order never deadlock and count each id once', async () => {
+  const ctx = await createContext({ DATABASE_POOL_SIZE: '8' })
+  const tenants = await tenantIds(ctx)
+  const now = Date.now()
+  const events: Event[] = Array.from({ length: 2_000 }, () => ({
+    tenantId: pick(tenants),
+    id: uuidv4(),
+    feature: `feature-${Math.floor(Math.random() * 50)}`,
+    tokens: 1 + Math.floor(Math.random() * 1000),
+    createdAt: now - Math.floor(Math.random() * 3_600_000),
+    receivedAt: now,
+  }))
+  const [before] =
+    await ctx.database`select deadlocks::int as n from pg_stat_database where datname = current_database()`
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (let round = 0; round < 6; round++) {
+        const shuffled = [...events].sort(() => Math.random() - 0.5)
+        await recordEvents(ctx, shuffled.slice(0, 1_500))
+      }
+    }),
+  )
+  await recordEvents(ctx, events)
+  const expected = events.reduce((sum, event) => sum + event.tokens, 0)
+  expect([await total(ctx, 'rollups'), await total(ctx, 'usage_periods'), await total(ctx, 'usage_features')]).toEqual([
+    expected,
+    expected,
+    expected,
+  ])
+  await ctx.database`select pg_stat_force_next_flush()`
+  const [after] =
+    await ctx.database`select deadlocks::int as n from pg_stat_database where datname = current_database()`
+  expect(after!.n - before!.n).toBe(0)
+  expect(await verify(ctx.database)).toEqual([])
+})
+
+test('the counters that moved come back with their value before and after', async () => {
+  const ctx = await createContext()
+  const [tenantId] = await tenantIds(ctx)
+  const now = Date.now()
+  const event = (tokens: number): Event => ({
+    tenantId: tenantId!,
+    id: uuidv7(),
+    feature: 'x',
+    tokens,
+    createdAt: now,
+    receivedAt: now,
+  })
+  const first = event(700_000)
+  await recordEvents(ctx, [first])
+  const { counters } = await recordEvents(ctx, [first, event(100_000), event(500_000)])
+  expect(counters).toMatchObject([
+    { tenantId, quotaId: tenantId, tokenLimit: 1_000_000, previousTokens: 700_000, totalTokens: 1_300_000 },
+  ])
+  expect((await recordEvents(ctx, [first])).counters).toEqual([])
+})
+
+test('of many concurrent batches exactly one sees the counter cross a line', async () => {
+  const ctx = await createContext({ DATABASE_POOL_SIZE: '8' })
+  const [tenantId] = await tenantIds(ctx)
+  const now = Date.now()
+  const results = await Promise.all(
+    Array.from({ length: 100 }, () =>
+      recordEvents(ctx, [
+        { tenantId: tenantId!, id: uuidv7(), feature: 'x', tokens: 10_000, createdAt: now, receivedAt: now },
+      ]),
+    ),
+  )
+  const crossings = results
+    .flatMap(({ counters }) => counters)
+    .filter((c) => c.previousTokens < 800_000 && c.totalTokens >= 800_000)
+  expect(crossings).toHaveLength(1)
+})
+
+test('verify finds a difference in rollups, features and periods', async () => {
+  const ctx = await createContext()
+  const [tenantId] = await tenantIds(ctx)
+  const now = Date.now()
+  await recordEvents(ctx, [
+    { tenantId: tenantId!, id: uuidv7(), feature: 'x', tokens: 10, createdAt: now, receivedAt: now },
+  ])
+  expect(await verify(ctx.database)).toEqual([])
+  await ctx.database`update usage_periods set total_tokens = total_tokens + 1`
+  expect(await verify(ctx.database)).toMatchObject([{ check: 'periods', expected_tokens: 10, actual_tokens: 11 }])
+  await ctx.database`delete from usage_features`
+  await ctx.database`update rollups set event_count = 2`
+  expect((await verify(ctx.database)).map(({ check }) => check)).toEqual(['rollups', 'features', 'periods'])
+})
+
+test('pruning deletes raw events past their retention, leaves what was counted, and verify still agrees', async () => {
+  const now = Date.parse('2026-06-15T12:00:00Z')
+  const ctx = await createContext({}, { clock: () => now })
+  const [tenantId] = await tenantIds(ctx)
+  const ages = [43, 42.5, 42.0001, 41.9, 30, 0]
+  const events = ages.map((age) => ({
+    tenantId: tenantId!,
+    id: uuidv7(),
+    feature: 'x',
+    tokens: 1,
+    createdAt: now - age * 86_400_000,
+    receivedAt: now,
+  }))
+  await recordEvents(ctx, events)
+  await prune.consume(ctx, new AbortController().signal)
+  const [left] = await ctx.database`select count(*)::int as n from events`
+  expect([left!.n, await total(ctx, 'rollups')]).toEqual([3, 6])
+  expect(await verify(ctx.database)).toEqual([])
+})
