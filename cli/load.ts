@@ -23,7 +23,6 @@ interface LoadOptions extends Limits {
   speed: number
   maxP99?: number
   url?: string
-  key?: string
   json?: boolean
 }
 
@@ -83,7 +82,6 @@ export const loadCommand = (terminal: Terminal): Command => {
       parse.maxErrors,
     )
     .option('--url <url>', 'the server; default: FLAGMETER_URL, or the local `up`')
-    .option('--key <key>', 'the API key; default: FLAGMETER_API_KEY')
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
   return command.action((options: LoadOptions) => load(terminal, command, options))
@@ -117,7 +115,7 @@ async function load(terminal: Terminal, command: Command, options: LoadOptions):
     options.trace === undefined
       ? planSynthetic(terminal, command, options)
       : await planReplay(terminal, options, options.trace)
-  const client = openLoadClient(server, keyOf(terminal, options), run.connections)
+  const client = openLoadClient(server, run.connections)
   try {
     await client.check()
     const tally = new Tally()
@@ -180,14 +178,6 @@ async function planReplay({ err, stop }: Terminal, options: LoadOptions, file: s
     connections: replayConnections(speed),
     start: (client, tally) => runReplay(client, plan, tally, stop),
   }
-}
-
-function keyOf({ env }: Terminal, options: LoadOptions): string | undefined {
-  const key = options.key ?? (env.FLAGMETER_API_KEY || undefined)
-  // Checked here, not by commander: its message would repeat the key.
-  if (key !== undefined && !/^[\u0021-\u007E]+$/.test(key))
-    throw new CommandError('--key must be printable ASCII without spaces', Exit.usage)
-  return key
 }
 
 function limitsOf({ maxP99, maxErrors }: LoadOptions): Limits {

@@ -44,6 +44,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   return {
     ctx: { ...base, intake },
     async release() {
+      await intake.idle()
       valkey?.disconnect()
       await database.end({ timeout: 5 })
     },

@@ -1,4 +1,5 @@
-import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
+import { randomUUID } from 'node:crypto'
+import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import type { FieldError } from './problem.ts'
 
@@ -62,7 +63,16 @@ export const asUuid = (value: string): string | null => (UUID.test(value) ? valu
 
 /** The event id for what a client sent: its UUID, a UUIDv5 (RFC 9562) of its text in the tenant's namespace, or a new UUIDv7. */
 export const eventId = (tenantId: string, id: string | undefined): string =>
-  id === undefined ? uuidv7() : (asUuid(id) ?? uuidv5(id, tenantId))
+  id === undefined ? newId() : (asUuid(id) ?? uuidv5(id, tenantId))
+
+/**
+ * A UUIDv7 (RFC 9562, section 5.7): milliseconds, then the random bits of Node's own UUIDv4, which come from a pool.
+ * The library asks the system for every id, which cost a tenth of the server's time.
+ */
+function newId(): string {
+  const time = Date.now().toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+}
 
 /** The mistakes of input that does not fit its schema, one per field; unknown fields by their names. */
 export function fieldErrors(error: z.ZodError): FieldError[] {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context.ts'
 import type { Event } from './event.ts'
 import { type Poison, recordEvents } from './record.ts'
@@ -17,6 +18,8 @@ export interface Intake {
    * @throws when neither store answered; then it is unknown whether the events count, and sending them again is safe
    */
   accept(events: Event[]): Promise<Poison[]>
+  /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
+  idle: () => Promise<void>
 }
 
 interface Waiter {
@@ -94,7 +97,11 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
     }
   }
 
-  return { accept }
+  async function idle(): Promise<void> {
+    while (writing) await sleep(5)
+  }
+
+  return { accept, idle }
 }
 
 function settle(group: Waiter[], poison: Poison[]): void {

@@ -255,43 +255,6 @@ test('a stopped run reports what it did and exits 130, even when the server is s
   expect(figures.refusedBy.unanswered).toBe(figures.sent - 5)
 })
 
-test('the key is sent as a bearer token, from the option or the environment', async () => {
-  const server = await fakeServer()
-  const args = ['--url', server.url, '--rps', '1', '--duration', '1']
-  await load(args, { FLAGMETER_API_KEY: 'from-env' })
-  await load([...args, '--key', 'from-option'], { FLAGMETER_API_KEY: 'from-env' })
-  await load(args, { FLAGMETER_API_KEY: '' })
-  expect(server.received.map(({ authorization }) => authorization)).toEqual([
-    'Bearer from-env',
-    'Bearer from-option',
-    undefined,
-  ])
-  expect((await load([...args, '--key', 'a\nb'])).error).toMatchObject({
-    code: 2,
-    message: '--key must be printable ASCII without spaces',
-  })
-})
-
-test.for([
-  ['--rps', '0'],
-  ['--rps', 'fast'],
-  ['--duration', '10d'],
-  ['--tenants', 'a,,b'],
-  ['--tenants', '0'],
-  ['--features', ''],
-  ['--tokens', '9-5'],
-  ['--batch', '10001'],
-  ['--speed', '-1'],
-  ['--max-p99', '-5'],
-  ['--max-errors', '101%'],
-  ['--seed', 'x'],
-  ['--tenant', 'acme-corp'],
-] as const)('%s %j is refused by name before anything is sent', async ([option, value]) => {
-  const { error } = await load([option, value, '--url', 'http://127.0.0.1:1'])
-  expect(error?.message).toContain(option)
-  expect(error?.message).not.toContain('answers')
-})
-
 test('a replay keeps tokens and minutes, ends now, and repeats itself with the same ids', async () => {
   const server = await fakeServer()
   const file = writeTrace(

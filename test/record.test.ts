@@ -2,10 +2,10 @@ import { v4 as uuidv4, v7 as uuidv7 } from 'uuid'
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import prune from '../handlers/prune.ts'
-import type { Context } from '../lib/context.ts'
+import { type Context, openContext } from '../lib/context.ts'
 import type { Event } from '../lib/event.ts'
 import { recordEvents } from '../lib/record.ts'
-import { createContext } from './_context.ts'
+import { createContext, createDatabase } from './_context.ts'
 
 async function tenantIds(ctx: Context): Promise<string[]> {
   return [...(await ctx.tenants.find(['acme-corp', 'globex-inc', 'initech-llc'])).values()]
@@ -86,6 +86,18 @@ test('of many concurrent batches exactly one sees the counter cross a line', asy
     .flatMap(({ counters }) => counters)
     .filter((c) => c.previousTokens < 800_000 && c.totalTokens >= 800_000)
   expect(crossings).toHaveLength(1)
+})
+
+test('what is in hand when a process stops is stored before it lets go of the database', async () => {
+  const databaseUrl = await createDatabase()
+  const witness = await createContext({ DATABASE_URL: databaseUrl })
+  const [tenantId] = await tenantIds(witness)
+  const { ctx, release } = await openContext({ ...witness.config })
+  const now = Date.now()
+  const event = { tenantId: tenantId!, feature: 'x', tokens: 1, createdAt: now, receivedAt: now }
+  for (let i = 0; i < 5_000; i++) void ctx.intake.accept([{ ...event, id: uuidv7() }])
+  await release()
+  expect(await total(witness, 'rollups')).toBe(5_000)
 })
 
 test('verify finds a difference in rollups, features and periods', async () => {
