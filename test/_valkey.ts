@@ -24,28 +24,26 @@ export async function startValkey(): Promise<TestValkey> {
   return { url: `redis://127.0.0.1:${server.port}`, command, release: () => server.stop() }
 }
 
+export interface NativeValkey extends TestValkey {
+  pid: number
+  dir: string
+  port: number
+}
+
 /** A native server with the durable settings the product asks for, in a folder of its own. */
 export async function startNativeValkey(
   command: string,
   given: { port?: number; dir?: string } = {},
-): Promise<TestValkey & { pid: number; dir: string; port: number }> {
+): Promise<NativeValkey> {
   const dir = given.dir ?? (await mkdtemp(join(tmpdir(), 'flagmeter-valkey-')))
   const port = given.port ?? (await freePort())
-  const args = [
-    '--port',
-    port,
-    '--bind',
-    '127.0.0.1',
-    '--dir',
-    dir,
-    '--save',
-    '',
-    '--appendonly',
-    'yes',
-    '--appendfsync',
-    'always',
-  ]
-  const child = spawn(command, [...args.map(String), '--maxmemory-policy', 'noeviction'], { stdio: 'ignore' })
+  const settings = { port, bind: '127.0.0.1', dir, save: '', appendonly: 'yes', appendfsync: 'always' }
+  const args = Object.entries({ ...settings, 'maxmemory-policy': 'noeviction' })
+  const child = spawn(
+    command,
+    args.flatMap(([name, value]) => [`--${name}`, String(value)]),
+    { stdio: 'ignore' },
+  )
   const url = `redis://127.0.0.1:${port}`
   const probe = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
   probe.on('error', () => {})
@@ -66,7 +64,8 @@ export async function startNativeValkey(
   }
 }
 
-const findServer = (): string | undefined =>
+/** valkey-server or redis-server, from the PATH. */
+export const findServer = (): string | undefined =>
   (process.env.PATH ?? '')
     .split(delimiter)
     .flatMap((folder) => ['valkey-server', 'redis-server'].map((name) => join(folder, name)))

@@ -1,0 +1,85 @@
+import { v7 as uuidv7 } from 'uuid'
+import { request } from 'undici'
+import { openMetrics } from '../lib/metrics.ts'
+import type { Event } from '../lib/event.ts'
+import { recordEvents } from '../lib/record.ts'
+import { type Row, inTurns, row } from './_measure.ts'
+import type { Stage } from './_stage.ts'
+
+const ROUNDS = 5
+const BATCHES = 60
+const BATCH_EVENTS = 1_000
+/** As many as a worker records at once by default. */
+const CONNECTIONS = 4
+const TENANTS = ['acme-corp', 'globex-inc', 'initech-llc']
+
+/** Events per second in batches of 1,000, from socket to committed rollup, against the same rows through record_events alone. */
+export async function batches(stage: Stage): Promise<Row> {
+  const { database } = stage
+  await database`truncate events, rollups, usage_periods, usage_features`
+  const env = { VALKEY_URL: stage.valkey!.url, QUEUE_NAME: 'bench-batches', WORKER_CONCURRENCY: String(CONNECTIONS) }
+  const server = await stage.serve(['event-ingest'], env)
+  const worker = await stage.work(env)
+  const tenants = new Map(
+    (await database<{ id: string; name: string }[]>`select id, name from tenants`).map(({ id, name }) => [name, id]),
+  )
+  const counted = async () =>
+    (await database<{ n: number }[]>`select coalesce(sum(event_count), 0)::bigint as n from usage_periods`)[0]!.n
+
+  const pipeline = async () => {
+    const bodies = Array.from({ length: BATCHES }, () => JSON.stringify(inputs()))
+    const before = await counted()
+    const startedAt = performance.now()
+    await atOnce(bodies, async (body) => {
+      const answer = await request(`${server.url}/api/events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      })
+      await answer.body.dump()
+      if (answer.statusCode !== 201) throw new Error(`a batch was answered ${answer.statusCode}`)
+    })
+    while ((await counted()) < before + BATCHES * BATCH_EVENTS) await new Promise((resolve) => setTimeout(resolve, 5))
+    return (BATCHES * BATCH_EVENTS * 1000) / (performance.now() - startedAt)
+  }
+  const recorder = { database, metrics: openMetrics() }
+  const alone = async () => {
+    const groups = Array.from({ length: BATCHES }, () => inputs().map((input) => toEvent(input, tenants)))
+    const startedAt = performance.now()
+    await atOnce(groups, (events) => recordEvents(recorder, events))
+    return (BATCHES * BATCH_EVENTS * 1000) / (performance.now() - startedAt)
+  }
+  const series = await inTurns(ROUNDS, pipeline, alone)
+  await server.stop()
+  await worker.stop()
+  return row('batches of 1,000, socket to committed rollup, against record_events alone', '>= 0.6', series, 'events/s')
+}
+
+interface Input {
+  tenant: string
+  feature: string
+  tokens: number
+  id: string
+}
+
+const inputs = (): Input[] =>
+  Array.from({ length: BATCH_EVENTS }, (_, i) => ({
+    tenant: TENANTS[i % 3]!,
+    feature: `feature-${i % 10}`,
+    tokens: 1 + (i % 2000),
+    id: uuidv7(),
+  }))
+
+function toEvent({ tenant, ...event }: Input, tenants: Map<string, string>): Event {
+  const now = Date.now()
+  return { ...event, tenantId: tenants.get(tenant)!, createdAt: now, receivedAt: now }
+}
+
+async function atOnce<T>(items: T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  const queue = [...items]
+  await Promise.all(
+    Array.from({ length: CONNECTIONS }, async () => {
+      for (let item = queue.pop(); item !== undefined; item = queue.pop()) await work(item)
+    }),
+  )
+}
