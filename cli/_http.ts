@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { request } from 'undici'
 import { CommandError, Exit } from './_command.ts'
 
 const TIMEOUT_MS = 10_000
@@ -16,6 +15,8 @@ export interface ServerRequest {
 
 /** Asks a server, tries again what may pass, and returns the JSON of its answer. @throws CommandError in one line */
 export async function ask<T>({ server, path, body }: ServerRequest): Promise<T> {
+  // Loaded when needed: this module is in the bundle of the servers too, where the client would cost 20 MB for nothing.
+  const { request } = await import('undici')
   for (let attempt = 1; ; attempt++) {
     try {
       const answer = await request(server + path, {

@@ -1,4 +1,6 @@
 import { isIPv4 } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../lib/config.ts'
 import { runStreamConsumer, runTableConsumer } from '../lib/consumer.ts'
@@ -76,6 +78,16 @@ export const endpointsOf = (handlers: NamedHandler[]): NamedHandler<HttpHandler>
 /** The consumers among handlers. */
 export const consumersOf = (handlers: NamedHandler[]): NamedHandler<Consumer>[] =>
   handlers.filter((named): named is NamedHandler<Consumer> => named.handler.kind !== 'http')
+
+/**
+ * Collects garbage once, after start-up. V8 derives the first limit of its old space from the memory of the machine, and
+ * lets a worker grow to 170 MB; after a collection it derives it from what is alive (20 MB), and the worker stays at 120 MB.
+ */
+export function settleHeap(): void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  setTimeout(collect, 1_000).unref()
+}
 
 /** Resolves when the signal aborts. */
 export const aborted = (signal: AbortSignal): Promise<void> =>

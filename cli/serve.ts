@@ -3,7 +3,7 @@ import { openContext } from '../lib/context.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
 import { loadHandlers } from './_handlers.ts'
-import { aborted, endpointsOf, listen, requireLoopback } from './_serving.ts'
+import { aborted, endpointsOf, listen, requireLoopback, settleHeap } from './_serving.ts'
 
 /** `flagmeter serve [handler…]` */
 export const serveCommand = (terminal: Terminal): Command =>
@@ -28,6 +28,7 @@ Example:
       const { ctx, release } = await openContext(config)
       try {
         const server = await listen(ctx, endpoints)
+        settleHeap()
         ctx.log.info({ url: server.url, handlers: endpoints.map(({ name }) => name) }, 'serving')
         await aborted(terminal.stop)
         ctx.log.info('draining')

@@ -3,7 +3,6 @@ import { access, mkdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { request } from 'undici'
 import type { Config } from '../lib/config.ts'
 import { openContext } from '../lib/context.ts'
 import { openDatabase } from '../lib/database.ts'
@@ -11,7 +10,16 @@ import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_pos
 import { migrate } from '../lib/migrate.ts'
 import { CommandError, type Terminal, type UpFile, readUpFile, settings } from './_command.ts'
 import { loadHandlers } from './_handlers.ts'
-import { aborted, consume, consumersOf, endpointsOf, listen, listenError, requireLoopback } from './_serving.ts'
+import {
+  aborted,
+  consume,
+  consumersOf,
+  endpointsOf,
+  listen,
+  listenError,
+  requireLoopback,
+  settleHeap,
+} from './_serving.ts'
 import { seed } from './seed.ts'
 
 /** `flagmeter up` */
@@ -55,6 +63,7 @@ async function up(terminal: Terminal): Promise<void> {
     })
     release.push(() => server.close())
     await writeUpFile(dir, { pid: process.pid, url: server.url, databaseUrl })
+    settleHeap()
     welcome(terminal, server.url, { ...config, databaseUrl })
     await Promise.race([aborted(terminal.stop), aborted(lost.signal)])
     terminal.out.write('\nstopping …\n')
@@ -86,8 +95,8 @@ async function isRunning({ pid, url }: UpFile): Promise<boolean> {
   if (pid === process.pid) return false
   if (url === '') return true
   try {
-    const { statusCode } = await request(`${url}/api/health/live`, { headersTimeout: 1_000, bodyTimeout: 1_000 })
-    return statusCode === 200
+    const answer = await fetch(`${url}/api/health/live`, { signal: AbortSignal.timeout(1_000) })
+    return answer.ok
   } catch {
     return false
   }

@@ -3,7 +3,7 @@ import { openContext } from '../lib/context.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
 import { loadHandlers } from './_handlers.ts'
-import { consume, consumersOf } from './_serving.ts'
+import { consume, consumersOf, settleHeap } from './_serving.ts'
 
 /** `flagmeter worker [consumer…]` */
 export const workerCommand = (terminal: Terminal): Command =>
@@ -35,6 +35,7 @@ Example:
           { consumers: consumers.map(({ name }) => name), stream: config.valkeyUrl ? 'on' : 'off' },
           'working',
         )
+        settleHeap()
         await consume(ctx, consumers, terminal.stop, { once })
         ctx.log.info('stopped')
       } finally {
