@@ -70,9 +70,16 @@ export const eventId = (tenantId: string, id: string | undefined): string =>
  * The library asks the system for every id, which cost a tenth of the server's time.
  */
 function newId(): string {
-  const time = Date.now().toString(16).padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+  const now = Date.now()
+  if (now !== prefixOf) {
+    const time = now.toString(16).padStart(12, '0')
+    prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`
+    prefixOf = now
+  }
+  return prefix + randomUUID().slice(15)
 }
+let prefix = ''
+let prefixOf = 0
 
 /** The mistakes of input that does not fit its schema, one per field; unknown fields by their names. */
 export function fieldErrors(error: z.ZodError): FieldError[] {

@@ -120,13 +120,14 @@ function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
 
 function send(res: ServerResponse, reply: Answer, requestId: string, keepAlive: boolean): void {
   const text = reply.text ?? JSON.stringify(reply.json)
-  res.writeHead(reply.status, {
+  const headers: Record<string, string | number> = {
     'content-type': 'application/json',
-    ...reply.headers,
     'content-length': Buffer.byteLength(text),
     'x-request-id': requestId,
-    ...(!keepAlive && { connection: 'close' }),
-  })
+  }
+  if (reply.headers) Object.assign(headers, reply.headers)
+  if (!keepAlive) headers.connection = 'close'
+  res.writeHead(reply.status, headers)
   res.end(text)
 }
 

@@ -40,12 +40,14 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
   function accept(events: Event[]): Promise<Poison[]> {
     return new Promise((resolve, reject) => {
       waiting.push({ events, resolve, reject })
-      if (!writing) void drain()
+      if (writing) return
+      writing = true
+      // After the requests that have arrived by now were read: else the first goes alone, and all others wait for its write.
+      setImmediate(() => void drain())
     })
   }
 
   async function drain(): Promise<void> {
-    writing = true
     while (waiting.length > 0) {
       const group = takeGroup()
       const events = group.length === 1 ? group[0]!.events : group.flatMap((waiter) => waiter.events)
