@@ -2,7 +2,7 @@
 // any machine. `-- --json` prints JSON alone, `-- --only <word>` the rows whose names hold the word.
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
-import { type Row, figure } from './_measure.ts'
+import { GENERATOR, type Row, figure } from './_measure.ts'
 import { type Stage, openStage } from './_stage.ts'
 import { batches } from './batches.ts'
 import { memory } from './memory.ts'
@@ -18,6 +18,7 @@ const ROWS: { name: string; needsValkey: boolean; measure: (stage: Stage) => Pro
 ]
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, only: { type: 'string' } } })
+console.error(`load from ${GENERATOR}`)
 const { stage, release } = await openStage()
 const rows: Row[] = []
 try {

@@ -80,10 +80,12 @@ export const consumersOf = (handlers: NamedHandler[]): NamedHandler<Consumer>[] 
   handlers.filter((named): named is NamedHandler<Consumer> => named.handler.kind !== 'http')
 
 /**
- * Collects garbage once, after start-up. V8 derives the first limit of its old space from the memory of the machine, and
- * lets a worker grow to 170 MB; after a collection it derives it from what is alive (20 MB), and the worker stays at 120 MB.
+ * Keeps memory near what is alive. V8 derives the limit of its old space from the memory of the machine until its first
+ * full collection, and lets it grow fourfold after each: a worker with 14 MB alive reached 170 MB. So one collection comes
+ * after start-up, and each limit is twice what is alive: API and worker together stay at 220 MB instead of 270 MB.
  */
 export function settleHeap(): void {
+  setFlagsFromString('--heap-growing-percent=100')
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   setTimeout(collect, 1_000).unref()

@@ -65,10 +65,13 @@ export async function startNativeValkey(
 }
 
 /** valkey-server or redis-server, from the PATH. */
-export const findServer = (): string | undefined =>
+export const findServer = (): string | undefined => existsOnPath('valkey-server') ?? existsOnPath('redis-server')
+
+/** Where the PATH has a command; undefined when it has not. */
+export const existsOnPath = (command: string): string | undefined =>
   (process.env.PATH ?? '')
     .split(delimiter)
-    .flatMap((folder) => ['valkey-server', 'redis-server'].map((name) => join(folder, name)))
+    .map((folder) => join(folder, command))
     .find((file) => existsSync(file))
 
 /** A port nobody listens on now. */
