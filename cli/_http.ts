@@ -16,10 +16,10 @@ export interface ServerRequest {
 /** Asks a server, tries again what may pass, and returns the JSON of its answer. @throws CommandError in one line */
 export async function ask<T>({ server, path, body }: ServerRequest): Promise<T> {
   // Loaded when needed: this module is in the bundle of the servers too, where the client would cost 20 MB for nothing.
-  const { request } = await import('undici')
+  const { default: undici } = await import('undici')
   for (let attempt = 1; ; attempt++) {
     try {
-      const answer = await request(server + path, {
+      const answer = await undici.request(server + path, {
         method: body === undefined ? 'GET' : 'POST',
         headers: { 'content-type': 'application/json' },
         ...(body !== undefined && { body: JSON.stringify(body) }),

@@ -62,6 +62,7 @@ async function up(terminal: Terminal): Promise<void> {
       await consuming
     })
     release.push(() => server.close())
+    await rm(join(dir, 'up.json'))
     await writeUpFile(dir, { pid: process.pid, url: server.url, databaseUrl })
     settleHeap()
     welcome(terminal, server.url, { ...config, databaseUrl })
@@ -84,10 +85,14 @@ async function claimFolder(dir: string): Promise<void> {
       `can't write to ${dir} (${(error as NodeJS.ErrnoException).code}); set FLAGMETER_DIR to a folder of yours`,
     )
   }
+  const claim = { pid: process.pid, url: '', databaseUrl: '' }
+  if (await writeUpFile(dir, claim)) return
   const other = readUpFile(dir)
   if (other && (await isRunning(other)))
     throw new CommandError(`is running already at ${other.url || dir} (process ${other.pid})`)
-  await writeUpFile(dir, { pid: process.pid, url: '', databaseUrl: '' })
+  // What a killed one has left. Of two that find it at the same time, one gets the folder.
+  await rm(join(dir, 'up.json'), { force: true })
+  if (!(await writeUpFile(dir, claim))) throw new CommandError(`is being started by another process in ${dir}`)
 }
 
 /** A process id may have been given to another program since: only an answer counts. While it starts, it has no URL yet. */
@@ -102,11 +107,15 @@ async function isRunning({ pid, url }: UpFile): Promise<boolean> {
   }
 }
 
-/** The database's URL holds its password: for the owner's eyes. */
-async function writeUpFile(dir: string, content: UpFile): Promise<void> {
-  const file = join(dir, 'up.json')
-  await rm(file, { force: true })
-  await writeFile(file, JSON.stringify(content), { mode: 0o600, flag: 'wx' })
+/** False when there is one already. The database's URL holds its password: for the owner's eyes. */
+async function writeUpFile(dir: string, content: UpFile): Promise<boolean> {
+  try {
+    await writeFile(join(dir, 'up.json'), JSON.stringify(content), { mode: 0o600, flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
 }
 
 /** A taken port is told before a database is started. */

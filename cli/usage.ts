@@ -34,15 +34,13 @@ export const usageCommand = (terminal: Terminal): Command =>
 
 async function listUsage(server: string): Promise<Usage[]> {
   const tenants: Usage[] = []
-  for (let after: string | undefined = ''; after !== undefined;) {
-    const page: { tenants: Usage[]; next?: string } = await ask({
-      server,
-      path: `/api/usage?limit=1000&after=${encodeURIComponent(after)}`,
-    })
+  let after = ''
+  for (;;) {
+    const page: { tenants: Usage[]; next?: string } = await ask({ server, path: `/api/usage?limit=1000${after}` })
     tenants.push(...page.tenants)
-    after = page.next
+    if (page.next === undefined) return tenants
+    after = `&after=${encodeURIComponent(page.next)}`
   }
-  return tenants
 }
 
 function print(terminal: Terminal, tenants: Usage[]): void {

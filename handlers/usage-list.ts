@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { query } from '../lib/database.ts'
+import { TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { loadSql } from '../lib/sql.ts'
 import { type UsageRow, toUsage } from '../lib/usage.ts'
@@ -12,12 +13,12 @@ export default handler({
   path: '/api/usage',
   auth: 'read',
   query: z.strictObject({
-    after: z.string().max(200).default(''),
+    after: TenantRef.optional(),
     limit: z.coerce.number('must be a number').int('must be a whole number').min(1).max(1000).default(100),
   }),
   async handle(ctx, { query: { after, limit } }) {
     const now = new Date(ctx.clock()).toISOString()
-    const rows = await query<UsageRow>(ctx.database, usageListSql, [after, limit, now])
+    const rows = await query<UsageRow>(ctx.database, usageListSql, [after ?? '', limit, now])
     const last = rows.length === limit ? rows.at(-1) : undefined
     return json(200, { tenants: rows.map(toUsage), ...(last && { next: last.name }) })
   },

@@ -24,10 +24,13 @@ export const text = (max: number) =>
 export const TenantRef = text(200)
 export const Feature = text(200)
 
-export const Timestamp = z.iso.datetime({
-  offset: true,
-  error: 'must be an RFC 3339 timestamp like 2026-01-31T12:00:00Z',
-})
+/** An RFC 3339 timestamp that every later step can hold: PostgreSQL takes no year 0 and JavaScript writes none beyond 9999. */
+export const Timestamp = z.iso
+  .datetime({ offset: true, error: 'must be an RFC 3339 timestamp like 2026-01-31T12:00:00Z' })
+  .refine(
+    (time) => Date.parse(time) >= 0 && Date.parse(time) < Date.UTC(9999, 11, 31),
+    'must lie between 1970 and 9999',
+  )
 
 /** One event as a client sends it. */
 export const EventInput = z.strictObject(

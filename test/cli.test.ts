@@ -225,6 +225,18 @@ test('worker --once drains the stream and exits', async () => {
   expect((await runCli(['verify'], env)).code).toBe(0)
 })
 
+test('of two starts in one folder at the same time one gets it', async () => {
+  const env = { FLAGMETER_DIR: join(await folder(), 'data') }
+  const starts = await Promise.all([0, 1].map(async () => startCli(['up'], { ...env, PORT: String(await freePort()) })))
+  await until(() => starts.some(({ output }) => output().includes('Stop with Ctrl-C')), 60_000)
+  await until(() => starts.some(({ child }) => child.exitCode === 1))
+  const loser = starts.find(({ child }) => child.exitCode === 1)
+  expect((await loser!.finished).err).toMatch(/^flagmeter: is (running already|being started) .*\n$/)
+  const winner = starts.find((start) => start !== loser)
+  winner!.child.kill('SIGINT')
+  expect((await winner!.finished).code).toBe(0)
+})
+
 test('up starts everything, keeps its data, refuses a second start, and stops at Ctrl-C', async () => {
   const dir = await folder()
   const env = { FLAGMETER_DIR: join(dir, 'data'), PORT: String(await freePort()) }

@@ -56,6 +56,7 @@ test('GET /api/usage lists every tenant by name, page by page', async () => {
   const second = (await server.get(`/api/usage?limit=2&after=${first.next}`)).body
   expect(second).toEqual({ tenants: [expect.objectContaining({ tenantName: 'initech-llc', totalTokens: 0 })] })
   expect((await server.get('/api/usage?limit=0')).body.errors[0].field).toBe('limit')
+  expect((await server.get('/api/usage?after=a%00b')).body.errors[0].field).toBe('after')
 })
 
 describe('GET /api/usage/:tenant/series', () => {
@@ -109,6 +110,8 @@ describe('GET /api/usage/:tenant/series', () => {
     )
     expect((await server.get(`${path}?step=year`)).body.errors[0].field).toBe('step')
     expect((await server.get(`${path}?from=yesterday`)).body.errors[0].field).toBe('from')
+    expect((await server.get(`${path}?from=0000-01-01T00:00:00%2B14:00`)).body.errors[0].field).toBe('from')
+    expect((await server.get(`${path}?to=9999-12-31T23:00:00-14:00`)).body.errors[0].field).toBe('to')
   })
 })
 
