@@ -67,7 +67,7 @@ export async function openStream(
 
   /** From the start of the stream, never from its end: a lost group must not cost the entries that wait. */
   async function createGroup(): Promise<void> {
-    log.warn({ group }, 'creating the consumer group')
+    log.info({ group }, 'creating the consumer group')
     await reader.xgroup('CREATE', key, group, '0', 'MKSTREAM').catch((error: Error) => {
       if (!error.message.includes('BUSYGROUP')) throw error
     })
