@@ -1,15 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seed } from '../cli/seed.ts'
 import { type Database, openDatabase } from '../lib/database.ts'
-import { openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
 import { migrate } from '../lib/migrate.ts'
-import { type NativeValkey, findServer, freePort, startNativeValkey } from '../test/_valkey.ts'
+import { freePort } from '../test/_valkey.ts'
+import { type Store, openPostgres, openValkey, removeStream } from './_stores.ts'
 
 const root = join(import.meta.dirname, '..')
+const cli = 'dist/cli/main.js'
+/** Longer than the product's own limit for draining. */
+const STOP_MS = 15_000
 
 /** A process of the product, or the bare server it is held against. */
 export interface Running {
@@ -20,98 +22,112 @@ export interface Running {
 
 /** What every row works with; all of it stops with the bench. */
 export interface Stage {
-  databaseUrl: string
   database: Database
-  /** Undefined: no native server on the PATH. */
-  valkey: NativeValkey | undefined
-  /** `flagmeter serve` with these handlers, in a process of its own. */
+  /** Undefined: VALKEY_URL is not set, and no native server is on the PATH. */
+  valkey: Pick<Store, 'url'> | undefined
+  /** The settings of the Valkey path, with a stream of its own. */
+  streamEnv(): Record<string, string>
+  /** `flagmeter serve` with these handlers (none: all), in a process of its own. */
   serve(handlers: string[], env?: Record<string, string>): Promise<Running>
-  /** `flagmeter worker rollup`, in a process of its own. */
-  work(env?: Record<string, string>): Promise<Running>
+  /** `flagmeter worker` with these consumers (none: all), in a process of its own. */
+  work(consumers: string[], env?: Record<string, string>): Promise<Running>
   /** A node:http server that reads and parses a body and answers these bytes. */
   bare(status: number, answer: string): Promise<Running>
   /** Runs a command of the product to its end and returns what it printed. */
   run(args: string[], env?: Record<string, string>): Promise<string>
 }
 
+export interface OpenStage {
+  stage: Stage
+  /** Stops everything, last started first. Safe to call twice. */
+  release: () => Promise<void>
+}
+
 /** Starts the stores: real ones, with the durable settings the product asks for. */
-export async function openStage(): Promise<{ stage: Stage; release: () => Promise<void> }> {
-  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-bench-'))
-  const postgres = await openEmbeddedPostgres({ dir })
-  const command = findServer()
-  const valkey = command ? await startNativeValkey(command) : undefined
-  const database = openDatabase({ databaseUrl: postgres.url, databasePoolSize: 8 }, 10 * 60 * 1000)
-  await migrate(database)
-  await seed(database)
-  const running = new Set<Running>()
-  const stores: Record<string, string> = { DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' }
+export async function openStage(): Promise<OpenStage> {
+  const releases: (() => Promise<unknown>)[] = []
+  const release = async () => {
+    for (let next = releases.pop(); next; next = releases.pop())
+      await next().catch((error: Error) => console.error(`could not stop: ${error.message}`))
+  }
+  try {
+    const postgres = await openPostgres()
+    releases.push(() => postgres.release())
+    const valkey = await openValkey()
+    if (valkey) releases.push(() => valkey.release())
+    const database = openDatabase({ databaseUrl: postgres.url, databasePoolSize: 8 }, 10 * 60 * 1000)
+    releases.push(() => database.end({ timeout: 5 }))
+    await migrate(database)
+    await seed(database)
+    return { stage: openProcesses(postgres, valkey, database, releases), release }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+function openProcesses(
+  postgres: Store,
+  valkey: Store | undefined,
+  database: Database,
+  releases: (() => Promise<unknown>)[],
+): Stage {
+  // Nothing of the caller's settings: they would be part of the figures.
+  const base = { PATH: process.env.PATH, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' }
 
   async function start(args: string[], env: Record<string, string>, probe?: string): Promise<Running> {
-    const port = await freePort()
-    const child = spawn(process.execPath, args, {
-      cwd: root,
-      env: { PATH: process.env.PATH, ...stores, ...env, PORT: String(port) },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
+    const port = String(await freePort())
+    const stdio = ['ignore', 'ignore', 'inherit'] as ['ignore', 'ignore', 'inherit']
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...base, ...env, PORT: port }, stdio })
     const url = `http://127.0.0.1:${port}`
-    const process_: Running = {
-      url,
-      pid: child.pid!,
-      stop: () => stop(child).then(() => void running.delete(process_)),
-    }
-    running.add(process_)
-    if (probe !== undefined) await answering(url + probe)
-    return process_
+    const stop = () => terminate(child)
+    releases.push(stop)
+    if (probe !== undefined) await answering(url + probe, child)
+    return { url, pid: child.pid!, stop }
   }
 
-  const cli = 'dist/cli/main.js'
-  const stage: Stage = {
-    databaseUrl: postgres.url,
+  async function run(args: string[], env: Record<string, string> = {}): Promise<string> {
+    const stdio = ['ignore', 'pipe', 'inherit'] as ['ignore', 'pipe', 'inherit']
+    const child = spawn(process.execPath, [cli, ...args], { cwd: root, env: { ...base, ...env }, stdio })
+    releases.push(() => terminate(child))
+    let out = ''
+    child.stdout.on('data', (data: Buffer) => (out += data.toString()))
+    const [code] = (await once(child, 'close')) as [number | null]
+    if (code !== 0) throw new Error(`flagmeter ${args.join(' ')} ended with ${code}: ${out}`)
+    return out
+  }
+
+  return {
     database,
     valkey,
-    serve: (handlers, env = {}) => start([cli, 'serve', 'health-live', ...handlers], env, '/api/health/live'),
-    work: (env = {}) => start([cli, 'worker', 'rollup'], env),
+    streamEnv() {
+      const [url, name] = [valkey!.url, `bench-${randomUUID()}`]
+      releases.push(() => removeStream(url, name))
+      return { VALKEY_URL: url, QUEUE_NAME: name }
+    },
+    serve: (handlers, env = {}) =>
+      start([cli, 'serve', ...(handlers.length > 0 ? ['health-live', ...handlers] : [])], env, '/api/health/live'),
+    work: (consumers, env = {}) => start([cli, 'worker', ...consumers], env),
     bare: (status, answer) => start(['bench/_bare_server.mjs', String(status), answer], {}, '/'),
-    async run(args, env = {}) {
-      const child = spawn(process.execPath, [cli, ...args], {
-        cwd: root,
-        env: { PATH: process.env.PATH, ...stores, ...env },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      let out = ''
-      child.stdout.on('data', (data: Buffer) => (out += data.toString()))
-      const [code] = (await once(child, 'close')) as [number]
-      if (code !== 0) throw new Error(`flagmeter ${args.join(' ')} ended with ${code}`)
-      return out
-    },
-  }
-  return {
-    stage,
-    async release() {
-      for (const process_ of running) await process_.stop()
-      await database.end()
-      await valkey?.release()
-      await postgres.release()
-      await rm(dir, { recursive: true, force: true })
-    },
+    run,
   }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
+async function terminate(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
   child.kill('SIGTERM')
   await once(child, 'exit')
+  clearTimeout(timer)
 }
 
-async function answering(url: string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if (
-      await fetch(url).then(
-        () => true,
-        () => false,
-      )
+async function answering(url: string, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 400 && child.exitCode === null; tries++) {
+    const answered = await fetch(url).then(
+      () => true,
+      () => false,
     )
-      return
+    if (answered) return
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
   throw new Error(`nothing answers at ${url}`)

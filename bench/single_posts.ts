@@ -1,59 +1,69 @@
-import { type Row, hammer, inTurns, row } from './_measure.ts'
-import type { Stage } from './_stage.ts'
+import { type Hammered, generator, hammer } from './_hammer.ts'
+import { type Row, against, figure, inTurns, median, row } from './_measure.ts'
+import type { Running, Stage } from './_stage.ts'
 
-const ROUNDS = 5
-const SECONDS = 3
+const ROUNDS = 7
+const SECONDS = 2
 const ANSWER = '{"success":true,"eventId":"019a9a3c-0f0e-7b7a-9c36-7f4c1f0c2d11"}'
 
-/** Single-event POSTs through Valkey: one API process against a bare server. No worker runs; afterwards one counts what was accepted. */
+/** Single-event POSTs through Valkey: one API process against a bare server. The worker runs afterwards. */
 export async function throughValkey(stage: Stage): Promise<Row> {
-  const env = { VALKEY_URL: stage.valkey!.url, QUEUE_NAME: 'bench-single' }
-  const series = await measure(stage, env)
-  await stage.run(['worker', 'rollup', '--once'], env)
-  await expectStored(stage, series.accepted)
-  return row('single-event POST/s, Valkey (fsync always), against bare node:http', '>= 0.6', series.rates, 'requests/s')
+  return await measure(stage, 'single-event POST/s, Valkey (fsync always), against bare node:http', stage.streamEnv())
 }
 
 /** The same without Valkey. Its target belongs to a later release; here it informs. */
 export async function straightToPostgres(stage: Stage): Promise<Row> {
-  const series = await measure(stage, {})
-  await expectStored(stage, series.accepted)
-  return row(
-    'single-event POST/s, straight to PostgreSQL, against bare node:http',
-    '>= 0.6',
-    series.rates,
-    'requests/s',
-  )
+  return await measure(stage, 'single-event POST/s, straight to PostgreSQL, against bare node:http', {})
 }
 
-async function measure(
-  stage: Stage,
-  env: Record<string, string>,
-): Promise<{ rates: [number[], number[]]; accepted: number }> {
+async function measure(stage: Stage, name: string, env: Record<string, string>): Promise<Row> {
   await stage.database`truncate events, rollups, usage_periods, usage_features`
-  const server = await stage.serve(['event-ingest'], env)
+  const server = await stage.serve(['event-ingest', 'metrics'], env)
   const bare = await stage.bare(201, ANSWER)
-  let accepted = 0
-  const rates = await inTurns(
+  let answered = 0
+  const series = await inTurns(
     ROUNDS,
     async () => {
-      const { rate, answered } = await hammer({ url: `${server.url}/api/events`, seconds: SECONDS })
-      accepted += answered
-      return rate
+      const result = await hammer(server, SECONDS)
+      answered += result.answered
+      return result
     },
-    async () => (await hammer({ url: `${bare.url}/api/events`, seconds: SECONDS })).rate,
+    () => hammer(bare, SECONDS),
   )
+  await expectStored(stage, server, env, answered)
   await server.stop()
   await bare.stop()
-  return { rates, accepted }
+  const rates = series.map((results) => results.map(({ rate }) => rate)) as [number[], number[]]
+  return row(name, '>= 0.6', rates, `${against(rates, 'requests/s')}; ${generator}, ${busy(series)}`)
 }
 
-/** A figure of a server that loses events is worth nothing. What the generator cut off at its end may count beside. */
-async function expectStored({ database }: Stage, accepted: number): Promise<void> {
-  const [stored] = await database<{ n: number }[]>`select count(*) as n from events`
-  const [counted] = await database<{ n: number }[]>`select coalesce(sum(event_count), 0)::bigint as n from rollups`
-  const n = stored?.n ?? 0
-  if (n < accepted || n > accepted + 256 * 2 * (ROUNDS + 1) || counted?.n !== n) {
-    throw new Error(`${accepted} events were accepted, ${n} are stored, ${counted?.n} are counted`)
+/** How much of a core each server had: well below 1, and the generator or a store was the limit. */
+function busy([ours, bare]: [Hammered[], Hammered[]]): string {
+  const [a, b] = [ours, bare].map((results) => results.flatMap(({ cores }) => cores ?? []))
+  return a!.length === 0 ? 'CPU unknown' : `${figure(median(a!))} against ${figure(median(b!))} cores`
+}
+
+/**
+ * A figure of a server that loses events is worth nothing. As many events must be stored and counted as the server has
+ * answered 201; what the generator cut off at the end of a round it does not know of, so it may know of fewer, never more.
+ */
+async function expectStored(stage: Stage, server: Running, env: Record<string, string>, known: number): Promise<void> {
+  const answered = await settled(server)
+  if (env.VALKEY_URL) await stage.run(['worker', 'rollup', '--once'], env)
+  const [stored] = await stage.database<{ n: number }[]>`select count(*) as n from events`
+  const [counted] = await stage.database<{ n: number }[]>`
+    select coalesce(sum(event_count), 0)::bigint as n from rollups`
+  if (stored?.n !== answered || counted?.n !== answered || known > answered)
+    throw new Error(`${answered} answers 201 (${known} seen), but ${stored?.n} events stored, ${counted?.n} counted`)
+}
+
+/** The answers 201 of the server, once nothing is in hand any more. */
+async function settled(server: Running): Promise<number> {
+  for (let last = -1; ;) {
+    const text = await (await fetch(`${server.url}/metrics`)).text()
+    const count = /^http_request_duration_seconds_count\{.*status="201".*\} (\d+)/m.exec(text)?.[1]
+    if (Number(count) === last) return last
+    last = Number(count)
+    await new Promise((resolve) => setTimeout(resolve, 300))
   }
 }

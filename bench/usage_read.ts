@@ -1,11 +1,12 @@
-import { type Row, hammer, inTurns, row } from './_measure.ts'
+import { Client } from 'undici'
+import { type Row, against, figure, median, row } from './_measure.ts'
 import type { Stage } from './_stage.ts'
 
-const ROUNDS = 5
-const SECONDS = 2
+const ROUNDS = 9
+const REQUESTS = 400
 const ROWS = 600_000
-/** 40,000 minutes of each fit into a month. */
-const FEATURES = 15
+/** 37,500 minutes of each fit into the shortest month. The answer has 16 of them against 10: that counts against us. */
+const FEATURES = 16
 
 /** The time of GET /api/usage/:tenant with 600,000 rollup rows in the period against the same with 10. */
 export async function usageRead(stage: Stage): Promise<Row> {
@@ -13,20 +14,41 @@ export async function usageRead(stage: Stage): Promise<Row> {
   await database`truncate events, rollups, usage_periods, usage_features`
   await fill(stage, 'acme-corp', FEATURES, ROWS / FEATURES)
   await fill(stage, 'globex-inc', 10, 1)
-  await database`analyze`
+  await database`vacuum analyze rollups, usage_periods, usage_features`
   const server = await stage.serve(['usage-get'])
-  const time = (tenant: string) => async () => {
-    const { rate } = await hammer({
-      url: `${server.url}/api/usage/${tenant}`,
-      seconds: SECONDS,
-      method: 'GET',
-      connections: 8,
-    })
-    return 8_000 / rate
+  const client = new Client(server.url)
+  const series: [number[][], number[][]] = [[], []]
+  for (let round = 0; round <= ROUNDS; round++) {
+    const times: [number[], number[]] = [[], []]
+    // In turns request by request: what disturbs the machine meets both.
+    for (let i = 0; i < REQUESTS; i++) {
+      times[0].push(await read(client, 'acme-corp', ROWS))
+      times[1].push(await read(client, 'globex-inc', 10))
+    }
+    if (round > 0) for (const side of [0, 1] as const) series[side].push(times[side])
   }
-  const series = await inTurns(ROUNDS, time('acme-corp'), time('globex-inc'))
+  await client.close()
   await server.stop()
-  return row('GET /api/usage, 600,000 rollup rows in the period, against 10 rows', '<= 1.1', series, 'ms')
+  const [p50, mean] = [median, average].map((of) => series.map((rounds) => rounds.map(of)) as [number[], number[]])
+  const rows = [p50!, mean!].map((figures) =>
+    row('GET /api/usage, 600,000 rollup rows in the period, against 10 rows', '<= 1.1', figures, ''),
+  )
+  // The worse of the two is the row.
+  const worse = rows.toSorted((a, b) => b.ratio - a.ratio)[0]!
+  const ratios = rows.map(({ ratio }) => figure(ratio))
+  return { ...worse, detail: `P50 ${against(p50!, 'ms')} (${ratios[0]}), mean ${against(mean!, 'ms')} (${ratios[1]})` }
+}
+
+const average = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** The milliseconds of one request. */
+async function read(client: Client, tenant: string, events: number): Promise<number> {
+  const startedAt = performance.now()
+  const answer = await client.request({ method: 'GET', path: `/api/usage/${tenant}` })
+  const usage = (await answer.body.json()) as { eventCount: number }
+  const ms = performance.now() - startedAt
+  if (usage.eventCount !== events) throw new Error(`the usage of ${tenant} has ${usage.eventCount} events`)
+  return ms
 }
 
 /** Rollups of the newest minutes, in a period that began almost a month ago, and the counters made from them. */
@@ -35,7 +57,7 @@ async function fill({ database }: Stage, tenant: string, features: number, minut
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
     select id, 'feature-' || f, date_bin('1 minute', now(), timestamptz 'epoch') - m * interval '1 minute', 1, 1
     from tenants, generate_series(1, ${features}::int) as f, generate_series(0, ${minutes - 1}::int) as m where name = ${tenant}`
-  // A new billing day rebuilds the counters from the rollups.
+  // A new billing day rebuilds the counters from the rollups. Tomorrow's makes the period as old as it gets.
   const days = await database<{ day: number }[]>`
     select extract(day from now() + step * interval '1 day')::int as day from generate_series(2, 1, -1) as step`
   for (const { day } of days)

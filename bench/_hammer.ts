@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import autocannon from 'autocannon'
+import { existsOnPath } from '../test/_valkey.ts'
+import { cpuSeconds } from './_process.ts'
+import type { Running } from './_stage.ts'
+
+const run = promisify(execFile)
+
+/** Both servers then use a core nearly whole. With 256 the bare one loses a fifth and ours gains nothing: that would flatter. */
+const CONNECTIONS = 64
+const EVENT = JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1500 })
+
+const wrk = existsOnPath('wrk')
+
+/** What makes the load: wrk takes one thread, autocannon three, which it takes from whoever shares the machine. */
+export const generator = wrk ? 'wrk' : 'autocannon (wrk on the PATH would disturb less)'
+
+export interface Hammered {
+  /** Requests per second. */
+  rate: number
+  /** Answers 2xx. */
+  answered: number
+  /** Cores the server used: near 1, or the generator is the limit. Undefined where there is no /proc. */
+  cores: number | undefined
+}
+
+/** Sends single events to `/api/events` as fast as they are answered. Throws when one is not answered 2xx. */
+export async function hammer(server: Running, seconds: number): Promise<Hammered> {
+  const url = `${server.url}/api/events`
+  const cpuBefore = await cpuSeconds(server.pid)
+  const startedAt = performance.now()
+  const { rate, answered, failed } = await (wrk ? withWrk(wrk, url, seconds) : withAutocannon(url, seconds))
+  const cpuAfter = await cpuSeconds(server.pid)
+  if (failed > 0 || answered === 0) throw new Error(`${failed} requests to ${url} failed, ${answered} were answered`)
+  const elapsed = (performance.now() - startedAt) / 1000
+  return { rate, answered, cores: cpuBefore && cpuAfter && (cpuAfter - cpuBefore) / elapsed }
+}
+
+async function withWrk(command: string, url: string, seconds: number) {
+  const script = join(import.meta.dirname, '_post.lua')
+  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url]
+  const { stdout } = await run(command, args, { env: { ...process.env, BENCH_BODY: EVENT } })
+  const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? 0)
+  const [, ...socketErrors] = /connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout) ?? []
+  const refused = number(/Non-2xx or 3xx responses: (\d+)/)
+  return {
+    rate: number(/Requests\/sec:\s+([\d.]+)/),
+    answered: number(/(\d+) requests in/) - refused,
+    failed: socketErrors.reduce((sum, count) => sum + Number(count), refused),
+  }
+}
+
+async function withAutocannon(url: string, seconds: number) {
+  const headers = { 'content-type': 'application/json' }
+  const load = { url, method: 'POST' as const, body: EVENT, headers, connections: CONNECTIONS }
+  const result = await autocannon({ ...load, duration: seconds, workers: 2 })
+  return {
+    rate: result['2xx'] / result.duration,
+    answered: result['2xx'],
+    failed: result.non2xx + result.errors + result.timeouts,
+  }
+}
