@@ -27,7 +27,7 @@ export async function migrationStatus(database: Database): Promise<Migration[]> 
 }
 
 /**
- * Applies what is missing, each migration in its own transaction, then re-applies every function and view.
+ * Applies what is missing and re-applies every function and view, all in one transaction.
  * Safe to call from many processes at once. Returns the names that were applied.
  */
 export async function migrate(database: Database): Promise<string[]> {
@@ -40,17 +40,13 @@ export async function migrate(database: Database): Promise<string[]> {
       (await connection<{ name: string }[]>`select name from schema_migrations`).map((row) => row.name),
     )
     const missing = listFiles('migrations').filter((name) => !done.has(name))
-    for (const name of missing) {
-      // A simple query of several statements is one transaction of its own.
-      await connection.unsafe(
-        `begin;\n${read('migrations', name)};\ninsert into schema_migrations (name) values ('${name}');\ncommit`,
-      )
-    }
-    await connection.unsafe(
-      `begin;\n${listFiles('functions')
-        .map((name) => read('functions', name))
-        .join(';\n')};\ncommit`,
-    )
+    const steps = missing.flatMap((name) => [
+      read('migrations', name),
+      `insert into schema_migrations (name) values ('${name}')`,
+    ])
+    const functions = listFiles('functions').map((name) => read('functions', name))
+    // One transaction: whoever works meanwhile sees the version before or the new one, and no function is ever missing.
+    await connection.unsafe(['begin', ...steps, ...functions, 'commit'].join(';\n'))
     return missing
   } catch (error) {
     await connection`rollback`.catch(() => {})
