@@ -5,9 +5,12 @@ import { loadSql } from '../lib/sql.ts'
 import { CommandError, Exit } from './_command.ts'
 
 const tenantCreateSql = loadSql('queries/tenant_create')
+const tenantSeedSql = loadSql('queries/tenant_seed')
 const tenantUpdateSql = loadSql('queries/tenant_update')
 const tenantListSql = loadSql('queries/tenant_list')
 const tenantGetSql = loadSql('queries/tenant_get')
+
+const THRESHOLD = 'must be a whole number from 1 to 1000'
 
 /** What a person may set of a tenant, on the command line and in a seed file. */
 export const TenantSettings = z.strictObject({
@@ -26,8 +29,16 @@ export const TenantSettings = z.strictObject({
     .max(31, 'must be from 1 to 31')
     .optional(),
   timezone: z.string('must be an IANA time zone such as Europe/Berlin').optional(),
+  /** Percent of the quota at which alerts are raised. */
+  thresholds: z
+    .array(z.number(THRESHOLD).int(THRESHOLD).min(1, THRESHOLD).max(1000, THRESHOLD), 'must be a list of percentages')
+    .min(1, 'must be 1 to 10 percentages')
+    .max(10, 'must be 1 to 10 percentages')
+    .transform((percents) => [...new Set(percents)].sort((a, b) => a - b))
+    .optional(),
 })
 export type TenantSettings = z.infer<typeof TenantSettings>
+const TenantChanges = TenantSettings.partial()
 
 /** A tenant as commands print it. */
 export interface Tenant {
@@ -36,6 +47,7 @@ export interface Tenant {
   monthlyQuota: number
   billingDay: number
   timezone: string
+  thresholds: number[]
   createdAt: Date
 }
 
@@ -45,21 +57,29 @@ interface TenantRow {
   monthly_quota: number
   billing_day: number
   timezone: string
+  thresholds: number[]
   created_at: Date
 }
 
 /** Creates a tenant; undefined when the name is taken. */
 export async function createTenant(database: Database, given: TenantSettings): Promise<Tenant | undefined> {
-  const { name, monthlyQuota, billingDay, timezone } = check(TenantSettings, given)
-  return await one(database, tenantCreateSql, [name, monthlyQuota ?? null, billingDay ?? null, timezone ?? null])
+  return await one(database, tenantCreateSql, toArguments(check(TenantSettings, given)))
+}
+
+/** The example a seeded tenant gets: to be given its URL, tested and enabled. */
+const EXAMPLE_WEBHOOK = 'https://hooks.slack.com/services/REPLACE/WITH/YOURS'
+
+/** Creates a tenant with a disabled example of a Slack webhook, if the name is free. Returns whether it was. */
+export async function seedTenant(database: Database, given: TenantSettings): Promise<boolean> {
+  const args = [...toArguments(check(TenantSettings, given)), EXAMPLE_WEBHOOK, new URL(EXAMPLE_WEBHOOK).host]
+  return (await run(database, tenantSeedSql, args)).length > 0
 }
 
 /** Changes what is given of a tenant. */
 export async function updateTenant(database: Database, ref: string, given: Partial<TenantSettings>): Promise<Tenant> {
-  const { name, monthlyQuota, billingDay, timezone } = check(TenantSettings.partial(), given)
+  const changes = check(TenantChanges, given)
   const { id } = await getTenant(database, ref)
-  const changes = [name ?? null, monthlyQuota ?? null, billingDay ?? null, timezone ?? null]
-  const tenant = await one(database, tenantUpdateSql, [id, ...changes])
+  const tenant = await one(database, tenantUpdateSql, [id, ...toArguments(changes)])
   return tenant ?? noTenant(ref)
 }
 
@@ -82,10 +102,23 @@ function noTenant(ref: string): never {
   throw new CommandError(`there is no tenant '${ref}'`)
 }
 
+const toArguments = ({
+  name,
+  monthlyQuota,
+  billingDay,
+  timezone,
+  thresholds,
+}: z.output<typeof TenantChanges>): unknown[] =>
+  [name, monthlyQuota, billingDay, timezone, thresholds].map((value) => value ?? null)
+
 async function one(database: Database, sql: string, args: unknown[]): Promise<Tenant | undefined> {
+  const [row] = await run(database, sql, args)
+  return row && toTenant(row)
+}
+
+async function run(database: Database, sql: string, args: unknown[]): Promise<TenantRow[]> {
   try {
-    const [row] = await query<TenantRow>(database, sql, args)
-    return row && toTenant(row)
+    return await query<TenantRow>(database, sql, args)
   } catch (error) {
     if (errorCode(error) === '22023') throw new CommandError((error as Error).message, Exit.usage)
     if (errorCode(error) === '23505') throw new CommandError('name is taken by another tenant')
@@ -111,5 +144,6 @@ const toTenant = (row: TenantRow): Tenant => ({
   monthlyQuota: row.monthly_quota,
   billingDay: row.billing_day,
   timezone: row.timezone,
+  thresholds: row.thresholds,
   createdAt: row.created_at,
 })

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Database } from '../lib/database.ts'
 import { CommandError, Exit, type Terminal, printJson } from './_command.ts'
 import { withDatabase } from './_database.ts'
-import { TenantSettings, check, createTenant } from './_tenants.ts'
+import { TenantSettings, check, seedTenant } from './_tenants.ts'
 
 /** The tenants of a first start, with the default quota and billing day. */
 const EXAMPLES: TenantSettings[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((name) => ({ name }))
@@ -13,11 +13,11 @@ const EXAMPLES: TenantSettings[] = ['acme-corp', 'globex-inc', 'initech-llc'].ma
 export const seedCommand = (terminal: Terminal): Command =>
   new Command('seed')
     .description(
-      'Creates tenants that are missing: three examples, or those of a file. Leaves existing ones as they are.',
+      'Creates tenants that are missing: three examples, or those of a file, each with a disabled example of a Slack webhook. Leaves existing ones as they are.',
     )
     .option(
       '--file <tenants.json>',
-      'a JSON array like [{"name":"acme-corp","monthlyQuota":1000000,"billingDay":1,"timezone":"UTC"}]',
+      'a JSON array like [{"name":"acme-corp","monthlyQuota":1000000,"billingDay":1,"timezone":"UTC","thresholds":[80,100]}]',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ flagmeter seed --file tenants.json')
@@ -35,7 +35,7 @@ export const seedCommand = (terminal: Terminal): Command =>
 /** Creates the tenants that do not exist and returns their names. Default: the examples. */
 export async function seed(database: Database, tenants: TenantSettings[] = EXAMPLES): Promise<string[]> {
   const created: string[] = []
-  for (const tenant of tenants) if (await createTenant(database, tenant)) created.push(tenant.name)
+  for (const tenant of tenants) if (await seedTenant(database, tenant)) created.push(tenant.name)
   return created
 }
 

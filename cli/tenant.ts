@@ -12,6 +12,11 @@ const withSettings = (command: Command): Command =>
       wholeNumber,
     )
     .option('--timezone <name>', 'IANA time zone of the billing day (default of a new tenant: UTC)')
+    .option(
+      '--thresholds <percents>',
+      'where alerts are raised, in percent of the quota (default of a new tenant: 80,100)',
+      (list: string) => list.split(',').map(wholeNumber),
+    )
     .option('--json', 'print JSON')
 
 type Options = Partial<TenantSettings> & { json?: boolean }
@@ -40,7 +45,7 @@ export function tenantCommand(terminal: Terminal): Command {
     })
   const update = withSettings(
     new Command('update').description(
-      'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods.',
+      'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods; a threshold that the change makes reached raises its alert at once.',
     ),
   )
     .argument('<tenant>', 'name or id')
@@ -66,7 +71,8 @@ function print(terminal: Terminal, tenants: Tenant[]): void {
     tenant.monthlyQuota,
     tenant.billingDay,
     tenant.timezone,
+    tenant.thresholds.map((percent) => `${percent} %`).join(', '),
     tenant.id,
   ])
-  printTable(terminal, ['tenant', 'monthly quota', 'billing day', 'time zone', 'id'], rows)
+  printTable(terminal, ['tenant', 'monthly quota', 'billing day', 'time zone', 'alerts at', 'id'], rows)
 }

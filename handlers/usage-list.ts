@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { query } from '../lib/database.ts'
 import { TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
+import { Limit } from '../lib/page.ts'
 import { loadSql } from '../lib/sql.ts'
 import { type UsageRow, toUsage } from '../lib/usage.ts'
 
@@ -14,7 +15,7 @@ export default handler({
   auth: 'read',
   query: z.strictObject({
     after: TenantRef.optional(),
-    limit: z.coerce.number('must be a number').int('must be a whole number').min(1).max(1000).default(100),
+    limit: Limit,
   }),
   async handle(ctx, { query: { after, limit } }) {
     const now = new Date(ctx.clock()).toISOString()

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { query } from '../lib/database.ts'
-import { Feature, TenantRef, Timestamp, asUuid } from '../lib/event.ts'
+import { Feature, TenantRef, Timestamp } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/sql.ts'
+import { getTenant } from '../lib/tenants.ts'
 
-const tenantGetSql = loadSql('queries/tenant_get')
 const usageSeriesSql = loadSql('queries/usage_series')
 
 const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
@@ -28,11 +28,7 @@ export default handler({
     const end = to ? Date.parse(to) : ctx.clock() + STEP_MS.minute
     const start = from ? Date.parse(from) : end - STEP_MS.day
     checkRange(start, end, step)
-    const [tenant] = await query<{ id: string; name: string; timezone: string }>(ctx.database, tenantGetSql, [
-      params.tenant,
-      asUuid(params.tenant),
-    ])
-    if (!tenant) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
+    const tenant = await getTenant(ctx.database, params.tenant)
     const range = { from: new Date(start).toISOString(), to: new Date(end).toISOString() }
     const rows = await query<{ start: Date; total_tokens: number; event_count: number }>(ctx.database, usageSeriesSql, [
       tenant.id,

@@ -62,6 +62,22 @@ export function openMetrics() {
       help: 'Events that could not be recorded and were put aside',
       registers,
     }),
+    crossings: new Counter({
+      name: 'flagmeter_threshold_crossings_total',
+      help: 'Thresholds crossed by events, each of which is an alert',
+      registers,
+    }),
+    deliveries: new Counter({
+      name: 'flagmeter_deliveries_total',
+      help: 'Tries to deliver to a webhook: delivered, to be retried, or dead',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    deliveryOldestSeconds: new Gauge({
+      name: 'flagmeter_delivery_oldest_seconds',
+      help: 'Age of the oldest delivery that is neither delivered nor dead; 0 when there is none',
+      registers,
+    }),
     consumerFailures: new Counter({
       name: 'flagmeter_consumer_failures_total',
       help: 'Rounds of a consumer that failed and are tried again',

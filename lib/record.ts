@@ -17,6 +17,8 @@ export interface Counter {
   tokenLimit: number
   previousTokens: number
   totalTokens: number
+  /** The thresholds, in percent, that it crossed: one alert each. */
+  crossed: number[]
 }
 
 /** An event that PostgreSQL will never take, and why. */
@@ -39,6 +41,7 @@ interface CounterRow {
   previous_tokens: number
   total_tokens: number
   recorded_events: number
+  crossed: number[]
 }
 
 /**
@@ -70,6 +73,7 @@ async function call(ctx: Recorder, events: Event[], attempt = 1): Promise<Counte
     const recorded = rows.reduce((sum, row) => sum + row.recorded_events, 0)
     ctx.metrics.recorded.inc(recorded)
     ctx.metrics.duplicates.inc(events.length - recorded)
+    ctx.metrics.crossings.inc(rows.reduce((sum, row) => sum + row.crossed.length, 0))
     return rows.map((row) => ({
       tenantId: row.tenant_id,
       quotaId: row.quota_id,
@@ -77,6 +81,7 @@ async function call(ctx: Recorder, events: Event[], attempt = 1): Promise<Counte
       tokenLimit: row.token_limit,
       previousTokens: row.previous_tokens,
       totalTokens: row.total_tokens,
+      crossed: row.crossed,
     }))
   } catch (error) {
     // Deadlock and serialization failures: the transaction is gone, the next try may well succeed.

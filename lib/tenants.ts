@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import { type Database, query } from './database.ts'
 import { asUuid } from './event.ts'
+import { Problem } from './problem.ts'
 import { loadSql } from './sql.ts'
 
 const tenantFindSql = loadSql('queries/tenant_find')
 const tenantCreateSql = loadSql('queries/tenant_create')
+const tenantGetSql = loadSql('queries/tenant_get')
 
 /** After this long a known tenant is looked up again, in the background. */
 const FRESH_MS = 5_000
@@ -52,7 +54,7 @@ export function openTenants(
     const found = await lookUp(refs)
     if (autoCreate) {
       const missing = refs.filter((ref) => !found.has(ref) && asUuid(ref) === null)
-      for (const name of missing) await query(database, tenantCreateSql, [name, null, null, null])
+      for (const name of missing) await query(database, tenantCreateSql, [name, null, null, null, null])
       if (missing.length > 0) for (const [ref, id] of await lookUp(missing)) found.set(ref, id)
     }
     for (const [ref, id] of found) cache.set(ref, { id, checkedAt: clock() })
@@ -85,4 +87,18 @@ export function openTenants(
   }
 
   return { known, find }
+}
+
+/** The tenant of this name or id, as it is now. @throws Problem tenant_not_found */
+export async function getTenant(
+  database: Database,
+  ref: string,
+): Promise<{ id: string; name: string; timezone: string }> {
+  const [tenant] = await query<{ id: string; name: string; timezone: string }>(database, tenantGetSql, [
+    ref,
+    asUuid(ref),
+  ])
+  if (tenant) return tenant
+  const detail = 'does not exist'
+  throw new Problem('tenant_not_found', { detail: `tenant ${detail}`, errors: [{ field: 'tenant', detail }] })
 }

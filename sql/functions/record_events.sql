@@ -1,6 +1,8 @@
--- Records a batch of events: deduplicates them, rolls them up by the minute and moves the counters, all in one transaction.
+-- Records a batch of events: deduplicates them, rolls them up by the minute, moves the counters and raises the alerts
+-- that are due, all in one transaction.
 -- The arrays run in parallel, one element per event. An id already recorded for its tenant changes nothing.
--- Returns each counter that moved: its value before and after, to decide what was crossed.
+-- Returns each counter that moved: its value before and after, and the thresholds it crossed, ascending.
+-- A counter whose period is over crosses nothing: late events alert nobody.
 -- Raises 23503 (foreign_key_violation) when a tenant does not exist.
 --
 -- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, events by (tenant, id),
@@ -10,13 +12,15 @@ create or replace function record_events(
 )
 returns table (
   tenant_id uuid, quota_id uuid, period_start timestamptz, token_limit bigint,
-  previous_tokens bigint, total_tokens bigint, recorded_events bigint
+  previous_tokens bigint, total_tokens bigint, recorded_events bigint, crossed int[]
 )
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
   missing uuid;
+  counter record;
+  threshold int;
   r_tenants uuid[]; r_features text[]; r_minutes timestamptz[]; r_tokens bigint[]; r_counts bigint[];
   u_tenants uuid[]; u_starts timestamptz[]; u_ends timestamptz[]; u_features text[]; u_tokens bigint[]; u_counts bigint[];
 begin
@@ -91,24 +95,46 @@ begin
   set total_tokens = f.total_tokens + excluded.total_tokens,
       event_count = f.event_count + excluded.event_count;
 
-  return query
-  with delta as (
-    select u.tenant_id, u.period_start, u.period_end, sum(u.tokens)::bigint as tokens, sum(u.events)::bigint as events
-    from unnest(u_tenants, u_starts, u_ends, u_tokens, u_counts) as u (tenant_id, period_start, period_end, tokens, events)
-    group by 1, 2, 3
-    order by 1, 2
-  ),
-  moved as (
-    insert into usage_periods as u (tenant_id, quota_id, period_start, period_end, total_tokens, event_count)
-    select d.tenant_id, d.tenant_id, d.period_start, d.period_end, d.tokens, d.events from delta d
-    on conflict (tenant_id, quota_id, period_start) do update
-    set total_tokens = u.total_tokens + excluded.total_tokens,
-        event_count = u.event_count + excluded.event_count
-    returning u.tenant_id, u.quota_id, u.period_start, u.total_tokens
-  )
-  select m.tenant_id, m.quota_id, m.period_start, t.monthly_quota, m.total_tokens - d.tokens, m.total_tokens, d.events
-  from moved m
-  join delta d using (tenant_id, period_start)
-  join tenants t on t.id = m.tenant_id;
+  for counter in
+    with delta as (
+      select u.tenant_id, u.period_start, u.period_end, sum(u.tokens)::bigint as tokens, sum(u.events)::bigint as events
+      from unnest(u_tenants, u_starts, u_ends, u_tokens, u_counts) as u (tenant_id, period_start, period_end, tokens, events)
+      group by 1, 2, 3
+      order by 1, 2
+    ),
+    moved as (
+      insert into usage_periods as u (tenant_id, quota_id, period_start, period_end, total_tokens, event_count)
+      select d.tenant_id, d.tenant_id, d.period_start, d.period_end, d.tokens, d.events from delta d
+      on conflict (tenant_id, quota_id, period_start) do update
+      set total_tokens = u.total_tokens + excluded.total_tokens,
+          event_count = u.event_count + excluded.event_count
+      returning u.tenant_id, u.quota_id, u.period_start, u.period_end, u.total_tokens
+    )
+    select m.*, m.total_tokens - d.tokens as previous_tokens, d.events, t.monthly_quota, t.quota_version, array(
+             select threshold from unnest(t.thresholds) as threshold
+             where m.period_end > now()
+               and threshold_reached(m.total_tokens, t.monthly_quota, threshold)
+               and not threshold_reached(m.total_tokens - d.tokens, t.monthly_quota, threshold)
+             order by threshold
+           ) as crossed
+    from moved m
+    join delta d using (tenant_id, period_start)
+    join tenants t on t.id = m.tenant_id
+  loop
+    tenant_id := counter.tenant_id;
+    quota_id := counter.quota_id;
+    period_start := counter.period_start;
+    token_limit := counter.monthly_quota;
+    previous_tokens := counter.previous_tokens;
+    total_tokens := counter.total_tokens;
+    recorded_events := counter.events;
+    crossed := counter.crossed;
+    foreach threshold in array crossed loop
+      perform raise_alert(
+        tenant_id, quota_id, period_start, counter.period_end, threshold, counter.quota_version, token_limit, total_tokens
+      );
+    end loop;
+    return next;
+  end loop;
 end
 $$;
