@@ -16,6 +16,12 @@ const whole = (min: number, max: number, fallback: number) => {
     .pipe(z.number().min(min, error).max(max, error))
     .default(fallback)
 }
+const seconds = (fallback: string) =>
+  z
+    .string()
+    .regex(/^\d{1,7}(,\d{1,7})*$/, 'must be whole numbers of seconds, separated by commas, like 1,2,4')
+    .transform((list) => list.split(',').map(Number))
+    .prefault(fallback)
 const flag = z
   .enum(['true', 'false'], { error: 'must be true or false' })
   .default('false')
@@ -50,11 +56,15 @@ export const Settings = z.object({
   EVENT_RETENTION_DAYS: whole(1, 36_500, 42).describe(
     'how long raw events are kept; at least 7 days more than the age',
   ),
+  WEBHOOK_ALLOW_PRIVATE: flag.describe('webhooks may have http URLs and private addresses; for local use'),
+  DELIVERY_RETRY_SECONDS: seconds('1,2,4,30,120,600,1800,3600,7200,14400,28800,43200,64800,100800').describe(
+    'pauses between the tries of a webhook delivery; each is up to a tenth longer, at random',
+  ),
   REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a client may take to send a request'),
   DRAIN_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a stopping process waits for work in hand'),
   FLAGMETER_DIR: z.string().min(1).default('.flagmeter').describe('folder of the embedded database'),
   FLAGMETER_URL: url(/^https?$/, 'http://127.0.0.1:3000').describe(
-    'the server that `send`, `usage` and `load` talk to; default: the local `flagmeter up`',
+    'where the commands that speak HTTP find the server; default: the local `flagmeter up`',
   ),
 })
 
@@ -74,6 +84,9 @@ export interface Config {
   eventMaxAgeMs: number
   eventMaxAheadMs: number
   eventRetentionMs: number
+  webhookAllowPrivate: boolean
+  /** One per retry; after the last, a delivery is dead. */
+  deliveryRetrySeconds: number[]
   requestTimeoutMs: number
   drainTimeoutMs: number
   dir: string
@@ -110,6 +123,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     eventMaxAgeMs: s.EVENT_MAX_AGE_DAYS * DAY_MS,
     eventMaxAheadMs: s.EVENT_MAX_AHEAD_SECONDS * 1000,
     eventRetentionMs: s.EVENT_RETENTION_DAYS * DAY_MS,
+    webhookAllowPrivate: s.WEBHOOK_ALLOW_PRIVATE,
+    deliveryRetrySeconds: s.DELIVERY_RETRY_SECONDS,
     requestTimeoutMs: s.REQUEST_TIMEOUT_MS,
     drainTimeoutMs: s.DRAIN_TIMEOUT_MS,
     dir: s.FLAGMETER_DIR,

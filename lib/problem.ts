@@ -4,6 +4,8 @@ export const PROBLEMS = {
   invalid_request: [400, 'The request is not valid'],
   malformed_http: [400, 'The request is not valid HTTP'],
   tenant_not_found: [404, 'There is no such tenant'],
+  webhook_not_found: [404, 'There is no such webhook'],
+  delivery_not_found: [404, 'There is no such delivery'],
   not_found: [404, 'There is nothing at this path'],
   method_not_allowed: [405, 'The path does not answer this method'],
   request_timeout: [408, 'The request took too long to arrive'],

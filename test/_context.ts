@@ -23,6 +23,8 @@ export interface TestServer {
   /** Sends JSON, or a raw body; the answer's JSON. */
   post: (path: string, body: unknown, headers?: Record<string, string>) => Promise<TestAnswer>
   get: (path: string) => Promise<TestAnswer>
+  /** Sends any method, with JSON if there is a body. */
+  request: (method: string, path: string, body?: unknown) => Promise<TestAnswer>
 }
 
 /** A database of the test's own, cloned from the migrated template; gone after the test. */
@@ -87,6 +89,13 @@ export async function createTestServer(
         }),
       ),
     get: async (path) => read(await fetch(url + path)),
+    request: async (method, path, body) =>
+      read(
+        await fetch(url + path, {
+          method,
+          ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+        }),
+      ),
   }
 }
 

@@ -5,6 +5,6 @@ export const settingsTable = (): string =>
   Object.entries(Settings.shape)
     .map(([name, schema]) => {
       const fallback = schema.safeParse(undefined).data
-      return `| \`${name}\` | ${fallback === undefined ? '' : `\`${fallback}\``} | ${schema.description ?? ''} |`
+      return `| \`${name}\` | ${fallback === undefined ? '' : `\`${String(fallback)}\``} | ${schema.description ?? ''} |`
     })
     .join('\n')

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { query } from '../lib/database.ts'
+import { TenantRef } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { loadSql } from '../lib/sql.ts'
+import { getTenant } from '../lib/tenants.ts'
+
+const deliveryRetrySql = loadSql('queries/delivery_retry')
+
+/** Makes due now what was not delivered, dead or waiting: one delivery, a tenant's, a webhook's, or all. */
+export default handler({
+  method: 'POST',
+  path: '/api/deliveries/retry',
+  auth: 'admin',
+  body: z.strictObject({
+    delivery: z.guid('must be the id of a delivery').optional(),
+    tenant: TenantRef.optional(),
+    webhook: z.guid('must be the id of a webhook').optional(),
+  }),
+  async handle(ctx, { body: { delivery = null, tenant, webhook = null } }) {
+    const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
+    const rows = await query(ctx.database, deliveryRetrySql, [delivery, tenantId, webhook])
+    return json(200, { retried: rows.length })
+  },
+})

@@ -1,0 +1,19 @@
+import { z } from 'zod'
+import { TenantRef } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { Cursor, Limit, nextOf } from '../lib/page.ts'
+import { getTenant } from '../lib/tenants.ts'
+import { listWebhooks } from '../lib/webhook.ts'
+
+/** The webhooks of a tenant, or of all, the oldest first. */
+export default handler({
+  method: 'GET',
+  path: '/api/webhooks',
+  auth: 'admin',
+  query: z.strictObject({ tenant: TenantRef.optional(), after: Cursor, limit: Limit }),
+  async handle(ctx, { query: { tenant, after, limit } }) {
+    const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
+    const { webhooks, rows } = await listWebhooks(ctx.database, tenantId, after ?? 0, limit)
+    return json(200, { webhooks, ...nextOf(rows, limit) })
+  },
+})

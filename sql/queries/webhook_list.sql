@@ -1,0 +1,6 @@
+-- $1: one id or null, $2: tenant id or null, $3: the position to start after, $4: how many at most. Oldest first.
+select w.id, w.tenant_id, t.name as tenant_name, w.kind, w.url, w.enabled, w.created_at, w.position,
+       case when w.previous_secret_expires_at > now() then w.previous_secret_expires_at end as previous_secret_expires_at
+from webhooks w join tenants t on t.id = w.tenant_id
+where ($1::uuid is null or w.id = $1::uuid) and ($2::uuid is null or w.tenant_id = $2::uuid) and w.position > $3::bigint
+order by w.position limit $4::int
