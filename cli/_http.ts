@@ -9,35 +9,58 @@ export interface ServerRequest {
   /** Without the path, see `serverUrl`. */
   server: string
   path: string
-  /** Sent as JSON with POST; without it, a GET. It must be safe to send twice. */
+  /** Default: POST with a body, else GET. */
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** Sent as JSON. */
   body?: unknown
+  /** Not safe to send twice: it is tried a single time. */
+  once?: boolean
 }
 
 /** Asks a server, tries again what may pass, and returns the JSON of its answer. @throws CommandError in one line */
-export async function ask<T>({ server, path, body }: ServerRequest): Promise<T> {
+export async function ask<T>({ server, path, method, body, once = false }: ServerRequest): Promise<T> {
+  const tries = once ? 1 : TRIES
   // Loaded when needed: this module is in the bundle of the servers too, where the client would cost 20 MB for nothing.
   const { default: undici } = await import('undici')
   for (let attempt = 1; ; attempt++) {
     try {
       const answer = await undici.request(server + path, {
-        method: body === undefined ? 'GET' : 'POST',
-        headers: { 'content-type': 'application/json' },
+        method: method ?? (body === undefined ? 'GET' : 'POST'),
+        ...(body !== undefined && { headers: { 'content-type': 'application/json' } }),
         ...(body !== undefined && { body: JSON.stringify(body) }),
         headersTimeout: TIMEOUT_MS,
         bodyTimeout: TIMEOUT_MS,
       })
       const text = await answer.body.text()
       if (answer.statusCode < 300) return JSON.parse(text) as T
-      if (answer.statusCode !== 503 || attempt === TRIES) throw refusal(answer.statusCode, text)
+      if (answer.statusCode !== 503 || attempt === tries) throw refusal(answer.statusCode, text)
     } catch (error) {
       if (error instanceof CommandError) throw error
-      if (attempt === TRIES)
+      if (attempt === tries)
         throw new CommandError(
           `no FlagMeter answers at ${server} (${reason(error)}); start one with \`flagmeter up\``,
           Exit.unavailable,
         )
     }
     await sleep(200 * attempt)
+  }
+}
+
+/** Every item of a listing, page by page: those under `key` of each answer. */
+export async function askAll<T>(
+  server: string,
+  path: string,
+  key: string,
+  filter: Record<string, string | undefined> = {},
+): Promise<T[]> {
+  const items: T[] = []
+  const given = Object.entries(filter).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const params = new URLSearchParams([...given, ['limit', '1000']])
+  for (;;) {
+    const page = await ask<Record<string, T[]> & { next?: string }>({ server, path: `${path}?${params.toString()}` })
+    items.push(...page[key]!)
+    if (page.next === undefined) return items
+    params.set('after', page.next)
   }
 }
 

@@ -4,8 +4,10 @@ import pkg from '../package.json' with { type: 'json' }
 import { ConfigError } from '../lib/config.ts'
 import { errorCode, isUnavailable } from '../lib/database.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
+import { alertCommand } from './alert.ts'
 import { configCommand } from './config.ts'
 import { deadLetterCommand } from './dead_letter.ts'
+import { deliveryCommand } from './delivery.ts'
 import { loadCommand } from './load.ts'
 import { migrateCommand } from './migrate.ts'
 import { seedCommand } from './seed.ts'
@@ -15,6 +17,7 @@ import { tenantCommand } from './tenant.ts'
 import { upCommand } from './up.ts'
 import { usageCommand } from './usage.ts'
 import { verifyCommand } from './verify.ts'
+import { webhookCommand } from './webhook.ts'
 import { workerCommand } from './worker.ts'
 
 /** What a failure looks like to a person, and the exit code it gets. */
@@ -60,7 +63,8 @@ Example:
   $ flagmeter usage`,
     )
   const commands = [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand, tenantCommand, sendCommand]
-  commands.push(usageCommand, loadCommand, verifyCommand, deadLetterCommand, configCommand)
+  commands.push(usageCommand, webhookCommand, alertCommand, deliveryCommand)
+  commands.push(loadCommand, verifyCommand, deadLetterCommand, configCommand)
   for (const command of commands) program.addCommand(command(terminal))
   overrideExit(program)
   try {

@@ -166,6 +166,7 @@ Try, in another terminal:
   curl -s ${url}/api/events -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
   npx flagmeter usage acme-corp
   npx flagmeter load --rps 200 --duration 10s
+  npx flagmeter webhook create acme-corp --kind slack --url https://hooks.slack.com/services/…
 
 Stop with Ctrl-C. The data stays.
 `)

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Usage } from '../lib/usage.ts'
 import { type Terminal, printJson, printTable, serverUrl } from './_command.ts'
-import { ask } from './_http.ts'
+import { ask, askAll } from './_http.ts'
 
 interface TenantUsage extends Usage {
   features: { feature: string; totalTokens: number; eventCount: number }[]
@@ -18,7 +18,7 @@ export const usageCommand = (terminal: Terminal): Command =>
     .action(async (tenant: string | undefined, options: { url?: string; json?: boolean }) => {
       const server = serverUrl(terminal, options.url)
       if (tenant === undefined) {
-        const tenants = await listUsage(server)
+        const tenants = await askAll<Usage>(server, '/api/usage', 'tenants')
         if (options.json) printJson(terminal, tenants)
         else print(terminal, tenants)
         return
@@ -31,17 +31,6 @@ export const usageCommand = (terminal: Terminal): Command =>
         printTable(terminal, ['feature', 'tokens', 'events'], rows)
       }
     })
-
-async function listUsage(server: string): Promise<Usage[]> {
-  const tenants: Usage[] = []
-  let after = ''
-  for (;;) {
-    const page: { tenants: Usage[]; next?: string } = await ask({ server, path: `/api/usage?limit=1000${after}` })
-    tenants.push(...page.tenants)
-    if (page.next === undefined) return tenants
-    after = `&after=${encodeURIComponent(page.next)}`
-  }
-}
 
 function print(terminal: Terminal, tenants: Usage[]): void {
   const rows = tenants.map((usage) => [

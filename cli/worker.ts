@@ -8,7 +8,9 @@ import { consume, consumersOf, settleHeap } from './_serving.ts'
 /** `flagmeter worker [consumer…]` */
 export const workerCommand = (terminal: Terminal): Command =>
   new Command('worker')
-    .description('Runs the consumers, all or those named: rollup moves events from the stream into PostgreSQL.')
+    .description(
+      'Runs the consumers, all or those named: rollup moves events from the stream into PostgreSQL, deliver sends alerts to webhooks, prune deletes raw events past their retention.',
+    )
     .argument('[consumers...]', 'names of files in handlers/, such as rollup')
     .option('--once', 'do what there is to do now, then exit')
     .addHelpText(

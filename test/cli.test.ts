@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { runCli, startCli } from './_cli.ts'
-import { createDatabase, createTestServer, until } from './_context.ts'
+import { createDatabase, createTestServer, startConsumers, until } from './_context.ts'
+import { LOCAL, createReceiver } from './_deliveries.ts'
 import { freePort } from './_valkey.ts'
 
 const COMMANDS = [
@@ -18,6 +19,16 @@ const COMMANDS = [
   ['tenant', 'update'],
   ['send'],
   ['usage'],
+  ['webhook'],
+  ['webhook', 'list'],
+  ['webhook', 'create'],
+  ['webhook', 'update'],
+  ['webhook', 'delete'],
+  ['webhook', 'rotate'],
+  ['webhook', 'test'],
+  ['alert', 'list'],
+  ['delivery', 'list'],
+  ['delivery', 'retry'],
   ['load'],
   ['verify'],
   ['dead-letter'],
@@ -178,6 +189,104 @@ test('migrate, seed, tenant, send, usage and verify work together', async () => 
     [['dead-letter', 'replay', 'x'], 2, /not the id/],
   ] as const) {
     const result = await runCli([...args], env)
+    expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])
+  }
+})
+
+test('up, a webhook to a receiver on this machine, events over 80 %: the text arrives within a second', async () => {
+  const receiver = await createReceiver()
+  const env = { FLAGMETER_DIR: join(await folder(), 'data') }
+  const up = startCli(['up'], { ...env, WEBHOOK_ALLOW_PRIVATE: 'true', PORT: String(await freePort()) })
+  await until(() => up.output().includes('Stop with Ctrl-C'), 60_000)
+  const created = await runCli(['webhook', 'create', 'acme-corp', '--kind', 'slack', '--url', receiver.url], env)
+  expect([created.code, created.err]).toEqual([0, ''])
+  const url = /curl -s (\S+)/.exec(up.output())![1]!
+  const body = JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 820_000 })
+  const at = Date.now()
+  await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+  await until(() => receiver.received.length === 1)
+  expect(receiver.received[0]!.at - at).toBeLessThan(1_000)
+  expect(receiver.bodies()).toEqual([
+    { text: "FlagMeter: tenant 'acme-corp' has hit 82% of 1,000,000 tokens this month." },
+  ])
+  expect((await runCli(['alert', 'list', 'acme-corp'], env)).out).toMatch(/acme-corp +80 % +82 % +820,000 +1,000,000 /)
+  await until(async () => (await runCli(['delivery', 'list'], env)).out.includes(' delivered '))
+  up.child.kill('SIGINT')
+  expect((await up.finished).code).toBe(0)
+})
+
+test('the webhook, alert and delivery commands do what they say', async () => {
+  const { url, databaseUrl, ctx } = await createTestServer(LOCAL)
+  await startConsumers(ctx, ['deliver'])
+  let status = 200
+  const receiver = await createReceiver((res) => void res.writeHead(status).end())
+  const env = { DATABASE_URL: databaseUrl, FLAGMETER_URL: url }
+  const run = (...args: string[]) => runCli(args, env)
+  const json = async (...args: string[]) => JSON.parse((await run(...args, '--json')).out)
+
+  expect((await run('webhook', 'list', 'acme-corp')).out).toMatch(/acme-corp +slack +https:\/\/hooks.slack.com\/… +no /)
+  const created = await run('webhook', 'create', 'acme-corp', '--kind', 'standard', '--url', receiver.url, '--disabled')
+  expect(created.out).toMatch(
+    /standard +http:\/\/127.0.0.1:\d+\/… +no [^]*signing secret, shown this once: whsec_\S{44}\n$/,
+  )
+  const { id } = (await json('webhook', 'list', 'acme-corp')).find((webhook: any) => webhook.kind === 'standard')
+  const tried = await run('webhook', 'test', id)
+  expect([tried.code, tried.out]).toEqual([
+    0,
+    expect.stringMatching(/^delivered to http:\/\/127.0.0.1:\d+\/… \(200\)\n$/),
+  ])
+  expect(receiver.bodies()[0]).toMatchObject({ type: 'webhook.test', data: { tenantName: 'acme-corp' } })
+  status = 500
+  expect(await run('webhook', 'test', id)).toMatchObject({
+    code: 1,
+    err: 'flagmeter: the test message was not delivered: answered 500\n',
+  })
+  expect((await run('webhook', 'rotate', id)).out).toContain('whsec_')
+  expect(await json('webhook', 'update', id, '--enable', '--url', `${receiver.url}/new`)).toMatchObject({
+    enabled: true,
+  })
+  expect((await run('alert', 'list')).out).toBe('no alerts\n')
+  await run('send', 'acme-corp', 'x', '900000')
+  await until(async () => (await json('delivery', 'list', '--status', 'pending'))[0]?.attempts > 0)
+  expect((await run('webhook', 'update', id, '--disable')).code).toBe(0)
+  const [dead] = await json('delivery', 'list', 'acme-corp', '--status', 'dead', '--webhook', id)
+  expect(dead).toMatchObject({ status: 'dead', reason: 'the webhook is disabled', threshold: 80 })
+  status = 200
+  await run('webhook', 'update', id, '--enable')
+  expect((await run('delivery', 'retry', dead.id)).out).toBe('1 due now\n')
+  await until(() => receiver.received.at(-1)!.path === '/hook/new')
+  await until(async () => (await json('delivery', 'list'))[0].status === 'delivered')
+  expect((await run('tenant', 'update', 'acme-corp', '--thresholds', '50,80,90')).out).toContain('50 %, 80 %, 90 %')
+  expect((await json('alert', 'list', 'acme-corp')).map((alert: any) => alert.threshold)).toEqual([90, 50, 80])
+  expect((await run('webhook', 'delete', id)).out).toMatch(/^deleted \S+ \(standard, \S+\) of acme-corp\n$/)
+  expect((await run('delivery', 'list', '--webhook', id)).out).toBe('no deliveries\n')
+
+  const unknown = '00000000-0000-4000-8000-000000000000'
+  for (const [args, code, message] of [
+    [['webhook', 'create', 'acme-corp', '--kind', 'slack'], 2, /--url <url>' not specified/],
+    [
+      ['webhook', 'create', 'acme-corp', '--kind', 'mail', '--url', 'https://a.example'],
+      2,
+      /Allowed choices are slack, standard/,
+    ],
+    [['webhook', 'create', 'nobody', '--kind', 'slack', '--url', 'https://a.example'], 1, /tenant does not exist/],
+    [['webhook', 'create', 'acme-corp', '--kind', 'slack', '--url', 'a.example'], 1, /url must be a URL like/],
+    [['webhook', 'update', unknown, '--enable'], 1, /no such webhook/],
+    [['webhook', 'update', unknown], 2, /nothing to change/],
+    [['webhook', 'delete', 'x'], 1, /no such webhook/],
+    [['webhook', 'test', '../tenants'], 1, /no such webhook/],
+    [['delivery', 'retry', unknown], 1, /no delivery/],
+    [['delivery', 'retry', 'x'], 1, /delivery must be the id/],
+    [['delivery', 'list', '--status', 'late'], 2, /Allowed choices are/],
+    [['alert', 'list', 'nobody'], 1, /tenant does not exist/],
+    [
+      ['tenant', 'update', 'acme-corp', '--thresholds', '80,1001'],
+      2,
+      /thresholds.1 must be a whole number from 1 to 1000/,
+    ],
+    [['tenant', 'update', 'acme-corp', '--thresholds', ''], 2, /must be a whole number/],
+  ] as const) {
+    const result = await run(...args)
     expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])
   }
 })

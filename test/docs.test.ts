@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { renderNotice } from '../lib/message.ts'
 import { PROBLEMS } from '../lib/problem.ts'
 import { BUNDLES } from './_cli.ts'
 import { createTestServer } from './_context.ts'
@@ -44,4 +45,25 @@ test("README's examples work as they stand", async () => {
     if (expected?.features) expected.features.push(expected.features[0]) // the reports before it used two features
     if (expected) expect(shape(JSON.parse(stdout))).toEqual(shape(expected))
   }
+})
+
+test("README's event is the one that webhooks get", async () => {
+  const shown = JSON.parse(
+    /```json\n(\{\n {2}"type": "quota.threshold.crossed"[^`]*)```/.exec(await read('README.md'))![1]!,
+  )
+  const at = new Date()
+  const crossing = { alertId: '', quotaId: '', quotaVersion: 1, threshold: 80, tokenLimit: 1, totalTokens: 1 }
+  const { body } = renderNotice(
+    {
+      id: '',
+      tenantId: '',
+      tenantName: '',
+      kind: 'standard',
+      createdAt: at,
+      secrets: [],
+      crossing: { ...crossing, periodStart: at, periodEnd: at },
+    },
+    0,
+  )
+  expect(shape(shown)).toEqual(shape(JSON.parse(body)))
 })

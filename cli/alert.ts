@@ -1,0 +1,41 @@
+import { Command } from 'commander'
+import { type Terminal, printJson, printTable, serverUrl } from './_command.ts'
+import { askAll } from './_http.ts'
+
+interface Alert {
+  tenantName: string
+  threshold: number
+  quotaPercent: number
+  totalTokens: number
+  quota: { tokenLimit: number }
+  createdAt: string
+  id: string
+}
+
+/** `flagmeter alert list` */
+export function alertCommand(terminal: Terminal): Command {
+  const list = new Command('list')
+    .description('Lists the thresholds a tenant has crossed, or all have, the newest first.')
+    .argument('[tenant]', 'name or id')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ flagmeter alert list acme-corp')
+    .action(async (tenant: string | undefined, { json }: { json?: boolean }) => {
+      const alerts = await askAll<Alert>(serverUrl(terminal, undefined), '/api/alerts', 'alerts', { tenant })
+      if (json) return printJson(terminal, alerts)
+      if (alerts.length === 0) return void terminal.out.write('no alerts\n')
+      const rows = alerts.map((alert) => [
+        alert.createdAt.slice(0, 19).replace('T', ' '),
+        alert.tenantName,
+        `${alert.threshold} %`,
+        `${alert.quotaPercent} %`,
+        alert.totalTokens,
+        alert.quota.tokenLimit,
+        alert.id,
+      ])
+      printTable(terminal, ['raised (UTC)', 'tenant', 'threshold', 'used', 'tokens', 'quota', 'id'], rows)
+    })
+  return new Command('alert')
+    .description('Shows the alerts that were raised.')
+    .addHelpText('after', '\nExample:\n  $ flagmeter alert list')
+    .addCommand(list)
+}
