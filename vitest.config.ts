@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/_setup.ts'],
-    testTimeout: 30_000,
+    // Long: on two busy cores a start of the embedded database alone may take half a minute.
+    testTimeout: 120_000,
     hookTimeout: 60_000,
     reporters: ['default', './test/_skipped_reporter.ts'],
   },
