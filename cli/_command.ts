@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import Table from 'cli-table3'
 import { InvalidArgumentError } from 'commander'
 import { type Config, parseConfig } from '../lib/config.ts'
+import { isKey } from '../lib/key.ts'
 
 /** Exit codes: what a script can tell apart. */
 export const Exit = { failed: 1, usage: 2, unavailable: 3 } as const
@@ -80,12 +81,37 @@ export function readUpFile(dir: string): UpFile | undefined {
   }
 }
 
-/** The server to talk to: `--url`, `FLAGMETER_URL`, the local `up`, or the default port. No trailing slash. */
-export function serverUrl(terminal: Terminal, option: string | undefined): string {
+/** Where the first admin key is kept. */
+export const adminKeyFile = (dir: string): string => join(resolve(dir), 'admin-key')
+
+/** The key in the file, or undefined when there is none. */
+export function readAdminKey(dir: string): string | undefined {
+  try {
+    const key = readFileSync(adminKeyFile(dir), 'utf8').trim()
+    return isKey(key) ? key : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A server, and the key to it. */
+export interface Server {
+  /** Without a trailing slash. */
+  url: string
+  key?: string
+}
+
+/**
+ * The server to talk to: `--url`, `FLAGMETER_URL`, the local `up`, or the default port. The key is FLAGMETER_KEY; the first admin
+ * key, which lies in FLAGMETER_DIR, goes to servers on this machine alone.
+ */
+export function serverOf(terminal: Terminal, option: string | undefined): Server {
   const config = settings(terminal)
   const url = option ?? config.url ?? readUpFile(config.dir)?.url ?? `http://127.0.0.1:${config.port}`
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new CommandError(`--url must be a URL like http://127.0.0.1:3000, not '${url}'`, Exit.usage)
   }
-  return url.replace(/\/+$/, '')
+  const local = /^(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])$/.test(new URL(url).hostname)
+  const key = config.key ?? (local ? readAdminKey(config.dir) : undefined)
+  return { url: url.replace(/\/+$/, ''), ...(key && { key }) }
 }

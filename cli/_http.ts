@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CommandError, Exit } from './_command.ts'
+import { CommandError, Exit, type Server } from './_command.ts'
 
 const TIMEOUT_MS = 10_000
 const TRIES = 3
 
 /** A request of a command to a server. */
 export interface ServerRequest {
-  /** Without the path, see `serverUrl`. */
-  server: string
+  server: Server
   path: string
   /** Default: POST with a body, else GET. */
   method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -24,9 +23,12 @@ export async function ask<T>({ server, path, method, body, once = false }: Serve
   const { default: undici } = await import('undici')
   for (let attempt = 1; ; attempt++) {
     try {
-      const answer = await undici.request(server + path, {
+      const answer = await undici.request(server.url + path, {
         method: method ?? (body === undefined ? 'GET' : 'POST'),
-        ...(body !== undefined && { headers: { 'content-type': 'application/json' } }),
+        headers: {
+          ...(server.key && { authorization: `Bearer ${server.key}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
         ...(body !== undefined && { body: JSON.stringify(body) }),
         headersTimeout: TIMEOUT_MS,
         bodyTimeout: TIMEOUT_MS,
@@ -38,7 +40,7 @@ export async function ask<T>({ server, path, method, body, once = false }: Serve
       if (error instanceof CommandError) throw error
       if (attempt === tries)
         throw new CommandError(
-          `no FlagMeter answers at ${server} (${reason(error)}); start one with \`flagmeter up\``,
+          `no FlagMeter answers at ${server.url} (${reason(error)}); start one with \`flagmeter up\``,
           Exit.unavailable,
         )
     }
@@ -48,7 +50,7 @@ export async function ask<T>({ server, path, method, body, once = false }: Serve
 
 /** Every item of a listing, page by page: those under `key` of each answer. */
 export async function askAll<T>(
-  server: string,
+  server: Server,
   path: string,
   key: string,
   filter: Record<string, string | undefined> = {},
@@ -70,6 +72,11 @@ function refusal(status: number, text: string): CommandError {
     problem = JSON.parse(text) as typeof problem
   } catch {
     // Not ours: a proxy's page, perhaps. Its status says enough.
+  }
+  if (status === 401) {
+    return new CommandError(
+      `${problem.detail ?? problem.title}: set FLAGMETER_KEY, or make a key with \`flagmeter key create\``,
+    )
   }
   return new CommandError(
     [problem.title ?? `the server answered ${status}`, problem.detail].filter(Boolean).join(': '),

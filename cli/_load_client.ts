@@ -1,5 +1,5 @@
 import { type Dispatcher, Pool } from 'undici'
-import { CommandError, Exit } from './_command.ts'
+import { CommandError, Exit, type Server } from './_command.ts'
 
 /** After this long without an answer, a request counts as timed out; so does one that waited as long for a connection. */
 export const TIMEOUT_MS = 10_000
@@ -28,8 +28,8 @@ export interface LoadClient {
 }
 
 /** Opens connections to `server`, at most so many, each with one request at a time. */
-export function openLoadClient(server: string, connections: number): LoadClient {
-  const { origin, pathname } = new URL(server)
+export function openLoadClient({ url, key }: Server, connections: number): LoadClient {
+  const { origin, pathname } = new URL(url)
   const prefix = pathname.replace(/\/$/, '')
   const pool = new Pool(origin, {
     connections,
@@ -37,7 +37,7 @@ export function openLoadClient(server: string, connections: number): LoadClient 
     bodyTimeout: TIMEOUT_MS,
     connect: { timeout: TIMEOUT_MS },
   })
-  const headers = { 'content-type': 'application/json' }
+  const headers = { 'content-type': 'application/json', ...(key && { authorization: `Bearer ${key}` }) }
   const post = { method: 'POST', path: `${prefix}/api/events`, headers } as const
   return {
     send: (events, done) => void pool.dispatch({ ...post, body: bodyOf(events) }, new Exchange(done)),
@@ -46,7 +46,7 @@ export function openLoadClient(server: string, connections: number): LoadClient 
       const { status, error } = await new Promise<Answer>((resolve) => void pool.dispatch(get, new Exchange(resolve)))
       if (status > 0) return // Not our business here what it says: the events will tell.
       throw new CommandError(
-        `no FlagMeter answers at ${server} (${error}); start one with \`flagmeter up\``,
+        `no FlagMeter answers at ${url} (${error}); start one with \`flagmeter up\``,
         Exit.unavailable,
       )
     },

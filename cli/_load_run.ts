@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { Command } from 'commander'
-import { CommandError, Exit, type Terminal, printJson, serverUrl } from './_command.ts'
+import { CommandError, Exit, type Terminal, printJson, serverOf } from './_command.ts'
 import { type LoadClient, openLoadClient } from './_load_client.ts'
 import { type ReplayPlan, replayConnections, runReplay } from './_load_replay.ts'
 import { type Limits, passedLimits, printReport, showProgress, summarize } from './_load_report.ts'
@@ -38,7 +38,7 @@ interface Run {
 
 /** Runs `flagmeter load`. @throws CommandError when a limit is passed, nothing answers, or it was interrupted */
 export async function load(terminal: Terminal, command: Command, options: LoadOptions): Promise<void> {
-  const server = serverUrl(terminal, options.url)
+  const server = serverOf(terminal, options.url)
   const run =
     options.trace === undefined
       ? planSynthetic(terminal, command, options)
@@ -50,8 +50,8 @@ export async function load(terminal: Terminal, command: Command, options: LoadOp
     const hideProgress = options.json ? () => {} : showProgress(terminal, tally, run.events)
     await run.start(client, tally).finally(hideProgress)
     tally.end()
-    if (options.json) printJson(terminal, { url: server, ...run.about, ...summarize(tally) })
-    else printReport(terminal, `${server}: ${run.title}`, tally)
+    if (options.json) printJson(terminal, { url: server.url, ...run.about, ...summarize(tally) })
+    else printReport(terminal, `${server.url}: ${run.title}`, tally)
     if (terminal.stop.aborted) throw new CommandError('interrupted', 130)
     const passed = passedLimits(tally, limitsOf(options))
     // A replay is meant to be complete, whoever wants less says so.

@@ -1,13 +1,11 @@
-import { isIPv4 } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { AddressInfo } from 'node:net'
-import type { Config } from '../lib/config.ts'
 import { runStreamConsumer, runTableConsumer } from '../lib/consumer.ts'
 import type { Context } from '../lib/context.ts'
 import type { Consumer, HttpHandler } from '../lib/handler.ts'
 import { closeHttpServer, createHttpServer } from '../lib/http.ts'
-import { CommandError, Exit } from './_command.ts'
+import { CommandError } from './_command.ts'
 import type { NamedHandler } from './_handlers.ts'
 
 /** A listening server. */
@@ -15,17 +13,6 @@ export interface Listening {
   url: string
   /** Lets requests in hand finish. */
   close(): Promise<void>
-}
-
-/** Refuses any address but loopback: without keys, whoever reaches the port may write. @throws CommandError */
-export function requireLoopback({ host }: Pick<Config, 'host'>): void {
-  const loopback = host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
-  if (!loopback) {
-    throw new CommandError(
-      `HOST must be a loopback address until there are keys, not '${host}': anyone could write`,
-      Exit.usage,
-    )
-  }
 }
 
 /** Serves these handlers on HOST and PORT. @throws CommandError when the address can't be had */

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type Terminal, printJson, printTable, serverUrl } from './_command.ts'
+import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { askAll } from './_http.ts'
 
 interface Alert {
@@ -20,7 +20,7 @@ export function alertCommand(terminal: Terminal): Command {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ flagmeter alert list acme-corp')
     .action(async (tenant: string | undefined, { json }: { json?: boolean }) => {
-      const alerts = await askAll<Alert>(serverUrl(terminal, undefined), '/api/alerts', 'alerts', { tenant })
+      const alerts = await askAll<Alert>(serverOf(terminal, undefined), '/api/alerts', 'alerts', { tenant })
       if (json) return printJson(terminal, alerts)
       if (alerts.length === 0) return void terminal.out.write('no alerts\n')
       const rows = alerts.map((alert) => [

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import { DELIVERY_STATUS, type Delivery } from '../lib/delivery.ts'
-import { CommandError, type Terminal, printJson, printTable, serverUrl } from './_command.ts'
+import { CommandError, type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 
 interface Options {
@@ -12,7 +12,7 @@ interface Options {
 
 /** `flagmeter delivery list|retry` */
 export function deliveryCommand(terminal: Terminal): Command {
-  const server = () => serverUrl(terminal, undefined)
+  const server = () => serverOf(terminal, undefined)
   const list = new Command('list')
     .description('Lists the messages to webhooks and what came of them, the newest first.')
     .argument('[tenant]', 'name or id')

@@ -3,11 +3,14 @@ import { Command, CommanderError } from 'commander'
 import pkg from '../package.json' with { type: 'json' }
 import { ConfigError } from '../lib/config.ts'
 import { errorCode, isUnavailable } from '../lib/database.ts'
+import { Problem } from '../lib/problem.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { alertCommand } from './alert.ts'
+import { auditCommand } from './audit.ts'
 import { configCommand } from './config.ts'
 import { deadLetterCommand } from './dead_letter.ts'
 import { deliveryCommand } from './delivery.ts'
+import { keyCommand } from './key.ts'
 import { loadCommand } from './load.ts'
 import { migrateCommand } from './migrate.ts'
 import { seedCommand } from './seed.ts'
@@ -23,6 +26,7 @@ import { workerCommand } from './worker.ts'
 /** What a failure looks like to a person, and the exit code it gets. */
 function explain(error: unknown): { message: string; code: number } {
   if (error instanceof CommandError) return error
+  if (error instanceof Problem) return { message: error.message, code: error.status === 400 ? Exit.usage : Exit.failed }
   if (error instanceof ConfigError) return { message: error.message, code: Exit.usage }
   const { message } = error as Error
   if (['42P01', '42883', '3F000'].includes(errorCode(error))) {
@@ -63,7 +67,7 @@ Example:
   $ flagmeter usage`,
     )
   const commands = [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand, tenantCommand, sendCommand]
-  commands.push(usageCommand, webhookCommand, alertCommand, deliveryCommand)
+  commands.push(usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
   commands.push(loadCommand, verifyCommand, deadLetterCommand, configCommand)
   for (const command of commands) program.addCommand(command(terminal))
   overrideExit(program)

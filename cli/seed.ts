@@ -4,7 +4,8 @@ import { z } from 'zod'
 import type { Database } from '../lib/database.ts'
 import { CommandError, Exit, type Terminal, printJson } from './_command.ts'
 import { withDatabase } from './_database.ts'
-import { TenantSettings, check, seedTenant } from './_tenants.ts'
+import { seedTenant } from '../lib/tenant_admin.ts'
+import { TenantSettings, check } from './_tenants.ts'
 
 /** The tenants of a first start, with the default quota and billing day. */
 const EXAMPLES: TenantSettings[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((name) => ({ name }))
@@ -35,7 +36,8 @@ export const seedCommand = (terminal: Terminal): Command =>
 /** Creates the tenants that do not exist and returns their names. Default: the examples. */
 export async function seed(database: Database, tenants: TenantSettings[] = EXAMPLES): Promise<string[]> {
   const created: string[] = []
-  for (const tenant of tenants) if (await seedTenant(database, tenant)) created.push(tenant.name)
+  for (const tenant of tenants)
+    if (await seedTenant(database, 'seed', check(TenantSettings, tenant))) created.push(tenant.name)
   return created
 }
 

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { v7 as uuidv7 } from 'uuid'
-import { type Terminal, printJson, serverUrl, wholeNumber } from './_command.ts'
+import { type Terminal, printJson, serverOf, wholeNumber } from './_command.ts'
 import { ask } from './_http.ts'
 
 /** `flagmeter send <tenant> <feature> <tokens>` */
@@ -24,7 +24,7 @@ export const sendCommand = (terminal: Terminal): Command =>
       ) => {
         const { id = uuidv7(), timestamp } = options
         const answer = await ask<{ eventId: string }>({
-          server: serverUrl(terminal, options.url),
+          server: serverOf(terminal, options.url),
           path: '/api/events',
           body: { tenant, feature, tokens, id, ...(timestamp !== undefined && { timestamp }) },
         })

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import { openContext } from '../lib/context.ts'
+import { type Context, openContext } from '../lib/context.ts'
+import { ensureAdminKey } from './_admin_key.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
 import { loadHandlers } from './_handlers.ts'
-import { aborted, endpointsOf, listen, requireLoopback, settleHeap } from './_serving.ts'
+import { aborted, endpointsOf, listen, settleHeap } from './_serving.ts'
 
 /** `flagmeter serve [handler…]` */
 export const serveCommand = (terminal: Terminal): Command =>
@@ -19,7 +21,6 @@ Example:
     )
     .action(async (names: string[]) => {
       const config = databaseSettings(terminal)
-      requireLoopback(config)
       const loaded = await loadHandlers(names)
       const endpoints = endpointsOf(loaded)
       const consumer = names.find((name) => !endpoints.some((endpoint) => endpoint.name === name))
@@ -28,6 +29,7 @@ Example:
       const { ctx, release } = await openContext(config)
       try {
         const server = await listen(ctx, endpoints)
+        void letSomebodyIn(ctx, terminal.stop)
         settleHeap()
         ctx.log.info({ url: server.url, handlers: endpoints.map(({ name }) => name) }, 'serving')
         await aborted(terminal.stop)
@@ -37,3 +39,18 @@ Example:
         await release()
       }
     })
+
+/** The first admin key, as soon as there is a migrated database. Servers start in any order. */
+async function letSomebodyIn(ctx: Context, stop: AbortSignal): Promise<void> {
+  for (let reported = false; !stop.aborted;) {
+    try {
+      const file = await ensureAdminKey(ctx.database, ctx.config)
+      if (file !== undefined) ctx.log.info({ file }, 'made the first admin key')
+      return
+    } catch (error) {
+      if (!reported) ctx.log.error({ reason: (error as Error).message }, 'no admin key yet')
+      reported = true
+      await sleep(2_000, undefined, { signal: stop }).catch(() => {})
+    }
+  }
+}

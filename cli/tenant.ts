@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { CommandError, Exit, type Terminal, printJson, printTable, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
-import { type Tenant, type TenantSettings, createTenant, listTenants, updateTenant } from './_tenants.ts'
+import { deleteTenant } from '../lib/tenant_admin.ts'
+import { CLI_ACTOR, type Tenant, type TenantSettings, createTenant, listTenants, updateTenant } from './_tenants.ts'
 
 const withSettings = (command: Command): Command =>
   command
@@ -39,7 +40,6 @@ export function tenantCommand(terminal: Terminal): Command {
     )
     .action(async (name: string, { json, ...given }: Options) => {
       const tenant = await withDatabase(terminal, (database) => createTenant(database, { name, ...given }))
-      if (!tenant) throw new CommandError(`the tenant '${name}' exists already`)
       if (json) printJson(terminal, tenant)
       else print(terminal, [tenant])
     })
@@ -57,12 +57,27 @@ export function tenantCommand(terminal: Terminal): Command {
       if (json) printJson(terminal, tenant)
       else print(terminal, [tenant])
     })
+  const remove = new Command('delete')
+    .description(
+      'Deletes a tenant for good: its settings, keys, webhooks, alerts and usage at once, its events and rollups in the background. The audit log stays.',
+    )
+    .argument('<tenant>', 'name or id')
+    .option('--yes', 'do it: nothing brings it back')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ flagmeter tenant delete acme-corp --yes')
+    .action(async (ref: string, { yes, json }: { yes?: boolean; json?: boolean }) => {
+      if (!yes) throw new CommandError(`this deletes '${ref}' with all its data, for good: say --yes`, Exit.usage)
+      const tenant = await withDatabase(terminal, (database) => deleteTenant(database, CLI_ACTOR, ref))
+      if (json) printJson(terminal, tenant)
+      else terminal.out.write(`deleted ${tenant.name}\n`)
+    })
   return new Command('tenant')
-    .description('Lists, creates and changes tenants.')
+    .description('Lists, creates, changes and deletes tenants.')
     .addHelpText('after', '\nExample:\n  $ flagmeter tenant create acme-corp --monthly-quota 5000000')
     .addCommand(list)
     .addCommand(create)
     .addCommand(update)
+    .addCommand(remove)
 }
 
 function print(terminal: Terminal, tenants: Tenant[]): void {

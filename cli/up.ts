@@ -8,18 +8,10 @@ import { openContext } from '../lib/context.ts'
 import { openDatabase } from '../lib/database.ts'
 import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
 import { migrate } from '../lib/migrate.ts'
-import { CommandError, type Terminal, type UpFile, readUpFile, settings } from './_command.ts'
+import { ensureAdminKey } from './_admin_key.ts'
+import { CommandError, type Terminal, type UpFile, readAdminKey, readUpFile, settings } from './_command.ts'
 import { loadHandlers } from './_handlers.ts'
-import {
-  aborted,
-  consume,
-  consumersOf,
-  endpointsOf,
-  listen,
-  listenError,
-  requireLoopback,
-  settleHeap,
-} from './_serving.ts'
+import { aborted, consume, consumersOf, endpointsOf, listen, listenError, settleHeap } from './_serving.ts'
 import { seed } from './seed.ts'
 
 /** `flagmeter up` */
@@ -41,7 +33,6 @@ Example:
 
 async function up(terminal: Terminal): Promise<void> {
   const config = { ...settings(terminal), ...(terminal.env.LOG_LEVEL ? {} : { logLevel: 'warn' }) }
-  requireLoopback(config)
   const dir = resolve(config.dir)
   const release: (() => Promise<unknown>)[] = []
   const lost = new AbortController()
@@ -50,7 +41,7 @@ async function up(terminal: Terminal): Promise<void> {
     release.push(() => rm(join(dir, 'up.json'), { force: true }))
     await probePort(config)
     const databaseUrl = config.databaseUrl ?? (await startDatabase(terminal, dir, release, lost))
-    await prepare({ ...config, databaseUrl })
+    const keyFile = await prepare({ ...config, databaseUrl })
     const { ctx, release: close } = await openContext({ ...config, databaseUrl })
     release.push(close)
     const handlers = await loadHandlers([])
@@ -65,7 +56,7 @@ async function up(terminal: Terminal): Promise<void> {
     await rm(join(dir, 'up.json'))
     await writeUpFile(dir, { pid: process.pid, url: server.url, databaseUrl })
     settleHeap()
-    welcome(terminal, server.url, { ...config, databaseUrl })
+    welcome(terminal, server.url, { ...config, databaseUrl }, keyFile)
     await Promise.race([aborted(terminal.stop), aborted(lost.signal)])
     terminal.out.write('\nstopping …\n')
   } finally {
@@ -147,23 +138,31 @@ async function startDatabase(
   }
 }
 
-async function prepare(config: Config): Promise<void> {
+/** Brings the database to this version. Returns the file of the first admin key, if it was made now. */
+async function prepare(config: Config): Promise<string | undefined> {
   const database = openDatabase({ ...config, databasePoolSize: 1 })
   try {
     await migrate(database)
     await seed(database)
+    return await ensureAdminKey(database, config)
   } finally {
     await database.end({ timeout: 5 })
   }
 }
 
-function welcome({ out }: Terminal, url: string, { valkeyUrl }: Config): void {
+function welcome(
+  { out }: Terminal,
+  url: string,
+  { valkeyUrl, dir, adminKey }: Config,
+  keyFile: string | undefined,
+): void {
+  const key = adminKey ?? readAdminKey(dir) ?? '$FLAGMETER_KEY'
   out.write(`
 FlagMeter is running at ${url} (${valkeyUrl ? 'events through Valkey' : 'events straight to PostgreSQL'}).
-
+${keyFile === undefined ? '' : `The first admin key is in ${keyFile}; commands on this machine find it there.\n`}
 Try, in another terminal:
 
-  curl -s ${url}/api/events -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
+  curl -s ${url}/api/events -H "authorization: Bearer ${key}" -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
   npx flagmeter usage acme-corp
   npx flagmeter load --rps 200 --duration 10s
   npx flagmeter webhook create acme-corp --kind slack --url https://hooks.slack.com/services/…

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Usage } from '../lib/usage.ts'
-import { type Terminal, printJson, printTable, serverUrl } from './_command.ts'
+import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 
 interface TenantUsage extends Usage {
@@ -16,7 +16,7 @@ export const usageCommand = (terminal: Terminal): Command =>
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ flagmeter usage acme-corp --json')
     .action(async (tenant: string | undefined, options: { url?: string; json?: boolean }) => {
-      const server = serverUrl(terminal, options.url)
+      const server = serverOf(terminal, options.url)
       if (tenant === undefined) {
         const tenants = await askAll<Usage>(server, '/api/usage', 'tenants')
         if (options.json) printJson(terminal, tenants)

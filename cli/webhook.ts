@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, Option } from 'commander'
 import type { Delivery } from '../lib/delivery.ts'
 import type { Webhook } from '../lib/webhook.ts'
-import { CommandError, Exit, type Terminal, printJson, printTable, serverUrl } from './_command.ts'
+import { CommandError, Exit, type Server, type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 
 interface Options {
@@ -24,7 +24,7 @@ export function webhookCommand(terminal: Terminal): Command {
       .description(description)
       .option('--json', 'print JSON')
       .addHelpText('after', `\nExample:\n  $ flagmeter webhook ${name} ${example}`.trimEnd())
-  const server = () => serverUrl(terminal, undefined)
+  const server = () => serverOf(terminal, undefined)
   const path = (id: string) => `/api/webhooks/${encodeURIComponent(id)}`
 
   const list = subcommand('list', 'Lists the webhooks of a tenant, or of all. URLs are masked.', 'acme-corp')
@@ -107,7 +107,7 @@ export function webhookCommand(terminal: Terminal): Command {
   return command
 }
 
-async function settled(server: string, delivery: Delivery): Promise<Delivery> {
+async function settled(server: Server, delivery: Delivery): Promise<Delivery> {
   const end = performance.now() + TEST_WAIT_MS
   while (['pending', 'sending'].includes(delivery.status) && performance.now() < end) {
     await sleep(100)

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { query } from '../lib/database.ts'
-import { TenantRef } from '../lib/event.ts'
+import { Instant, TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
-import { Cursor, Limit, nextOf } from '../lib/page.ts'
+import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
 import { loadSql } from '../lib/sql.ts'
 import { getTenant } from '../lib/tenants.ts'
 import { quotaPercent } from '../lib/usage.ts'
+import * as examples from '../lib/examples.ts'
 
 const alertListSql = loadSql('queries/alert_list')
 
@@ -24,11 +25,29 @@ interface AlertRow {
   position: number
 }
 
+/** A threshold that was crossed. */
+const Alert = z.object({
+  id: z.guid(),
+  tenant: z.guid(),
+  tenantName: z.string(),
+  threshold: z.int(),
+  quotaPercent: z.number(),
+  totalTokens: z.int(),
+  quota: z.object({ id: z.guid(), tokenLimit: z.int(), version: z.int() }),
+  periodStart: Instant,
+  periodEnd: Instant,
+  createdAt: Instant,
+})
+
 /** The alerts of a tenant, or of all, the newest first. */
 export default handler({
   method: 'GET',
   path: '/api/alerts',
   auth: 'read',
+  tenancy: 'named',
+  summary: 'Thresholds that were crossed, the newest first',
+  answers: { 200: pageOf('alerts', Alert, examples.alert) },
+  problems: ['tenant_not_found'],
   query: z.strictObject({ tenant: TenantRef.optional(), after: Cursor, limit: Limit }),
   async handle(ctx, { query: { tenant, after, limit } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
@@ -37,7 +56,7 @@ export default handler({
   },
 })
 
-const toAlert = (row: AlertRow) => ({
+const toAlert = (row: AlertRow): z.infer<typeof Alert> => ({
   id: row.id,
   tenant: row.tenant_id,
   tenantName: row.tenant_name,

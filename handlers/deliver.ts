@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
-import { isUnavailable, query } from '../lib/database.ts'
+import { change, isUnavailable, query } from '../lib/database.ts'
 import type { DeliveryStatus } from '../lib/delivery.ts'
 import { tableConsumer } from '../lib/handler.ts'
 import { type Notice, renderNotice } from '../lib/message.ts'
@@ -103,7 +103,8 @@ async function deliver(ctx: Context, delivery: Claimed): Promise<void> {
     ctx.log[level]({ delivery: id, webhook, attempts, responseStatus, reason, pause }, `delivery ${status}`)
   }
   try {
-    if (responseStatus === 410) await persist(() => query(ctx.database, webhookUpdateSql, [webhook, null, null, false]))
+    if (responseStatus === 410)
+      await persist(() => change(ctx.database, 'deliver', webhookUpdateSql, [webhook, null, null, false]))
     const args = [delivery.tenant_id, id, attempts, status, pause ?? null, responseStatus ?? null, reason ?? null]
     await persist(() => query(ctx.database, deliverySettleSql, args))
   } catch (error) {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { getDelivery } from '../lib/delivery.ts'
+import { Delivery, getDelivery } from '../lib/delivery.ts'
 import { handler, json } from '../lib/handler.ts'
 
 /** One delivery. */
@@ -7,7 +7,11 @@ export default handler({
   method: 'GET',
   path: '/api/deliveries/:delivery',
   auth: 'read',
+  tenancy: 'own',
+  summary: 'One message to a webhook',
+  answers: { 200: Delivery },
+  problems: ['delivery_not_found'],
   params: z.object({ delivery: z.string() }),
   query: z.strictObject({}),
-  handle: async (ctx, { params }) => json(200, await getDelivery(ctx.database, params.delivery)),
+  handle: async (ctx, { params, caller }) => json(200, await getDelivery(ctx.database, params.delivery, caller)),
 })

@@ -1,19 +1,24 @@
 import { z } from 'zod'
-import { DELIVERY_STATUS, listDeliveries } from '../lib/delivery.ts'
+import { Delivery, DeliveryStatus, listDeliveries } from '../lib/delivery.ts'
 import { TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
-import { Cursor, Limit, nextOf } from '../lib/page.ts'
+import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
 import { getTenant } from '../lib/tenants.ts'
+import * as examples from '../lib/examples.ts'
 
 /** Deliveries, the newest first: of a tenant, of a webhook, in a status, or all. */
 export default handler({
   method: 'GET',
   path: '/api/deliveries',
   auth: 'read',
+  tenancy: 'named',
+  summary: 'Messages to webhooks, the newest first',
+  answers: { 200: pageOf('deliveries', Delivery, examples.delivery) },
+  problems: ['tenant_not_found'],
   query: z.strictObject({
     tenant: TenantRef.optional(),
     webhook: z.guid('must be the id of a webhook').optional(),
-    status: z.enum(DELIVERY_STATUS, `must be one of ${DELIVERY_STATUS.join(', ')}`).optional(),
+    status: DeliveryStatus.optional(),
     after: Cursor,
     limit: Limit,
   }),

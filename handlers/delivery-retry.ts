@@ -4,6 +4,7 @@ import { TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { loadSql } from '../lib/sql.ts'
 import { getTenant } from '../lib/tenants.ts'
+import * as examples from '../lib/examples.ts'
 
 const deliveryRetrySql = loadSql('queries/delivery_retry')
 
@@ -12,11 +13,17 @@ export default handler({
   method: 'POST',
   path: '/api/deliveries/retry',
   auth: 'admin',
-  body: z.strictObject({
-    delivery: z.guid('must be the id of a delivery').optional(),
-    tenant: TenantRef.optional(),
-    webhook: z.guid('must be the id of a webhook').optional(),
-  }),
+  tenancy: 'named',
+  summary: 'Makes due now what was not delivered',
+  answers: { 200: z.object({ retried: z.int() }) },
+  problems: ['tenant_not_found'],
+  body: z
+    .strictObject({
+      delivery: z.guid('must be the id of a delivery').optional(),
+      tenant: TenantRef.optional(),
+      webhook: z.guid('must be the id of a webhook').optional(),
+    })
+    .meta({ examples: [{ tenant: examples.event.tenant }] }),
   async handle(ctx, { body: { delivery = null, tenant, webhook = null } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
     const rows = await query(ctx.database, deliveryRetrySql, [delivery, tenantId, webhook])

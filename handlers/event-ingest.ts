@@ -1,9 +1,21 @@
 import { z } from 'zod'
+import { type Caller, mayName, otherTenant } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/database.ts'
 import { type Event, EventInput, eventId, fieldErrors } from '../lib/event.ts'
 import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
-import { Problem, type ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
+import { Problem, ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
+import * as examples from '../lib/examples.ts'
+
+const Accepted = z.object({ success: z.literal(true), eventId: z.guid() }).meta({ examples: [examples.accepted] })
+const BatchAnswer = z
+  .object({
+    success: z.boolean(),
+    accepted: z.int(),
+    rejected: z.int(),
+    results: z.array(z.union([z.object({ eventId: z.guid() }), z.object({ problem: ProblemDocument })])),
+  })
+  .meta({ examples: [examples.batch] })
 
 const MAX_BATCH_EVENTS = 10_000
 const MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -13,10 +25,20 @@ export default handler({
   method: 'POST',
   path: '/api/events',
   auth: 'ingest',
+  tenancy: 'own',
+  summary: 'Reports what was used: one event, or up to 10,000',
+  answers: {
+    201: z.union([Accepted, BatchAnswer]).meta({ examples: [examples.accepted, examples.batch] }),
+    207: BatchAnswer,
+  },
+  problems: ['tenant_not_found', 'batch_too_large', 'timestamp_out_of_range', 'event_rejected'],
+  documentedBody: z
+    .union([EventInput, z.array(EventInput).min(1).max(MAX_BATCH_EVENTS)])
+    .meta({ examples: [examples.event, [examples.event]] }),
   body: z.unknown(),
   maxBodyBytes: MAX_BODY_BYTES,
   ndjson: true,
-  handle(ctx, { body, header }) {
+  handle(ctx, { body, header, caller }) {
     const key = header('idempotency-key')
     if (key !== undefined && !EventInput.shape.id.safeParse(key).success) {
       throw new Problem(
@@ -24,12 +46,12 @@ export default handler({
         invalidInput([{ field: 'Idempotency-Key', detail: 'must have 1 to 200 printable characters' }]),
       )
     }
-    return Array.isArray(body) ? ingestBatch(ctx, body, key) : ingestOne(ctx, body, key)
+    return Array.isArray(body) ? ingestBatch(ctx, caller, body, key) : ingestOne(ctx, caller, body, key)
   },
 })
 
-async function ingestOne(ctx: Context, body: unknown, key: string | undefined): Promise<Answer> {
-  const input = parse(body)
+async function ingestOne(ctx: Context, caller: Caller, body: unknown, key: string | undefined): Promise<Answer> {
+  const input = parse(caller, body)
   if (!isInput(input)) throw asProblem(input)
   if (key !== undefined && input.id !== undefined && key !== input.id) {
     throw new Problem(
@@ -40,24 +62,30 @@ async function ingestOne(ctx: Context, body: unknown, key: string | undefined): 
   const tenantId = ctx.tenants.known(input.tenant) ?? (await findTenants(ctx, [input])).get(input.tenant)
   const event = accept(ctx, input, tenantId, input.id ?? key)
   if (!isEvent(event)) throw asProblem(event)
+  const ofKey = ctx.limits.take('events', caller.keyId, 1)
+  if (ofKey) await ofKey
+  const ofTenant = ctx.limits.take('events', event.tenantId, 1)
+  if (ofTenant) await ofTenant
   const [poison] = await store(ctx, [event])
   if (poison) throw asProblem(rejected(poison.reason))
   return json(201, { success: true, eventId: event.id })
 }
 
-async function ingestBatch(ctx: Context, body: unknown[], key: string | undefined): Promise<Answer> {
+async function ingestBatch(ctx: Context, caller: Caller, body: unknown[], key: string | undefined): Promise<Answer> {
   if (body.length > MAX_BATCH_EVENTS) {
     throw new Problem('batch_too_large', {
       detail: `a batch has at most ${MAX_BATCH_EVENTS} events, not ${body.length}`,
     })
   }
   if (body.length === 0) throw new Problem('invalid_request', { detail: 'the batch is empty' })
-  const inputs = body.map(parse)
+  await ctx.limits.take('events', caller.keyId, body.length)
+  const inputs = body.map((value) => parse(caller, value))
   const tenants = await findTenants(ctx, inputs.filter(isInput))
   // An event without an id takes one from the batch's key and its place, so that sending the batch again is harmless.
   const outcomes = inputs.map((input, i) =>
     isInput(input) ? accept(ctx, input, tenants.get(input.tenant), input.id ?? (key && `${key}:${i}`)) : input,
   )
+  await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isEvent)
   const poison = events.length === 0 ? [] : await store(ctx, events)
   const reasons = new Map(poison.map(({ event, reason }) => [event, reason]))
@@ -71,10 +99,36 @@ async function ingestBatch(ctx: Context, body: unknown[], key: string | undefine
   return json(207, { success: false, accepted: results.length - refused, rejected: refused, results })
 }
 
-function parse(value: unknown): EventInput | ProblemDocument {
+function parse(caller: Caller, value: unknown): EventInput | ProblemDocument {
   if (value instanceof InvalidJson) return problemDocument('invalid_json', { detail: value.detail })
-  const parsed = EventInput.safeParse(value)
-  return parsed.success ? parsed.data : problemDocument('invalid_request', invalidInput(fieldErrors(parsed.error)))
+  const parsed = EventInput.safeParse(fillTenant(caller, value))
+  if (!parsed.success) return problemDocument('invalid_request', invalidInput(fieldErrors(parsed.error)))
+  return mayName(caller, parsed.data.tenant) ? parsed.data : toDocument(otherTenant())
+}
+
+/** A tenant's own key may leave the tenant out. */
+function fillTenant({ tenantId }: Caller, value: unknown): unknown {
+  const fill = tenantId !== undefined && typeof value === 'object' && value !== null && !('tenant' in value)
+  return fill ? { ...value, tenant: tenantId } : value
+}
+
+/** The events of a tenant that is over its limit are refused, each in its place; those of the others go on. */
+async function takeOfTenants(ctx: Context, outcomes: (Event | ProblemDocument)[]): Promise<void> {
+  const places = new Map<string, number[]>()
+  for (const [i, outcome] of outcomes.entries()) {
+    if (!isEvent(outcome)) continue
+    const known = places.get(outcome.tenantId)
+    if (known) known.push(i)
+    else places.set(outcome.tenantId, [i])
+  }
+  for (const [tenantId, own] of places) {
+    try {
+      await ctx.limits.take('events', tenantId, own.length)
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      for (const i of own) outcomes[i] = toDocument(error)
+    }
+  }
 }
 
 const isInput = (input: EventInput | ProblemDocument): input is EventInput => 'tokens' in input
@@ -124,6 +178,8 @@ async function store(ctx: Context, events: Event[]): ReturnType<Context['intake'
 }
 
 const rejected = (reason: string): ProblemDocument => problemDocument('event_rejected', { detail: reason })
+
+const toDocument = ({ code, extra }: Problem): ProblemDocument => problemDocument(code, extra)
 
 function asProblem({ code, type: _type, title: _title, status: _status, ...extra }: ProblemDocument): Problem {
   return new Problem(code, extra)

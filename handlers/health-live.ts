@@ -6,6 +6,7 @@ export default handler({
   method: 'GET',
   path: '/api/health/live',
   auth: 'none',
-  query: z.object({}),
+  summary: 'Whether the process answers',
+  answers: { 200: z.object({ status: z.literal('alive') }) },
   handle: () => json(200, { status: 'alive' }),
 })

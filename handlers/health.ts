@@ -1,9 +1,15 @@
 import { z } from 'zod'
 import { query } from '../lib/database.ts'
+import { Instant } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { loadSql } from '../lib/sql.ts'
 
 const healthCheckSql = loadSql('queries/health_check')
+const Health = z.object({
+  status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  timestamp: Instant,
+  services: z.object({ database: z.enum(['up', 'down']), redis: z.enum(['up', 'down', 'off']) }),
+})
 const TIMEOUT_MS = 2_000
 
 /** Whether events can be taken now: 200 while one way in is open, 503 when none is. */
@@ -11,7 +17,8 @@ export default handler({
   method: 'GET',
   path: '/api/health',
   auth: 'none',
-  query: z.object({}),
+  summary: 'Whether events can be taken now',
+  answers: { 200: Health, 503: Health },
   async handle(ctx) {
     const [database, redis] = await Promise.all([
       answers(query(ctx.database, healthCheckSql)),

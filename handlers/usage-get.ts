@@ -4,26 +4,31 @@ import { TenantRef, asUuid } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/sql.ts'
-import { type UsageRow, toUsage } from '../lib/usage.ts'
+import { Usage, type UsageRow, toUsage } from '../lib/usage.ts'
+import * as examples from '../lib/examples.ts'
 
 const usageGetSql = loadSql('queries/usage_get')
 
-interface FeatureUsage {
-  feature: string
-  totalTokens: number
-  eventCount: number
-}
+const FeatureUsage = z.object({ feature: z.string(), totalTokens: z.int(), eventCount: z.int() })
 
 /** What a tenant has used in its open billing period: one counter row, and at most 1,000 features, the largest first. */
 export default handler({
   method: 'GET',
   path: '/api/usage/:tenant',
   auth: 'read',
+  tenancy: 'named',
+  summary: 'What a tenant has used in its open billing period',
+  answers: {
+    200: Usage.extend({ features: z.array(FeatureUsage) }).meta({
+      examples: [{ ...examples.usage, features: examples.features }],
+    }),
+  },
+  problems: ['tenant_not_found'],
   params: z.object({ tenant: TenantRef }),
   query: z.strictObject({}),
   async handle(ctx, { params: { tenant } }) {
     const now = new Date(ctx.clock()).toISOString()
-    const rows = await query<UsageRow & { features: FeatureUsage[] }>(ctx.database, usageGetSql, [
+    const rows = await query<UsageRow & { features: z.infer<typeof FeatureUsage>[] }>(ctx.database, usageGetSql, [
       tenant,
       asUuid(tenant),
       now,

@@ -1,12 +1,25 @@
 import { z } from 'zod'
 import { query } from '../lib/database.ts'
-import { Feature, TenantRef, Timestamp } from '../lib/event.ts'
+import * as examples from '../lib/examples.ts'
+import { Feature, Instant, TenantRef, Timestamp } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/sql.ts'
 import { getTenant } from '../lib/tenants.ts'
 
 const usageSeriesSql = loadSql('queries/usage_series')
+
+const Series = z
+  .object({
+    tenant: z.guid(),
+    tenantName: z.string(),
+    feature: z.string().optional(),
+    step: z.enum(['minute', 'hour', 'day']),
+    from: Instant,
+    to: Instant,
+    points: z.array(z.object({ start: Instant, totalTokens: z.int(), eventCount: z.int() })),
+  })
+  .meta({ examples: [examples.series] })
 
 const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
 /** A week of minutes. */
@@ -17,6 +30,10 @@ export default handler({
   method: 'GET',
   path: '/api/usage/:tenant/series',
   auth: 'read',
+  tenancy: 'named',
+  summary: 'Tokens of a tenant over time',
+  answers: { 200: Series },
+  problems: ['tenant_not_found', 'series_too_long'],
   params: z.object({ tenant: TenantRef }),
   query: z.strictObject({
     from: Timestamp.optional(),

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { query } from '../lib/database.ts'
+import { actorOf } from '../lib/caller.ts'
+import { change } from '../lib/database.ts'
 import { handler, json } from '../lib/handler.ts'
 import { loadSql } from '../lib/sql.ts'
-import { getWebhook } from '../lib/webhook.ts'
+import { Webhook, getWebhook } from '../lib/webhook.ts'
 
 const webhookDeleteSql = loadSql('queries/webhook_delete')
 
@@ -11,10 +12,14 @@ export default handler({
   method: 'DELETE',
   path: '/api/webhooks/:webhook',
   auth: 'admin',
+  tenancy: 'own',
+  summary: 'Deletes a webhook with its deliveries',
+  answers: { 200: Webhook },
+  problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
-  async handle(ctx, { params }) {
-    const webhook = await getWebhook(ctx.database, params.webhook)
-    await query(ctx.database, webhookDeleteSql, [webhook.id])
+  async handle(ctx, { params, caller }) {
+    const webhook = await getWebhook(ctx.database, params.webhook, caller)
+    await change(ctx.database, actorOf(caller), webhookDeleteSql, [webhook.id])
     return json(200, webhook)
   },
 })

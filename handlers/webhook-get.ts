@@ -1,13 +1,17 @@
 import { z } from 'zod'
 import { handler, json } from '../lib/handler.ts'
-import { getWebhook } from '../lib/webhook.ts'
+import { Webhook, getWebhook } from '../lib/webhook.ts'
 
 /** One webhook. */
 export default handler({
   method: 'GET',
   path: '/api/webhooks/:webhook',
   auth: 'admin',
+  tenancy: 'own',
+  summary: 'One webhook',
+  answers: { 200: Webhook },
+  problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
   query: z.strictObject({}),
-  handle: async (ctx, { params }) => json(200, await getWebhook(ctx.database, params.webhook)),
+  handle: async (ctx, { params, caller }) => json(200, await getWebhook(ctx.database, params.webhook, caller)),
 })

@@ -1,15 +1,20 @@
 import { z } from 'zod'
 import { TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
-import { Cursor, Limit, nextOf } from '../lib/page.ts'
+import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
 import { getTenant } from '../lib/tenants.ts'
-import { listWebhooks } from '../lib/webhook.ts'
+import { Webhook, listWebhooks } from '../lib/webhook.ts'
+import * as examples from '../lib/examples.ts'
 
 /** The webhooks of a tenant, or of all, the oldest first. */
 export default handler({
   method: 'GET',
   path: '/api/webhooks',
   auth: 'admin',
+  tenancy: 'named',
+  summary: 'The webhooks of a tenant, or of all',
+  answers: { 200: pageOf('webhooks', Webhook, examples.webhook) },
+  problems: ['tenant_not_found'],
   query: z.strictObject({ tenant: TenantRef.optional(), after: Cursor, limit: Limit }),
   async handle(ctx, { query: { tenant, after, limit } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id

@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import { query } from '../lib/database.ts'
+import { actorOf } from '../lib/caller.ts'
+import { change } from '../lib/database.ts'
 import { handler, json } from '../lib/handler.ts'
 import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/sql.ts'
-import { getWebhook, newSecret } from '../lib/webhook.ts'
+import { WebhookWithSecret, getWebhook, newSecret } from '../lib/webhook.ts'
 
 const webhookRotateSql = loadSql('queries/webhook_rotate')
 
@@ -12,12 +13,16 @@ export default handler({
   method: 'POST',
   path: '/api/webhooks/:webhook/rotate',
   auth: 'admin',
+  tenancy: 'own',
+  summary: 'Gives a standard webhook a new secret',
+  answers: { 200: WebhookWithSecret },
+  problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
-  async handle(ctx, { params }) {
-    const { id, kind } = await getWebhook(ctx.database, params.webhook)
+  async handle(ctx, { params, caller }) {
+    const { id, kind } = await getWebhook(ctx.database, params.webhook, caller)
     if (kind !== 'standard') throw new Problem('invalid_request', { detail: 'a slack webhook has no secret' })
     const secret = newSecret()
-    await query(ctx.database, webhookRotateSql, [id, secret])
-    return json(200, { ...(await getWebhook(ctx.database, id)), secret })
+    await change(ctx.database, actorOf(caller), webhookRotateSql, [id, secret])
+    return json(200, { ...(await getWebhook(ctx.database, id, caller)), secret })
   },
 })

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { query } from '../lib/database.ts'
+import { actorOf } from '../lib/caller.ts'
+import { change } from '../lib/database.ts'
 import { handler, json } from '../lib/handler.ts'
 import { loadSql } from '../lib/sql.ts'
-import { Enabled, WebhookUrl, checkUrl, getWebhook } from '../lib/webhook.ts'
+import { Enabled, Webhook, WebhookUrl, checkUrl, getWebhook } from '../lib/webhook.ts'
 
 const webhookUpdateSql = loadSql('queries/webhook_update')
 
@@ -11,14 +12,20 @@ export default handler({
   method: 'PATCH',
   path: '/api/webhooks/:webhook',
   auth: 'admin',
+  tenancy: 'own',
+  summary: 'Changes a webhook',
+  answers: { 200: Webhook },
+  problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
   body: z
     .strictObject({ url: WebhookUrl.optional(), enabled: Enabled.optional() })
-    .refine((changes) => Object.keys(changes).length > 0, 'must hold url or enabled'),
-  async handle(ctx, { params, body }) {
+    .refine((changes) => Object.keys(changes).length > 0, 'must hold url or enabled')
+    .meta({ examples: [{ enabled: true }] }),
+  async handle(ctx, { params, body, caller }) {
     const target = body.url === undefined ? undefined : checkUrl(body.url, ctx.config.webhookAllowPrivate)
-    const { id } = await getWebhook(ctx.database, params.webhook)
-    await query(ctx.database, webhookUpdateSql, [id, target?.url ?? null, target?.host ?? null, body.enabled ?? null])
-    return json(200, await getWebhook(ctx.database, id))
+    const { id } = await getWebhook(ctx.database, params.webhook, caller)
+    const args = [id, target?.url ?? null, target?.host ?? null, body.enabled ?? null]
+    await change(ctx.database, actorOf(caller), webhookUpdateSql, args)
+    return json(200, await getWebhook(ctx.database, id, caller))
   },
 })

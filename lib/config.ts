@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isKey } from './key.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -22,6 +23,7 @@ const seconds = (fallback: string) =>
     .regex(/^\d{1,7}(,\d{1,7})*$/, 'must be whole numbers of seconds, separated by commas, like 1,2,4')
     .transform((list) => list.split(',').map(Number))
     .prefault(fallback)
+const Key = z.string().refine(isKey, 'must be a key as `flagmeter key generate` prints it')
 const flag = z
   .enum(['true', 'false'], { error: 'must be true or false' })
   .default('false')
@@ -38,7 +40,7 @@ export const Settings = z.object({
   ),
   VALKEY_TIMEOUT_MS: whole(10, 60_000, 1000).describe('after this long, an answer of Valkey counts as unknown'),
   PORT: whole(0, 65_535, 3000).describe('where the HTTP handlers listen; `API_PORT` works too'),
-  HOST: z.string().min(1).default('127.0.0.1').describe('the address they bind; only loopback, until keys exist'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('the address they bind; `0.0.0.0` for all'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be one of trace, debug, info, warn, error, fatal, silent',
@@ -60,9 +62,38 @@ export const Settings = z.object({
   DELIVERY_RETRY_SECONDS: seconds('1,2,4,30,120,600,1800,3600,7200,14400,28800,43200,64800,100800').describe(
     'pauses between the tries of a webhook delivery; each is up to a tenth longer, at random',
   ),
+  LIMIT_REQUESTS: whole(0, 1_000_000, 2_000).describe(
+    'requests per second of a key, and of a tenant; ten seconds’ worth may come at once; 0: no limit',
+  ),
+  LIMIT_EVENTS: whole(0, 100_000_000, 50_000)
+    .refine((rate) => rate === 0 || rate >= 1_000, 'must be 0, or at least 1000: a batch must fit into ten seconds')
+    .describe('events per second of a key, and of a tenant; ten seconds’ worth may come at once; 0: no limit'),
+  MAX_CONNECTIONS: whole(1, 1_000_000, 10_000).describe('connections to a server at once; more are closed'),
+  TRUSTED_PROXIES: whole(0, 10, 0).describe(
+    'proxies in front; the client’s address is then the one they note in `X-Forwarded-For`',
+  ),
+  CORS_ORIGINS: z
+    .string()
+    .regex(
+      /^https?:\/\/[^\s,/]+(,https?:\/\/[^\s,/]+)*$/,
+      'must be origins like https://app.example.com, separated by commas',
+    )
+    .transform((list) => list.split(','))
+    .optional()
+    .describe('origins whose pages may call the API in a browser; without it, none'),
+  FLAGMETER_ADMIN_KEY: Key.optional().describe(
+    'the first admin key, as `flagmeter key generate` prints one; without it, one is made and written to `FLAGMETER_DIR`',
+  ),
   REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a client may take to send a request'),
   DRAIN_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a stopping process waits for work in hand'),
-  FLAGMETER_DIR: z.string().min(1).default('.flagmeter').describe('folder of the embedded database'),
+  FLAGMETER_DIR: z
+    .string()
+    .min(1)
+    .default('.flagmeter')
+    .describe('folder of the embedded database and of the first admin key'),
+  FLAGMETER_KEY: Key.optional().describe(
+    'the key of the commands that speak HTTP; default, for a server on this machine: the one in `FLAGMETER_DIR`',
+  ),
   FLAGMETER_URL: url(/^https?$/, 'http://127.0.0.1:3000').describe(
     'where the commands that speak HTTP find the server; default: the local `flagmeter up`',
   ),
@@ -87,9 +118,18 @@ export interface Config {
   webhookAllowPrivate: boolean
   /** One per retry; after the last, a delivery is dead. */
   deliveryRetrySeconds: number[]
+  /** Per second; 0: none. */
+  limitRequests: number
+  /** Per second; 0: none. */
+  limitEvents: number
+  maxConnections: number
+  trustedProxies: number
+  corsOrigins: string[]
+  adminKey?: string
   requestTimeoutMs: number
   drainTimeoutMs: number
   dir: string
+  key?: string
   url?: string
 }
 
@@ -125,9 +165,16 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     eventRetentionMs: s.EVENT_RETENTION_DAYS * DAY_MS,
     webhookAllowPrivate: s.WEBHOOK_ALLOW_PRIVATE,
     deliveryRetrySeconds: s.DELIVERY_RETRY_SECONDS,
+    limitRequests: s.LIMIT_REQUESTS,
+    limitEvents: s.LIMIT_EVENTS,
+    maxConnections: s.MAX_CONNECTIONS,
+    trustedProxies: s.TRUSTED_PROXIES,
+    corsOrigins: s.CORS_ORIGINS ?? [],
+    ...(s.FLAGMETER_ADMIN_KEY && { adminKey: s.FLAGMETER_ADMIN_KEY }),
     requestTimeoutMs: s.REQUEST_TIMEOUT_MS,
     drainTimeoutMs: s.DRAIN_TIMEOUT_MS,
     dir: s.FLAGMETER_DIR,
+    ...(s.FLAGMETER_KEY && { key: s.FLAGMETER_KEY }),
     ...(s.FLAGMETER_URL && { url: s.FLAGMETER_URL }),
   }
 }

@@ -2,6 +2,8 @@ import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database.ts'
 import { type Intake, openIntake } from './intake.ts'
+import { type Keys, openKeys } from './keys.ts'
+import { type Limits, openLimits } from './limits.ts'
 import { type Metrics, openMetrics } from './metrics.ts'
 import { type TenantDirectory, openTenants } from './tenants.ts'
 import { type Valkey, openValkey } from './valkey.ts'
@@ -15,6 +17,8 @@ export interface Context {
   /** Absent without VALKEY_URL. */
   valkey?: Valkey
   tenants: TenantDirectory
+  keys: Keys
+  limits: Limits
   intake: Intake
   /** Milliseconds since 1970. */
   clock: () => number
@@ -39,7 +43,9 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   valkey?.on('ready', () => metrics.valkeyUp.set(1))
   valkey?.on('close', () => metrics.valkeyUp.set(0))
   const tenants = overrides.tenants ?? openTenants(database, { autoCreate: config.autoCreateTenants, clock })
-  const base = { config, log, metrics, clock, database, tenants, ...(valkey && { valkey }) }
+  const keys = overrides.keys ?? openKeys(database, clock)
+  const limits = overrides.limits ?? openLimits(config, valkey)
+  const base = { config, log, metrics, clock, database, tenants, keys, limits, ...(valkey && { valkey }) }
   const intake = overrides.intake ?? openIntake(base)
   return {
     ctx: { ...base, intake },

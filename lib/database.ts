@@ -41,21 +41,49 @@ export async function query<Row extends object>(
   args: unknown[] = [],
 ): Promise<Row[]> {
   const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
+  return await inTime(database, pending, () => pending.cancel())
+}
+
+/** The server ends a statement by itself; a connection that broke silently ends here. @throws DatabaseTimeout */
+async function inTime<T>(database: Database, work: PromiseLike<T>, cancel = () => {}): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => {
-        pending.cancel()
+        cancel()
         reject(new DatabaseTimeout('the database did not answer in time'))
       },
       Number(database.options.connection.statement_timeout) + ANSWER_GRACE_MS,
     )
   })
   try {
-    return await Promise.race([pending, late])
+    return await Promise.race([work, late])
   } finally {
     clearTimeout(timer)
   }
+}
+
+/**
+ * Runs one statement that changes something people answer for; the audit log names `actor`. When `beforeCommit` throws,
+ * nothing is changed.
+ * @throws as `query` does
+ */
+export async function change<Row extends object>(
+  database: Database,
+  actor: string,
+  text: string,
+  args: unknown[] = [],
+  beforeCommit?: (rows: Row[]) => Promise<void>,
+): Promise<Row[]> {
+  return await inTime(
+    database,
+    database.begin(async (transaction) => {
+      await transaction`select set_config('flagmeter.actor', ${actor}, true)`
+      const rows = await transaction.unsafe<Row[]>(text, args as never[], { prepare: true })
+      await beforeCommit?.(rows)
+      return rows
+    }) as Promise<Row[]>,
+  )
 }
 
 /** The SQLSTATE of an error from the server, or the code of a connection error. */

@@ -1,36 +1,42 @@
+import { z } from 'zod'
 import { type Database, query } from './database.ts'
-import { asUuid } from './event.ts'
+import { Instant, asUuid } from './event.ts'
 import { Problem } from './problem.ts'
 import { loadSql } from './sql.ts'
-import { type WebhookKind, maskUrl } from './webhook.ts'
+import { type Bound, WebhookKind, maskUrl } from './webhook.ts'
+import * as examples from './examples.ts'
 
 const deliveryListSql = loadSql('queries/delivery_list')
 
 /** pending: due or waiting for its next try; sending: on its way; delivered and dead: at rest. */
 export const DELIVERY_STATUS = ['pending', 'sending', 'delivered', 'dead'] as const
-export type DeliveryStatus = (typeof DELIVERY_STATUS)[number]
+export const DeliveryStatus = z.enum(DELIVERY_STATUS, `must be one of ${DELIVERY_STATUS.join(', ')}`)
+export type DeliveryStatus = z.infer<typeof DeliveryStatus>
 
 /** One alert for one webhook, as the API shows it. Without an alert it is a test message. */
-export interface Delivery {
-  id: string
-  tenant: string
-  tenantName: string
-  webhook: string
-  kind: WebhookKind
-  url: string
-  alert?: string
-  threshold?: number
-  status: DeliveryStatus
-  /** Tries so far. */
-  attempts: number
-  nextAttemptAt?: string
-  /** Of the last try, when there was an answer. */
-  responseStatus?: number
-  /** Why the last try failed. */
-  reason?: string
-  createdAt: string
-  finishedAt?: string
-}
+export const Delivery = z
+  .object({
+    id: z.guid(),
+    tenant: z.guid(),
+    tenantName: z.string(),
+    webhook: z.guid(),
+    kind: WebhookKind,
+    url: z.string(),
+    alert: z.guid().optional(),
+    threshold: z.int().optional(),
+    status: DeliveryStatus,
+    /** Tries so far. */
+    attempts: z.int(),
+    nextAttemptAt: Instant.optional(),
+    /** Of the last try, when there was an answer. */
+    responseStatus: z.int().optional(),
+    /** Why the last try failed. */
+    reason: z.string().optional(),
+    createdAt: Instant,
+    finishedAt: Instant.optional(),
+  })
+  .meta({ examples: [examples.delivery] })
+export type Delivery = z.infer<typeof Delivery>
 
 interface DeliveryRow {
   id: string
@@ -70,10 +76,10 @@ export async function listDeliveries(
   return { deliveries: rows.map(toDelivery), rows }
 }
 
-/** The delivery of this id. @throws Problem delivery_not_found */
-export async function getDelivery(database: Database, ref: string): Promise<Delivery> {
+/** The delivery of this id, if the caller may know of it. @throws Problem delivery_not_found */
+export async function getDelivery(database: Database, ref: string, { tenantId = null }: Bound): Promise<Delivery> {
   const id = asUuid(ref)
-  const filter = { id, tenantId: null, webhookId: null, status: null }
+  const filter = { id, tenantId, webhookId: null, status: null }
   const [delivery] = id === null ? [] : (await listDeliveries(database, filter, null, 1)).deliveries
   if (!delivery) throw new Problem('delivery_not_found', { detail: 'delivery does not exist' })
   return delivery

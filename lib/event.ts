@@ -13,9 +13,9 @@ export const must = (message: string) => ({
 })
 
 /** Printable, well-formed Unicode: no control character (PostgreSQL can't hold NUL) and no lone surrogate. */
-export const text = (max: number) =>
+export const text = (max: number, error = 'must be a string') =>
   z
-    .string(must('must be a string'))
+    .string(must(error))
     .min(1, 'must not be empty')
     .max(max, `must be at most ${max} characters long`)
     .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters or broken surrogates')
@@ -31,6 +31,9 @@ export const Timestamp = z.iso
     (time) => Date.parse(time) >= 0 && Date.parse(time) < Date.UTC(9999, 11, 31),
     'must lie between 1970 and 9999',
   )
+
+/** An instant as the API writes it. */
+export const Instant = z.iso.datetime()
 
 /** One event as a client sends it. */
 export const EventInput = z.strictObject(

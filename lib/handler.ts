@@ -1,5 +1,7 @@
 import type { z } from 'zod'
+import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
+import type { ProblemCode } from './problem.ts'
 
 /** What an endpoint sends back: a JSON value or a text, never both. */
 export interface Answer {
@@ -9,14 +11,27 @@ export interface Answer {
   headers?: Record<string, string>
 }
 
-/** Who may call: anyone, or a key with this scope. Until keys exist, the server answers loopback alone. */
-export type Access = 'none' | 'ingest' | 'read' | 'admin'
+/** What a key may do; `admin` includes the others. */
+export const SCOPES = ['ingest', 'read', 'admin'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** Who may call: anyone, or a key with this scope. */
+export type Access = 'none' | Scope
+
+/**
+ * How a key that is bound to a tenant is kept to it. named: the input has a `tenant`, which the adapter checks, or fills in
+ * where it may be left out. own: the handler itself looks at `caller`. all: such a key may not call at all.
+ */
+export type Tenancy = 'named' | 'own' | 'all'
 
 /** What `handle` gets: input that fits the schemas. */
 export interface Call<Params, Query, Body> {
   params: Params
   query: Query
   body: Body
+  caller: Caller
+  /** The endpoints of this server. */
+  endpoints: HttpHandler[]
   /** The header of that lower-case name. */
   header: (name: string) => string | undefined
 }
@@ -40,10 +55,20 @@ export interface HttpHandler<
   /** Like `/api/usage/:tenant`. */
   path: string
   auth: Access
+  /** Default: all. */
+  tenancy?: Tenancy
+  /** One line for the API's description. */
+  summary: string
+  /** What it answers when it works, by status. */
+  answers: Record<number, z.ZodType>
+  /** The problems of its own; those that follow from its input and its access are known. */
+  problems?: ProblemCode[]
   params?: Params
   query?: Query
   /** Without a schema, no body is read. */
   body?: Body
+  /** The body for the API's description, where `body` leaves the check to the handler. */
+  documentedBody?: z.ZodType
   /** Largest body in bytes; default 64 KiB. */
   maxBodyBytes?: number
   /** Takes `application/x-ndjson` too; the body is then an array with a value, or InvalidJson, per line. */

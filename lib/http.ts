@@ -3,7 +3,10 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import type { Duplex } from 'node:stream'
 import findMyWay from 'find-my-way'
 import type { z } from 'zod'
+import { authorize, bindTenant, takeRequest } from './_access.ts'
 import { parseBody, readBody } from './_body.ts'
+import { corsHeaders, preflight } from './_cors.ts'
+import { ANYONE } from './caller.ts'
 import type { Context } from './context.ts'
 import { isUnavailable } from './database.ts'
 import { fieldErrors } from './event.ts'
@@ -11,6 +14,7 @@ import type { Answer, HttpHandler } from './handler.ts'
 import { Problem, type ProblemCode, invalidInput, problemDocument } from './problem.ts'
 
 const DEFAULT_BODY_BYTES = 64 * 1024
+type Match = NonNullable<ReturnType<ReturnType<typeof findMyWay>['find']>>
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /**
@@ -29,26 +33,53 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     const requestId = requestIdOf(req)
     let reply: Answer
     try {
-      if (!match || !endpoint) throw noRoute(req.url!)
-      const body =
-        endpoint.body &&
-        parseBody(req, await readBody(req, endpoint.maxBodyBytes ?? DEFAULT_BODY_BYTES), endpoint.ndjson ?? false)
-      reply = await endpoint.handle(ctx, {
-        params: endpoint.params && check(endpoint.params, match.params),
-        query: endpoint.query && check(endpoint.query, match.searchParams),
-        body: endpoint.body && check(endpoint.body, body),
-        header: (name) => req.headers[name] as string | undefined,
-      })
+      const allowed = req.method === 'OPTIONS' && ctx.config.corsOrigins.length > 0 ? allowedMethods(req.url!) : []
+      if (allowed.length > 0) reply = preflight(req, allowed)
+      else {
+        if (!match || !endpoint) throw noRoute(req.url!)
+        reply = await call(endpoint, match, req)
+      }
     } catch (error) {
       if (req.destroyed && !req.complete) return // the client went away: nobody is left to answer
       reply = problemAnswer(ctx, error, requestId)
     }
-    send(res, reply, requestId, server.listening)
+    send(res, reply, { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }, server.listening)
     report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
   }
 
+  async function call(endpoint: HttpHandler, match: Match, req: IncomingMessage): Promise<Answer> {
+    let caller = ANYONE
+    if (endpoint.auth !== 'none') {
+      // An await costs a turn of the queue even when there is nothing to wait for.
+      const found = authorize(ctx, endpoint, req)
+      caller = found instanceof Promise ? await found : found
+      const wait = takeRequest(ctx, caller)
+      if (wait) await wait
+    }
+    const limit = endpoint.maxBodyBytes ?? DEFAULT_BODY_BYTES
+    const given = {
+      params: match.params as object,
+      query: match.searchParams as object,
+      body: endpoint.body && parseBody(req, await readBody(req, limit), endpoint.ndjson ?? false),
+    }
+    if (endpoint.tenancy === 'named') {
+      const where = 'tenant' in match.params ? 'params' : endpoint.body ? 'body' : 'query'
+      given[where] = bindTenant(caller, given[where]) as object
+    }
+    return await endpoint.handle(ctx, {
+      params: endpoint.params && check(endpoint.params, given.params),
+      query: endpoint.query && check(endpoint.query, given.query),
+      body: endpoint.body && check(endpoint.body, given.body),
+      header: (name) => req.headers[name] as string | undefined,
+      caller,
+      endpoints: handlers,
+    })
+  }
+
+  const allowedMethods = (url: string) => METHODS.filter((method) => router.find(method, url))
+
   function noRoute(url: string): Problem {
-    const allowed = METHODS.filter((method) => router.find(method, url))
+    const allowed = allowedMethods(url)
     if (allowed.length === 0) return new Problem('not_found')
     return new Problem(
       'method_not_allowed',
@@ -72,6 +103,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       })
     },
   )
+  server.maxConnections = ctx.config.maxConnections
   server.on('clientError', answerBrokenRequest)
   return server
 }
@@ -118,13 +150,20 @@ function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
   return new Problem('internal', { detail: `see the log for request ${requestId}` })
 }
 
-function send(res: ServerResponse, reply: Answer, requestId: string, keepAlive: boolean): void {
-  const text = reply.text ?? JSON.stringify(reply.json)
-  const headers: Record<string, string | number> = {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-    'x-request-id': requestId,
-  }
+/** No answer is a page: nothing of it is run, framed, sniffed or kept (OWASP REST Security Cheat Sheet). */
+const SECURITY_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000',
+  'x-content-type-options': 'nosniff',
+}
+
+function send(res: ServerResponse, reply: Answer, extra: Record<string, string>, keepAlive: boolean): void {
+  const text = reply.text ?? (reply.status === 204 ? '' : JSON.stringify(reply.json))
+  const headers: Record<string, string | number> = { 'content-type': 'application/json', ...SECURITY_HEADERS, ...extra }
+  if (reply.status === 204) delete headers['content-type']
+  else headers['content-length'] = Buffer.byteLength(text)
   if (reply.headers) Object.assign(headers, reply.headers)
   if (!keepAlive) headers.connection = 'close'
   res.writeHead(reply.status, headers)
@@ -153,6 +192,9 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void
   const body = JSON.stringify(document)
   socket.end(
     `HTTP/1.1 ${document.status} ${document.code}\r\ncontent-type: application/problem+json\r\n` +
+      Object.entries(SECURITY_HEADERS)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join('') +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   )
 }

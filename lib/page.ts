@@ -10,6 +10,24 @@ export const Cursor = z
   .transform(Number)
   .optional()
 
+/** The same for listings by name: opaque, so that what it holds may change. */
+export const NameCursor = z
+  .string()
+  .regex(/^[\w-]{1,1200}$/, 'must be the next of a page before')
+  .transform((cursor) => Buffer.from(cursor, 'base64url').toString())
+  .refine((name) => !/[\p{Cc}\p{Cs}\uFFFD]/u.test(name), 'must be the next of a page before')
+  .optional()
+
+/** The `next` of a full page by name. */
+export function nameCursor(items: { name: string }[], limit: number): { next?: string } {
+  const last = items.length === limit ? items.at(-1) : undefined
+  return last ? { next: Buffer.from(last.name).toString('base64url') } : {}
+}
+
+/** What a listing answers: items under `key`, like the example, and where the following page goes on. */
+export const pageOf = (key: string, item: z.ZodType, example: object): z.ZodType =>
+  z.object({ [key]: z.array(item), next: z.string().optional() }).meta({ examples: [{ [key]: [example], next: '17' }] })
+
 /** The `next` of a full page: where the following one goes on. Of a page with room left there is none. */
 export function nextOf(rows: { position: number }[], limit: number): { next?: string } {
   const last = rows.length === limit ? rows.at(-1) : undefined

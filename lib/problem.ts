@@ -1,20 +1,27 @@
+import { z } from 'zod'
+
 /** Every problem an answer may carry: its HTTP status and title. `docs/problems.md` explains each code. */
 export const PROBLEMS = {
   invalid_json: [400, 'The body is not valid JSON'],
   invalid_request: [400, 'The request is not valid'],
   malformed_http: [400, 'The request is not valid HTTP'],
+  unauthorized: [401, 'The key is missing or not valid'],
+  forbidden: [403, 'The key may not do this'],
   tenant_not_found: [404, 'There is no such tenant'],
   webhook_not_found: [404, 'There is no such webhook'],
   delivery_not_found: [404, 'There is no such delivery'],
+  key_not_found: [404, 'There is no such key'],
   not_found: [404, 'There is nothing at this path'],
   method_not_allowed: [405, 'The path does not answer this method'],
   request_timeout: [408, 'The request took too long to arrive'],
+  tenant_exists: [409, 'The name is taken by another tenant'],
   body_too_large: [413, 'The body is too large'],
   batch_too_large: [413, 'The batch has too many events'],
   unsupported_media_type: [415, 'The content type is not supported'],
   timestamp_out_of_range: [422, 'The timestamp is too old or too far ahead'],
   event_rejected: [422, 'The event can never be recorded'],
   series_too_long: [422, 'The series would have too many points'],
+  rate_limited: [429, 'Too many requests or events'],
   headers_too_large: [431, 'The request headers are too large'],
   internal: [500, 'Something went wrong'],
   unavailable: [503, 'The service cannot do this now'],
@@ -23,11 +30,12 @@ export const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS
 
 /** One mistake in the input: where it is and what is wrong. */
-export interface FieldError {
+export const FieldError = z.object({
   /** The field, like `tokens`; for a nested one, like `rows.3.tokens`. */
-  field: string
-  detail: string
-}
+  field: z.string(),
+  detail: z.string(),
+})
+export type FieldError = z.infer<typeof FieldError>
 
 /** What a problem says beyond its code. */
 export interface ProblemExtra {
@@ -38,12 +46,15 @@ export interface ProblemExtra {
 }
 
 /** A problem document (RFC 9457), as it stands in the body. */
-export interface ProblemDocument extends ProblemExtra {
-  type: string
-  title: string
-  status: number
-  code: ProblemCode
-}
+export const ProblemDocument = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.enum(Object.keys(PROBLEMS) as [ProblemCode]),
+  detail: z.string().optional(),
+  errors: z.array(FieldError).optional(),
+})
+export type ProblemDocument = z.infer<typeof ProblemDocument> & ProblemExtra
 
 /** Builds the document of a problem. `type` is a URN: stable, and it promises no page at some host. */
 export function problemDocument(code: ProblemCode, extra: ProblemExtra = {}): ProblemDocument {
@@ -56,6 +67,9 @@ export class Problem extends Error {
   readonly code: ProblemCode
   readonly extra: ProblemExtra
   readonly headers: Record<string, string>
+  get status(): number {
+    return PROBLEMS[this.code][0]
+  }
   constructor(code: ProblemCode, extra: ProblemExtra = {}, headers: Record<string, string> = {}) {
     super(extra.detail ?? PROBLEMS[code][1])
     this.code = code

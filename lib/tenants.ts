@@ -16,6 +16,17 @@ interface Entry {
   checkedAt: number
 }
 
+/** A tenant as it is stored. */
+export interface TenantRow {
+  id: string
+  name: string
+  monthly_quota: number
+  billing_day: number
+  timezone: string
+  thresholds: number[]
+  created_at: Date
+}
+
 /** Finds tenants by name or id, from memory when it can. */
 export interface TenantDirectory {
   /** The tenant's id when it is in memory: the fast path, without a promise. */
@@ -90,14 +101,8 @@ export function openTenants(
 }
 
 /** The tenant of this name or id, as it is now. @throws Problem tenant_not_found */
-export async function getTenant(
-  database: Database,
-  ref: string,
-): Promise<{ id: string; name: string; timezone: string }> {
-  const [tenant] = await query<{ id: string; name: string; timezone: string }>(database, tenantGetSql, [
-    ref,
-    asUuid(ref),
-  ])
+export async function getTenant(database: Database, ref: string): Promise<TenantRow> {
+  const [tenant] = await query<TenantRow>(database, tenantGetSql, [ref, asUuid(ref)])
   if (tenant) return tenant
   const detail = 'does not exist'
   throw new Problem('tenant_not_found', { detail: `tenant ${detail}`, errors: [{ field: 'tenant', detail }] })

@@ -1,3 +1,6 @@
+import { z } from 'zod'
+import { Instant } from './event.ts'
+
 /** A row of `usage_get` or `usage_list`. */
 export interface UsageRow {
   id: string
@@ -10,18 +13,19 @@ export interface UsageRow {
 }
 
 /** What a tenant has used of its monthly quota in the open period. */
-export interface Usage {
-  tenant: string
-  tenantName: string
-  totalTokens: number
-  eventCount: number
-  monthlyQuota: number
+export const Usage = z.object({
+  tenant: z.guid(),
+  tenantName: z.string(),
+  totalTokens: z.int(),
+  eventCount: z.int(),
+  monthlyQuota: z.int(),
   /** In hundredths of a percent, rounded down: 100 means reached. */
-  quotaPercent: number
-  periodStart: string
+  quotaPercent: z.number(),
+  periodStart: Instant,
   /** The period's last millisecond. */
-  periodEnd: string
-}
+  periodEnd: Instant,
+})
+export type Usage = z.infer<typeof Usage>
 
 /** Percent of the limit, rounded down to two decimals. */
 export const quotaPercent = (totalTokens: number, tokenLimit: number): number =>

@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { type Database, query } from './database.ts'
-import { asUuid, must, text } from './event.ts'
+import { Instant, asUuid, must, text } from './event.ts'
 import { Problem } from './problem.ts'
 import { urlMistake } from './public_address.ts'
 import { loadSql } from './sql.ts'
+import * as examples from './examples.ts'
+
+/** Of a caller, the tenant it is bound to. */
+export type Bound = { readonly tenantId?: string | null }
 
 const webhookListSql = loadSql('queries/webhook_list')
 
@@ -17,17 +21,25 @@ export const WebhookUrl = text(2000)
 export const Enabled = z.boolean(must('must be true or false'))
 
 /** A webhook as the API shows it. Its URL may hold a token, so the path is masked; its secrets never show. */
-export interface Webhook {
-  id: string
-  tenant: string
-  tenantName: string
-  kind: WebhookKind
-  url: string
-  enabled: boolean
-  createdAt: string
-  /** During a rotation: until then, the secret before signs too. */
-  previousSecretExpiresAt?: string
-}
+export const Webhook = z
+  .object({
+    id: z.guid(),
+    tenant: z.guid(),
+    tenantName: z.string(),
+    kind: WebhookKind,
+    url: z.string(),
+    enabled: z.boolean(),
+    createdAt: Instant,
+    /** During a rotation: until then, the secret before signs too. */
+    previousSecretExpiresAt: Instant.optional(),
+  })
+  .meta({ examples: [examples.webhook] })
+export type Webhook = z.infer<typeof Webhook>
+
+/** A webhook with its signing secret, which is shown this once. A slack webhook has none. */
+export const WebhookWithSecret = Webhook.extend({ secret: z.string().optional() }).meta({
+  examples: [{ ...examples.webhook, secret: examples.secret }],
+})
 
 interface WebhookRow {
   id: string
@@ -41,10 +53,10 @@ interface WebhookRow {
   position: number
 }
 
-/** The webhook of this id. @throws Problem webhook_not_found */
-export async function getWebhook(database: Database, id: string): Promise<Webhook> {
+/** The webhook of this id, if the caller may know of it. @throws Problem webhook_not_found */
+export async function getWebhook(database: Database, id: string, { tenantId = null }: Bound): Promise<Webhook> {
   const uuid = asUuid(id)
-  const [row] = uuid === null ? [] : await query<WebhookRow>(database, webhookListSql, [uuid, null, 0, 1])
+  const [row] = uuid === null ? [] : await query<WebhookRow>(database, webhookListSql, [uuid, tenantId, 0, 1])
   if (!row) throw noWebhook()
   return toWebhook(row)
 }

@@ -2,10 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { KEY } from './_key.ts'
 
 const root = join(import.meta.dirname, '..')
 /** The bundles of this run, built by the global setup: what is tested is what ships. */
 export const BUNDLES = join(root, 'node_modules/.cache/flagmeter')
+
+const KEYS = { FLAGMETER_KEY: KEY, FLAGMETER_ADMIN_KEY: KEY }
 
 export interface Finished {
   code: number | null
@@ -33,7 +36,7 @@ export const runCli = (args: string[], env: Record<string, string> = {}): Promis
 function spawnCli(args: string[], env: Record<string, string>, timeout?: number): Started {
   const child = spawn(process.execPath, [join(BUNDLES, 'cli/main.js'), ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, FLAGMETER_DIR: '/nonexistent', ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, FLAGMETER_DIR: '/nonexistent', ...KEYS, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(timeout && { timeout }),
   })

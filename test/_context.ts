@@ -6,8 +6,10 @@ import { inject, onTestFinished } from 'vitest'
 import { seed } from '../cli/seed.ts'
 import { consume, consumersOf, endpointsOf } from '../cli/_serving.ts'
 import { loadHandlers } from '../cli/_handlers.ts'
+import { ensureAdminKey } from '../cli/_admin_key.ts'
 import { parseConfig } from '../lib/config.ts'
 import { type Context, openContext } from '../lib/context.ts'
+import { AUTHORIZATION, KEY } from './_key.ts'
 import { closeHttpServer, createHttpServer } from '../lib/http.ts'
 
 export interface TestAnswer {
@@ -22,9 +24,9 @@ export interface TestServer {
   databaseUrl: string
   /** Sends JSON, or a raw body; the answer's JSON. */
   post: (path: string, body: unknown, headers?: Record<string, string>) => Promise<TestAnswer>
-  get: (path: string) => Promise<TestAnswer>
+  get: (path: string, headers?: Record<string, string>) => Promise<TestAnswer>
   /** Sends any method, with JSON if there is a body. */
-  request: (method: string, path: string, body?: unknown) => Promise<TestAnswer>
+  request: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<TestAnswer>
 }
 
 /** A database of the test's own, cloned from the migrated template; gone after the test. */
@@ -55,6 +57,7 @@ export async function createContext(
   const { ctx, release } = await openContext(config, { log: pino({ level: config.logLevel }), ...overrides })
   onTestFinished(release)
   await seed(ctx.database)
+  await ensureAdminKey(ctx.database, { ...config, adminKey: KEY })
   return { ...ctx, databaseUrl }
 }
 
@@ -84,16 +87,17 @@ export async function createTestServer(
       read(
         await fetch(url + path, {
           method: 'POST',
-          headers: { 'content-type': 'application/json', ...headers },
+          headers: { ...AUTHORIZATION, 'content-type': 'application/json', ...headers },
           body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
         }),
       ),
-    get: async (path) => read(await fetch(url + path)),
-    request: async (method, path, body) =>
+    get: async (path, headers = {}) => read(await fetch(url + path, { headers: { ...AUTHORIZATION, ...headers } })),
+    request: async (method, path, body, headers = {}) =>
       read(
         await fetch(url + path, {
           method,
-          ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+          headers: { ...AUTHORIZATION, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
         }),
       ),
   }

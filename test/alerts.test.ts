@@ -5,6 +5,7 @@ import type { Context } from '../lib/context.ts'
 import { recordEvents } from '../lib/record.ts'
 import { createContext } from './_context.ts'
 import { addWebhook } from './_deliveries.ts'
+import { createRandom } from './_random.ts'
 
 const DAY_MS = 86_400_000
 
@@ -25,8 +26,8 @@ const alerts = async (ctx: Context) =>
 
 test('a threshold raises one alert, and one delivery per enabled webhook', async () => {
   const ctx = await createContext()
-  const tenant = (await createTenant(ctx.database, { name: 'umbrella' }))!
-  const other = (await createTenant(ctx.database, { name: 'other' }))!
+  const tenant = await createTenant(ctx.database, { name: 'umbrella' })
+  const other = await createTenant(ctx.database, { name: 'other' })
   const hooks = [await addWebhook(ctx, tenant.id, 'http://a.test/'), await addWebhook(ctx, tenant.id, 'http://b.test/')]
   await addWebhook(ctx, other.id, 'http://c.test/')
   const off = await addWebhook(ctx, tenant.id, 'http://d.test/')
@@ -48,7 +49,7 @@ test('a threshold raises one alert, and one delivery per enabled webhook', async
 
 test('a batch that jumps over several thresholds raises each, in order', async () => {
   const ctx = await createContext()
-  const tenant = (await createTenant(ctx.database, { name: 'umbrella', thresholds: [100, 50, 130, 80, 131] }))!
+  const tenant = await createTenant(ctx.database, { name: 'umbrella', thresholds: [100, 50, 130, 80, 131] })
   expect(tenant.thresholds).toEqual([50, 80, 100, 130, 131])
   expect(await use(ctx, tenant.id, 700_000)).toEqual([50])
   expect(await use(ctx, tenant.id, 600_000)).toEqual([80, 100, 130])
@@ -57,11 +58,11 @@ test('a batch that jumps over several thresholds raises each, in order', async (
 
 test('thresholds of a thousand percent of a quadrillion tokens are counted exactly', async () => {
   const ctx = await createContext()
-  const tenant = (await createTenant(ctx.database, { name: 'big', monthlyQuota: 1e15, thresholds: [1, 1000] }))!
+  const tenant = await createTenant(ctx.database, { name: 'big', monthlyQuota: 1e15, thresholds: [1, 1000] })
   await ctx.database`update tenants set monthly_quota = 9223372036854775807 where id = ${tenant.id}`
   expect(await use(ctx, tenant.id, 1_000_000_000)).toEqual([])
   await ctx.database`update tenants set monthly_quota = 101 where id = ${tenant.id}`
-  const small = (await createTenant(ctx.database, { name: 'small', monthlyQuota: 3, thresholds: [33, 34, 66, 67] }))!
+  const small = await createTenant(ctx.database, { name: 'small', monthlyQuota: 3, thresholds: [33, 34, 66, 67] })
   expect(await use(ctx, small.id, 1)).toEqual([33])
   expect(await use(ctx, small.id, 1)).toEqual([34, 66])
   expect(await use(ctx, small.id, 1)).toEqual([67])
@@ -69,7 +70,7 @@ test('thresholds of a thousand percent of a quadrillion tokens are counted exact
 
 test('a late event alerts nobody for the period that is over, and does for the open one', async () => {
   const ctx = await createContext()
-  const tenant = (await createTenant(ctx.database, { name: 'umbrella' }))!
+  const tenant = await createTenant(ctx.database, { name: 'umbrella' })
   expect(await use(ctx, tenant.id, 2_000_000, Date.now() - 32 * DAY_MS)).toEqual([])
   expect(await alerts(ctx)).toEqual([])
   expect(await use(ctx, tenant.id, 900_000)).toEqual([80])
@@ -77,7 +78,7 @@ test('a late event alerts nobody for the period that is over, and does for the o
 
 test('a raised quota arms again what is no longer reached, and repeats nothing that still is', async () => {
   const ctx = await createContext()
-  const { id } = (await createTenant(ctx.database, { name: 'umbrella', thresholds: [50, 80, 100] }))!
+  const { id } = await createTenant(ctx.database, { name: 'umbrella', thresholds: [50, 80, 100] })
   expect(await use(ctx, id, 900_000)).toEqual([50, 80])
   await updateTenant(ctx.database, id, { monthlyQuota: 1_500_000 }) // 60 %: 50 is still reached, 80 is not
   expect(await alerts(ctx)).toHaveLength(2)
@@ -93,7 +94,7 @@ test('a raised quota arms again what is no longer reached, and repeats nothing t
 
 test('a lowered quota alerts at once, in order, and once', async () => {
   const ctx = await createContext()
-  const { id } = (await createTenant(ctx.database, { name: 'umbrella' }))!
+  const { id } = await createTenant(ctx.database, { name: 'umbrella' })
   await addWebhook(ctx, id, 'http://a.test/')
   await use(ctx, id, 500_000)
   await updateTenant(ctx.database, id, { monthlyQuota: 400_000 })
@@ -112,7 +113,7 @@ test('a lowered quota alerts at once, in order, and once', async () => {
 
 test('a new threshold that is reached already alerts at once; taken away and given back, it does not again', async () => {
   const ctx = await createContext()
-  const { id } = (await createTenant(ctx.database, { name: 'umbrella' }))!
+  const { id } = await createTenant(ctx.database, { name: 'umbrella' })
   await use(ctx, id, 900_000)
   await updateTenant(ctx.database, id, { thresholds: [50, 80, 95] })
   expect((await alerts(ctx)).map(([threshold]) => threshold)).toEqual([80, 50])
@@ -126,7 +127,7 @@ test('a billing day that brings more into the open period alerts for what that m
   const ctx = await createContext()
   const today = new Date().getUTCDate()
   const yesterday = new Date(Date.now() - DAY_MS).getUTCDate()
-  const tenant = (await createTenant(ctx.database, { name: 'umbrella', billingDay: today }))!
+  const tenant = await createTenant(ctx.database, { name: 'umbrella', billingDay: today })
   await use(ctx, tenant.id, 850_000, Date.now() - DAY_MS / 2 - (Date.now() % DAY_MS)) // noon of yesterday: a period ago
   expect(await alerts(ctx)).toEqual([])
   await updateTenant(ctx.database, tenant.id, { billingDay: yesterday })
@@ -137,13 +138,11 @@ test('a billing day that brings more into the open period alerts for what that m
 
 test('random usage and random changes of quota and thresholds raise what a simple model raises', async () => {
   const ctx = await createContext()
-  const seed = Date.now() % 1_000_000
-  const random = mulberry32(seed)
-  const below = (n: number) => Math.floor(random() * n)
+  const { seed, below } = createRandom()
   for (let round = 0; round < 6; round++) {
     const state = { total: 0, limit: 1000, thresholds: [80, 100], version: 1 }
     const expected: string[] = []
-    const { id } = (await createTenant(ctx.database, { name: `model-${round}`, monthlyQuota: 1000 }))!
+    const { id } = await createTenant(ctx.database, { name: `model-${round}`, monthlyQuota: 1000 })
     for (let step = 0; step < 40; step++) {
       const before = { ...state }
       const kind = below(4)
@@ -170,20 +169,9 @@ test('random usage and random changes of quota and thresholds raise what a simpl
   }
 })
 
-/** A small seeded generator: a failure can be seen again. */
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 test('while eight writers and changes of the quota race, each threshold of a version alerts once', async () => {
   const ctx = await createContext({ DATABASE_POOL_SIZE: '12' })
-  const { id } = (await createTenant(ctx.database, { name: 'umbrella', monthlyQuota: 100_000 }))!
+  const { id } = await createTenant(ctx.database, { name: 'umbrella', monthlyQuota: 100_000 })
   await addWebhook(ctx, id, 'http://a.test/')
   const writers = Array.from({ length: 8 }, async () => {
     for (let i = 0; i < 40; i++) await use(ctx, id, 1_000)

@@ -4,6 +4,7 @@ import { createTenant } from '../cli/_tenants.ts'
 import { startCli } from './_cli.ts'
 import { createContext, createDatabase, startConsumers, until } from './_context.ts'
 import { LOCAL, addWebhook, atRest, createReceiver, cross, deliveries, tenantId } from './_deliveries.ts'
+import { AUTHORIZATION } from './_key.ts'
 import { createProxy } from './_proxy.ts'
 import { freePort } from './_valkey.ts'
 
@@ -87,7 +88,7 @@ test('eight writers, a hundred tenants that cross 80 and 100, and workers killed
   const receiver = await createReceiver((res) => void setTimeout(() => res.end(), 20))
   const names = Array.from({ length: TENANTS }, (_, i) => `tenant-${i}`)
   for (const name of names) {
-    const { id } = (await createTenant(ctx.database, { name, monthlyQuota: 10_000 }))!
+    const { id } = await createTenant(ctx.database, { name, monthlyQuota: 10_000 })
     await addWebhook(ctx, id, receiver.url)
   }
   const env = {
@@ -115,7 +116,8 @@ test('eight writers, a hundred tenants that cross 80 and 100, and workers killed
     const mine = events.filter((_event, i) => i % 8 === writer)
     for (let from = 0; from < mine.length; from += 10) {
       const body = JSON.stringify(mine.slice(from, from + 10))
-      const send = () => fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      const send = () =>
+        fetch(url, { method: 'POST', headers: { ...AUTHORIZATION, 'content-type': 'application/json' }, body })
       await until(async () => (await send().catch(() => undefined))?.status === 201)
       await sleep(150)
     }

@@ -7,6 +7,7 @@ import { renderNotice } from '../lib/message.ts'
 import { PROBLEMS } from '../lib/problem.ts'
 import { BUNDLES } from './_cli.ts'
 import { createTestServer } from './_context.ts'
+import { KEY } from './_key.ts'
 import { settingsTable } from './_settings_table.ts'
 
 const run = promisify(execFile)
@@ -35,9 +36,15 @@ const shape = (value: unknown): unknown =>
 test("README's examples work as they stand", async () => {
   const { url, databaseUrl } = await createTestServer()
   const blocks = [...(await read('README.md')).matchAll(/```sh\n([^`]*)```(?:\n\n```json\n([^`]*)```)?/g)]
-  const examples = blocks.filter(([, script]) => !script!.includes('npm ci'))
+  const examples = blocks.filter(([, script]) => !/npm ci|admin-key\)/.test(script!))
   expect(examples.length).toBeGreaterThan(4)
-  const env = { ...process.env, DATABASE_URL: databaseUrl, FLAGMETER_URL: url, FLAGMETER_DIR: '/nonexistent' }
+  const env = {
+    ...process.env,
+    DATABASE_URL: databaseUrl,
+    FLAGMETER_URL: url,
+    FLAGMETER_KEY: KEY,
+    FLAGMETER_DIR: '/nonexistent',
+  }
   for (const [, script, answer] of examples) {
     const local = script!.replaceAll('localhost:3000', url).replaceAll('npx flagmeter', `node ${BUNDLES}/cli/main.js`)
     const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', local], { cwd: root, env })

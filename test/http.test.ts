@@ -4,7 +4,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { type HttpHandler, handler, json } from '../lib/handler.ts'
 import { closeHttpServer, createHttpServer } from '../lib/http.ts'
-import { createContext, createTestServer } from './_context.ts'
+import { KEY } from './_key.ts'
+import { createContext, createTestServer, until } from './_context.ts'
 
 /** Opens a socket, sends the text, and collects whatever comes until the server ends the connection. */
 async function converse(url: string, text: string, then?: (socket: Socket) => void): Promise<string> {
@@ -22,7 +23,7 @@ async function converse(url: string, text: string, then?: (socket: Socket) => vo
 }
 
 const head = (fields: string) =>
-  `POST /api/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${fields}\r\n\r\n`
+  `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEY}\r\ncontent-type: application/json\r\n${fields}\r\n\r\n`
 const body = JSON.stringify({ tenant: 'acme-corp', feature: 'x', tokens: 1 })
 
 test('a client that sends a byte a second is answered 408 and cut off; others are served meanwhile', async () => {
@@ -102,6 +103,8 @@ test('a handler that throws is a 500 that carries nothing from inside', async ()
     method: 'GET',
     path: '/broken',
     auth: 'none',
+    summary: '',
+    answers: {},
     query: z.object({}),
     handle: () => {
       throw new Error('secret of postgres://u:p@h')
@@ -132,7 +135,14 @@ test('a stopping server finishes what it has begun and takes nothing new', async
   expect([status, headers.get('connection')]).toEqual([200, 'close'])
   await closed
 })
-const slow: HttpHandler = handler({ method: 'GET', path: '/slow', auth: 'none', handle: () => json(200, {}) })
+const slow: HttpHandler = handler({
+  method: 'GET',
+  path: '/slow',
+  auth: 'none',
+  summary: '',
+  answers: {},
+  handle: () => json(200, {}),
+})
 
 test('metrics carry the routes, never the tenants', async () => {
   const server = await createTestServer()
@@ -145,4 +155,18 @@ test('metrics carry the routes, never the tenants', async () => {
   )
   expect(metrics).toContain('flagmeter_events_accepted_total{path="direct"} 1')
   expect(metrics).not.toContain('acme-corp')
+})
+
+test('connections beyond MAX_CONNECTIONS are closed; the others go on', async () => {
+  const server = await createTestServer({ MAX_CONNECTIONS: '5' })
+  const port = Number(new URL(server.url).port)
+  const sockets = Array.from({ length: 8 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+  onTestFinished(() => sockets.forEach((socket) => void socket.destroy()))
+  const closed = () => sockets.filter((socket) => socket.destroyed || socket.readableEnded).length
+  sockets.forEach((socket) => void socket.resume())
+  await until(() => closed() === 3)
+  const open = sockets.find((socket) => !socket.readableEnded && !socket.destroyed)!
+  open.write('GET /api/health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+  const [data] = (await once(open, 'data')) as [Buffer]
+  expect(data.toString()).toMatch(/^HTTP\/1.1 200/)
 })

@@ -2,6 +2,7 @@ import { type ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { runCli, startCli } from './_cli.ts'
+import { AUTHORIZATION } from './_key.ts'
 import { createContext, until } from './_context.ts'
 import { freePort, startNativeValkey } from './_valkey.ts'
 
@@ -52,7 +53,7 @@ function client(url: string, name: string): () => Promise<number> {
       for (let ok = false; !ok;) {
         ok = await fetch(url, {
           method: 'POST',
-          headers: { 'content-type': 'application/json' },
+          headers: { ...AUTHORIZATION, 'content-type': 'application/json' },
           body: JSON.stringify(events),
         }).then(
           (answer) => answer.status === 201,

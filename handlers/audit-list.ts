@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { AuditEntry, listAudit } from '../lib/audit.ts'
+import { handler, json } from '../lib/handler.ts'
+import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
+import * as examples from '../lib/examples.ts'
+
+/** Who changed which tenant, webhook or key, the newest first. `tenant` is an id: a deleted tenant has no other name. */
+export default handler({
+  method: 'GET',
+  path: '/api/audit',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Changes of tenants, webhooks and keys, the newest first',
+  answers: { 200: pageOf('entries', AuditEntry, examples.auditEntry) },
+  query: z.strictObject({ tenant: z.guid('must be the id of a tenant').optional(), after: Cursor, limit: Limit }),
+  async handle(ctx, { query: { tenant = null, after, limit } }) {
+    const { entries, rows } = await listAudit(ctx.database, tenant, after ?? null, limit)
+    return json(200, { entries, ...nextOf(rows, limit) })
+  },
+})

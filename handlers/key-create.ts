@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { actorOf } from '../lib/caller.ts'
+import { TenantRef } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { KeySettings, NewApiKey, createKey } from '../lib/key_admin.ts'
+import { getTenant } from '../lib/tenants.ts'
+import * as examples from '../lib/examples.ts'
+
+/** Makes a key. It is in this answer and in no other. */
+export default handler({
+  method: 'POST',
+  path: '/api/keys',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Makes a key',
+  answers: { 201: NewApiKey },
+  problems: ['tenant_not_found'],
+  body: z.strictObject({ ...KeySettings, tenant: TenantRef.optional() }).meta({ examples: [examples.keyInput] }),
+  async handle(ctx, { body: { name, scopes, expiresAt, tenant }, caller }) {
+    const tenantId = tenant === undefined ? undefined : (await getTenant(ctx.database, tenant)).id
+    return json(201, await createKey(ctx.database, actorOf(caller), { name, scopes, expiresAt, tenantId }))
+  },
+})

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { TenantRef } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { ApiKey, listKeys } from '../lib/key_admin.ts'
+import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
+import { getTenant } from '../lib/tenants.ts'
+import * as examples from '../lib/examples.ts'
+
+/** The keys of a tenant, or of all, the newest first, with those that were revoked or have expired. */
+export default handler({
+  method: 'GET',
+  path: '/api/keys',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Keys, the newest first',
+  answers: { 200: pageOf('keys', ApiKey, examples.apiKey) },
+  problems: ['tenant_not_found'],
+  query: z.strictObject({ tenant: TenantRef.optional(), after: Cursor, limit: Limit }),
+  async handle(ctx, { query: { tenant, after, limit } }) {
+    const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
+    const { keys, rows } = await listKeys(ctx.database, tenantId, after ?? null, limit)
+    return json(200, { keys, ...nextOf(rows, limit) })
+  },
+})

@@ -1,0 +1,17 @@
+import { z } from 'zod'
+import { actorOf } from '../lib/caller.ts'
+import { handler, json } from '../lib/handler.ts'
+import { ApiKey, revokeKey } from '../lib/key_admin.ts'
+
+/** Revokes a key for good. Every process refuses it within a second. */
+export default handler({
+  method: 'DELETE',
+  path: '/api/keys/:key',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Revokes a key',
+  answers: { 200: ApiKey },
+  problems: ['key_not_found'],
+  params: z.object({ key: z.string() }),
+  handle: async (ctx, { params, caller }) => json(200, await revokeKey(ctx.database, actorOf(caller), params.key)),
+})

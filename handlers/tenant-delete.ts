@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { actorOf } from '../lib/caller.ts'
+import { TenantRef } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { Tenant, deleteTenant } from '../lib/tenant_admin.ts'
+
+/**
+ * Deletes a tenant for good: at once its settings, keys, webhooks, alerts, deliveries and counters; its events and rollups in
+ * the background, by the consumer `prune`. The audit log keeps what it says of the tenant. The name is free again.
+ */
+export default handler({
+  method: 'DELETE',
+  path: '/api/tenants/:tenant',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Deletes a tenant with all its data',
+  answers: { 200: Tenant },
+  problems: ['tenant_not_found'],
+  params: z.object({ tenant: TenantRef }),
+  handle: async (ctx, { params, caller }) =>
+    json(200, await deleteTenant(ctx.database, actorOf(caller), params.tenant)),
+})

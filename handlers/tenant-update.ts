@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { actorOf } from '../lib/caller.ts'
+import { TenantRef } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { Tenant, TenantChanges, updateTenant } from '../lib/tenant_admin.ts'
+
+/** Changes a tenant. A threshold that the change makes reached raises its alert at once. */
+export default handler({
+  method: 'PATCH',
+  path: '/api/tenants/:tenant',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Changes a tenant',
+  answers: { 200: Tenant },
+  problems: ['tenant_not_found', 'tenant_exists'],
+  params: z.object({ tenant: TenantRef }),
+  body: TenantChanges.refine((changes) => Object.keys(changes).length > 0, 'must hold something to change').meta({
+    examples: [{ monthlyQuota: 2_000_000 }],
+  }),
+  handle: async (ctx, { params, body, caller }) =>
+    json(200, await updateTenant(ctx.database, actorOf(caller), params.tenant, body)),
+})

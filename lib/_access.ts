@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { type Caller, hasScope, mayName, otherTenant } from './caller.ts'
+import type { Context } from './context.ts'
+import type { HttpHandler } from './handler.ts'
+import type { KeyFault } from './keys.ts'
+import { Problem } from './problem.ts'
+
+const FAULTS: Record<KeyFault, string> = {
+  mistyped: 'this is no key, or a mistyped one',
+  unknown: 'there is no such key',
+  revoked: 'the key was revoked',
+  expired: 'the key has expired',
+}
+
+/** Finds out who calls, and whether they may. A promise only when the key must be looked up. @throws Problem */
+export function authorize(ctx: Context, endpoint: HttpHandler, req: IncomingMessage): Caller | Promise<Caller> {
+  const [, key] = /^bearer +(\S+) *$/i.exec(req.headers.authorization ?? '') ?? []
+  if (key === undefined) {
+    // RFC 6750, section 3.1: no error code when there was no attempt.
+    throw new Problem(
+      'unauthorized',
+      { detail: 'send a key as Authorization: Bearer fm_…' },
+      { 'www-authenticate': 'Bearer' },
+    )
+  }
+  const caller = ctx.keys.known(key)
+  return caller ? permit(endpoint, caller) : lookUp(ctx, endpoint, req, key)
+}
+
+async function lookUp(ctx: Context, endpoint: HttpHandler, req: IncomingMessage, key: string): Promise<Caller> {
+  // A key that was valid a moment ago is no guess: its owner is not locked out by others behind the same address.
+  const guess = !ctx.keys.wasValid(key)
+  const address = addressOf(req, ctx.config.trustedProxies)
+  if (guess) await ctx.limits.mayGuess(address)
+  const found = await ctx.keys.find(key)
+  if (typeof found !== 'string') return permit(endpoint, found)
+  await ctx.limits.guessedWrong(address)
+  throw new Problem('unauthorized', { detail: FAULTS[found] }, { 'www-authenticate': 'Bearer error="invalid_token"' })
+}
+
+function permit(endpoint: HttpHandler, caller: Caller): Caller {
+  if (endpoint.auth !== 'none' && !hasScope(caller, endpoint.auth)) {
+    throw new Problem(
+      'forbidden',
+      { detail: `this needs a key with the scope ${endpoint.auth}` },
+      { 'www-authenticate': `Bearer error="insufficient_scope", scope="${endpoint.auth}"` },
+    )
+  }
+  if (caller.tenantId !== undefined && (endpoint.tenancy ?? 'all') === 'all') {
+    throw new Problem('forbidden', { detail: 'this needs a key that is bound to no tenant' })
+  }
+  return caller
+}
+
+/** Takes the call from the limits of the key and of its tenant. @throws Problem rate_limited */
+export function takeRequest({ limits }: Context, { keyId, tenantId }: Caller): Promise<unknown> | undefined {
+  const ofKey = limits.take('requests', keyId, 1)
+  const ofTenant = tenantId === undefined ? undefined : limits.take('requests', tenantId, 1)
+  return ofKey || ofTenant ? Promise.all([ofKey, ofTenant]) : undefined
+}
+
+/** Input of an endpoint that names a tenant, for a key that is bound to one: filled in, or checked. @throws Problem forbidden */
+export function bindTenant<T>(caller: Caller, input: T): T {
+  if (caller.tenantId === undefined || typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  if (!('tenant' in input) || input.tenant === undefined) return { ...input, tenant: caller.tenantId }
+  if (!mayName(caller, input.tenant)) throw otherTenant()
+  return input
+}
+
+/** Where a request comes from: an IPv4 address, or the /64 of an IPv6 one, which is a single customer's. */
+function addressOf(req: IncomingMessage, trustedProxies: number): string {
+  const direct = req.socket.remoteAddress ?? ''
+  // Each proxy appends the address it was called from: of `trustedProxies` entries from the right we know who wrote them.
+  const noted =
+    trustedProxies > 0 ? req.headers['x-forwarded-for']?.toString().split(',').at(-trustedProxies)?.trim() : undefined
+  const address = noted !== undefined && isIP(noted) !== 0 ? noted : direct
+  if (isIP(address) === 0) return address
+  const parsed = ipaddr.process(address)
+  return parsed instanceof ipaddr.IPv6 ? parsed.parts.slice(0, 4).join(':') : parsed.toString()
+}

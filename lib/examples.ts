@@ -1,0 +1,97 @@
+/** What documents of the API look like: the examples of its OpenAPI description. */
+const TENANT = '0d5f3f52-3c0f-4a41-9a62-0f5f9f0d8a0b'
+const tenant = { tenant: TENANT, tenantName: 'acme-corp' }
+const period = { periodStart: '2025-11-01T00:00:00.000Z', periodEnd: '2025-11-30T23:59:59.999Z' }
+const createdAt = '2025-11-21T10:15:00.000Z'
+const WEBHOOK = '6f0f9d0a-8a0b-4f5f-9a62-0d5f3f523c0f'
+const ALERT = '1f0d23a8-ec3d-43a6-b2bb-a7c46315382c'
+const EVENT = '019a9a3c-0f0e-7b7a-9c36-7f4c1f0c2d11'
+
+export const event = { tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1500, id: 'request-4711' }
+export const accepted = { success: true, eventId: EVENT } as const
+export const batch = { success: true, accepted: 1, rejected: 0, results: [{ eventId: EVENT }] }
+export const usage = {
+  ...tenant,
+  totalTokens: 820_000,
+  eventCount: 612,
+  monthlyQuota: 1_000_000,
+  quotaPercent: 82,
+  ...period,
+}
+export const features = [{ feature: 'gpt-4-turbo', totalTokens: 820_000, eventCount: 612 }]
+export const series = {
+  ...tenant,
+  step: 'hour' as const,
+  from: '2025-11-20T10:15:00.000Z',
+  to: createdAt,
+  points: [{ start: '2025-11-21T09:00:00.000Z', totalTokens: 42_000, eventCount: 31 }],
+}
+export const settings = {
+  name: 'acme-corp',
+  monthlyQuota: 1_000_000,
+  billingDay: 1,
+  timezone: 'Europe/Berlin',
+  thresholds: [80, 100],
+}
+export const tenantDocument = { id: TENANT, ...settings, createdAt }
+export const webhook = {
+  id: WEBHOOK,
+  ...tenant,
+  kind: 'standard' as const,
+  url: 'https://example.com/…',
+  enabled: true,
+  createdAt,
+}
+export const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo='
+export const webhookInput = {
+  tenant: 'acme-corp',
+  kind: 'standard' as const,
+  url: 'https://example.com/hooks/flagmeter',
+}
+export const alert = {
+  id: ALERT,
+  ...tenant,
+  threshold: 80,
+  quotaPercent: 82,
+  totalTokens: 820_000,
+  quota: { id: TENANT, tokenLimit: 1_000_000, version: 1 },
+  ...period,
+  createdAt,
+}
+export const delivery = {
+  id: 'cf43ffa6-097b-4737-aac8-110dea240c13',
+  ...tenant,
+  webhook: WEBHOOK,
+  kind: 'standard' as const,
+  url: 'https://example.com/…',
+  alert: ALERT,
+  threshold: 80,
+  status: 'delivered' as const,
+  attempts: 1,
+  responseStatus: 200,
+  createdAt,
+  finishedAt: createdAt,
+}
+export const keyInput = {
+  name: 'billing-app',
+  scopes: ['ingest' as const],
+  tenant: 'acme-corp',
+  expiresAt: '2026-11-21T00:00:00Z',
+}
+export const apiKey = {
+  id: '5a2b6c9e-5f0c-4d0e-8a39-0d7a3b6d2f10',
+  hint: 'fm_8Kd2…',
+  name: 'billing-app',
+  scopes: ['ingest' as const],
+  ...tenant,
+  createdAt,
+}
+export const auditEntry = {
+  createdAt,
+  actor: 'cli',
+  action: 'tenant.updated',
+  subject: TENANT,
+  tenant: TENANT,
+  before: { name: 'acme-corp', monthly_quota: 1_000_000 },
+  after: { name: 'acme-corp', monthly_quota: 2_000_000 },
+}

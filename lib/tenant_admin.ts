@@ -1,0 +1,120 @@
+import { z } from 'zod'
+import { type Database, change, errorCode, query } from './database.ts'
+import { Instant, asUuid, must, text } from './event.ts'
+import { Problem, type ProblemExtra, invalidInput } from './problem.ts'
+import { loadSql } from './sql.ts'
+import { type TenantRow, getTenant } from './tenants.ts'
+import * as examples from './examples.ts'
+
+const tenantCreateSql = loadSql('queries/tenant_create')
+const tenantDeleteSql = loadSql('queries/tenant_delete')
+const tenantListSql = loadSql('queries/tenant_list')
+const tenantSeedSql = loadSql('queries/tenant_seed')
+const tenantUpdateSql = loadSql('queries/tenant_update')
+
+const THRESHOLD = 'must be a whole number from 1 to 1000'
+const whole = (min: number, max: number, error: string) =>
+  z.number(must('must be a number')).int('must be a whole number').min(min, error).max(max, error)
+
+/** What a person may set of a tenant, over HTTP, on the command line and in a seed file. */
+export const TenantSettings = z.strictObject({
+  name: text(200).refine((name) => asUuid(name) === null, 'must not have the form of an id'),
+  /** Tokens per billing period. */
+  monthlyQuota: whole(1, 1e15, 'must be from 1 to 1e15').optional(),
+  billingDay: whole(1, 31, 'must be from 1 to 31').optional(),
+  timezone: text(100, 'must be an IANA time zone such as Europe/Berlin').optional(),
+  /** Percent of the quota at which alerts are raised. */
+  thresholds: z
+    .array(z.number(THRESHOLD).int(THRESHOLD).min(1, THRESHOLD).max(1000, THRESHOLD), 'must be a list of percentages')
+    .min(1, 'must be 1 to 10 percentages')
+    .max(10, 'must be 1 to 10 percentages')
+    .transform((percents) => [...new Set(percents)].sort((a, b) => a - b))
+    .optional(),
+})
+export type TenantSettings = z.infer<typeof TenantSettings>
+
+/** What of a tenant may be changed. */
+export const TenantChanges = TenantSettings.partial()
+export type TenantChanges = z.infer<typeof TenantChanges>
+
+/** A tenant as the API and the commands show it. */
+export const Tenant = z
+  .object({
+    id: z.guid(),
+    name: z.string(),
+    monthlyQuota: z.int(),
+    billingDay: z.int(),
+    timezone: z.string(),
+    thresholds: z.array(z.int()),
+    createdAt: Instant,
+  })
+  .meta({ examples: [examples.tenantDocument] })
+export type Tenant = z.infer<typeof Tenant>
+
+/** Creates a tenant. @throws Problem tenant_exists, invalid_request (time zone) */
+export async function createTenant(database: Database, actor: string, settings: TenantSettings): Promise<Tenant> {
+  const [row] = await run(database, actor, tenantCreateSql, toArguments(settings))
+  if (!row) throw new Problem('tenant_exists', { detail: `the tenant '${settings.name}' exists already` })
+  return toTenant(row)
+}
+
+/** The example a seeded tenant gets: to be given its URL, tested and enabled. */
+const EXAMPLE_WEBHOOK = 'https://hooks.slack.com/services/REPLACE/WITH/YOURS'
+
+/** Creates a tenant with a disabled example of a Slack webhook, if the name is free. Returns whether it was. */
+export async function seedTenant(database: Database, actor: string, settings: TenantSettings): Promise<boolean> {
+  const args = [...toArguments(settings), EXAMPLE_WEBHOOK, new URL(EXAMPLE_WEBHOOK).host]
+  return (await run(database, actor, tenantSeedSql, args)).length > 0
+}
+
+/** Changes what is given of a tenant. @throws Problem tenant_not_found, tenant_exists, invalid_request (time zone) */
+export async function updateTenant(
+  database: Database,
+  actor: string,
+  ref: string,
+  changes: TenantChanges,
+): Promise<Tenant> {
+  const { id } = await getTenant(database, ref)
+  const [row] = await run(database, actor, tenantUpdateSql, [id, ...toArguments(changes)])
+  return row ? toTenant(row) : toTenant(await getTenant(database, id)) // deleted meanwhile: not found
+}
+
+/** Deletes a tenant and all that is known of it. Its events and rollups go in batches, by `prune`. @throws Problem tenant_not_found */
+export async function deleteTenant(database: Database, actor: string, ref: string): Promise<Tenant> {
+  const tenant = await getTenant(database, ref)
+  await change(database, actor, tenantDeleteSql, [tenant.id])
+  return toTenant(tenant)
+}
+
+/** A page of tenants by name, from after one. */
+export async function listTenants(database: Database, after: string, limit: number): Promise<Tenant[]> {
+  return (await query<TenantRow>(database, tenantListSql, [after, limit])).map(toTenant)
+}
+
+const toArguments = ({ name, monthlyQuota, billingDay, timezone, thresholds }: TenantChanges): unknown[] =>
+  [name, monthlyQuota, billingDay, timezone, thresholds].map((value) => value ?? null)
+
+async function run(database: Database, actor: string, sql: string, args: unknown[]): Promise<TenantRow[]> {
+  try {
+    return await change<TenantRow>(database, actor, sql, args)
+  } catch (error) {
+    if (errorCode(error) === '22023') throw new Problem('invalid_request', mistake('timezone', error as Error))
+    if (errorCode(error) === '23505') throw new Problem('tenant_exists', { detail: 'name is taken by another tenant' })
+    throw error
+  }
+}
+
+/** `check_timezone` begins its message with the field. */
+const mistake = (field: string, { message }: Error): ProblemExtra =>
+  invalidInput([{ field, detail: message.replace(`${field} `, '') }])
+
+/** The tenant document of a row. */
+export const toTenant = (row: TenantRow): Tenant => ({
+  id: row.id,
+  name: row.name,
+  monthlyQuota: row.monthly_quota,
+  billingDay: row.billing_day,
+  timezone: row.timezone,
+  thresholds: row.thresholds,
+  createdAt: row.created_at.toISOString(),
+})

@@ -1,0 +1,7 @@
+-- Every change of these tables is audited, whoever makes it; of a key, all but its last use.
+create or replace trigger audit after insert or update or delete on tenants
+  for each row execute function audit_change('tenant');
+create or replace trigger audit after insert or update or delete on webhooks
+  for each row execute function audit_change('webhook');
+create or replace trigger audit after insert or delete or update of name, scopes, tenant_id, expires_at, revoked_at on api_keys
+  for each row execute function audit_change('key');

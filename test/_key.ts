@@ -1,0 +1,5 @@
+import { newKey } from '../lib/key.ts'
+
+/** The admin key of this test file: what its contexts know, and its commands use. */
+export const KEY = newKey()
+export const AUTHORIZATION = { authorization: `Bearer ${KEY}` }

@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { Writable } from 'node:stream'
+import { expect, onTestFinished, test } from 'vitest'
+import { verify } from '../cli/verify.ts'
+import prune from '../handlers/prune.ts'
+import { isKey, newKey } from '../lib/key.ts'
+import { runCli, startCli } from './_cli.ts'
+import { createDatabase, createTestServer, until } from './_context.ts'
+import { addWebhook, cross, tenantId } from './_deliveries.ts'
+import { KEY } from './_key.ts'
+import { freePort } from './_valkey.ts'
+
+async function folder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-admin-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+test('twenty servers that start at once make one admin key, in a file that only its owner reads', async () => {
+  const DATABASE_URL = await createDatabase()
+  const FLAGMETER_DIR = await folder()
+  const ports = await Promise.all(Array.from({ length: 20 }, freePort))
+  const env = { DATABASE_URL, FLAGMETER_DIR, FLAGMETER_ADMIN_KEY: '', FLAGMETER_KEY: '' }
+  const servers = ports.map((port) => startCli(['serve', 'usage-list'], { ...env, PORT: String(port) }))
+  await until(() => servers.every(({ output }) => output().includes('"serving"')), 90_000)
+  await until(() => servers.some(({ output }) => output().includes('made the first admin key')))
+  const file = join(FLAGMETER_DIR, 'admin-key')
+  const key = (await readFile(file, 'utf8')).trim()
+  expect([isKey(key), (await stat(file)).mode & 0o777]).toEqual([true, 0o600])
+  for (const port of ports) {
+    const answer = await fetch(`http://127.0.0.1:${port}/api/usage`, { headers: { authorization: `Bearer ${key}` } })
+    expect(answer.status).toBe(200)
+  }
+  const printed = servers.filter(({ output }) => output().includes('made the first admin key'))
+  expect([printed.length, printed[0]!.output().includes(file)]).toEqual([1, true])
+  for (const { output } of servers) expect(output()).not.toContain(key)
+  const keys = JSON.parse((await runCli(['key', 'list', '--json'], env)).out)
+  expect(keys.map(({ name, scopes }: any) => [name, scopes])).toEqual([
+    ['first admin key', ['ingest', 'read', 'admin']],
+  ])
+})
+
+test('the first key may be given; a mistyped one is refused at the start; a folder that cannot be written is told', async () => {
+  const DATABASE_URL = await createDatabase()
+  const given = newKey()
+  const PORT = String(await freePort())
+  const server = startCli(['serve', 'usage-list'], { DATABASE_URL, FLAGMETER_ADMIN_KEY: given, PORT })
+  const ask = (key: string) =>
+    fetch(`http://127.0.0.1:${PORT}/api/usage`, { headers: { authorization: `Bearer ${key}` } })
+  await until(async () => (await ask(given).catch(() => undefined))?.status === 200)
+  server.child.kill('SIGKILL')
+  const wrong = await runCli(['serve'], { DATABASE_URL, FLAGMETER_ADMIN_KEY: 'secret' })
+  expect([wrong.code, wrong.err]).toEqual([
+    2,
+    'flagmeter: FLAGMETER_ADMIN_KEY must be a key as `flagmeter key generate` prints it\n',
+  ])
+  const empty = await createDatabase()
+  const lost = startCli(['serve', 'usage-list'], {
+    DATABASE_URL: empty,
+    FLAGMETER_ADMIN_KEY: '',
+    FLAGMETER_DIR: '/dev/null/x',
+    PORT: String(await freePort()),
+  })
+  await until(() => lost.output().includes("can't write the first admin key to /dev/null/x/admin-key"))
+})
+
+test('tenants: made, read, listed in pages, changed and deleted over HTTP; bad input names its field', async () => {
+  const { request, get, post } = await createTestServer()
+  const made = await post('/api/tenants', {
+    name: 'ünïcode & co',
+    monthlyQuota: 5,
+    billingDay: 31,
+    timezone: 'Asia/Tokyo',
+    thresholds: [90, 50, 90],
+  })
+  expect(made.status).toBe(201)
+  expect(made.body).toEqual({
+    id: expect.any(String),
+    name: 'ünïcode & co',
+    monthlyQuota: 5,
+    billingDay: 31,
+    timezone: 'Asia/Tokyo',
+    thresholds: [50, 90],
+    createdAt: expect.any(String),
+  })
+  const path = `/api/tenants/${encodeURIComponent('ünïcode & co')}`
+  expect((await get(path)).body).toEqual(made.body)
+  expect((await request('PATCH', path, { name: 'plain', monthlyQuota: 6 })).body).toEqual({
+    ...made.body,
+    name: 'plain',
+    monthlyQuota: 6,
+  })
+  const names: string[] = []
+  for (let after = ''; ;) {
+    const { body } = await get(`/api/tenants?limit=2${after}`)
+    names.push(...body.tenants.map((tenant: any) => tenant.name))
+    if (!body.next) break
+    after = `&after=${body.next}`
+  }
+  expect(names).toEqual(['acme-corp', 'globex-inc', 'initech-llc', 'plain'])
+  for (const [method, at, body, status, code, field] of [
+    ['POST', '', { name: 'acme-corp' }, 409, 'tenant_exists', undefined],
+    ['POST', '', { name: randomUUID() }, 400, 'invalid_request', 'name'],
+    ['POST', '', { name: 'x', billingDay: 32 }, 400, 'invalid_request', 'billingDay'],
+    ['POST', '', { name: 'x', timezone: 'Mars/Base' }, 400, 'invalid_request', 'timezone'],
+    ['POST', '', { name: 'x', thresholds: [0] }, 400, 'invalid_request', 'thresholds.0'],
+    ['PATCH', '/plain', { monthlyQuota: '5' }, 400, 'invalid_request', 'monthlyQuota'],
+    ['PATCH', '/plain', {}, 400, 'invalid_request', ''],
+    ['PATCH', '/nobody', { billingDay: 1 }, 404, 'tenant_not_found', 'tenant'],
+    ['DELETE', '/nobody', undefined, 404, 'tenant_not_found', 'tenant'],
+    ['GET', '?after=***', undefined, 400, 'invalid_request', 'after'],
+  ] as const) {
+    const answer = await request(method, `/api/tenants${at}`, body)
+    expect([method, at, body, answer.status, answer.body.code, answer.body.errors?.[0]?.field]).toEqual([
+      method,
+      at,
+      body,
+      status,
+      code,
+      field,
+    ])
+  }
+})
+
+test('a deleted tenant is gone at once with its keys and webhooks, its events and rollups soon; verify agrees all the while', async () => {
+  const { ctx, request, get, post } = await createTestServer()
+  const id = await tenantId(ctx)
+  const key = (await post('/api/keys', { name: 'k', scopes: ['read'], tenant: 'acme-corp' })).body.key
+  await addWebhook(ctx, id, 'https://example.com/')
+  await cross(ctx)
+  const events = Array.from({ length: 6_000 }, (_, i) => ({ tenant: 'acme-corp', feature: `f${i}`, tokens: 1 }))
+  await post('/api/events', events)
+  await post('/api/events', { tenant: 'globex-inc', feature: 'x', tokens: 1 })
+  expect((await request('DELETE', '/api/tenants/acme-corp')).body.id).toBe(id)
+  expect(await verify(ctx.database)).toEqual([])
+  expect([(await get('/api/usage/acme-corp')).status, (await get(`/api/tenants/${id}`)).status]).toEqual([404, 404])
+  await until(async () => (await get('/api/usage', { authorization: `Bearer ${key}` })).status === 401)
+  expect((await post('/api/events', { tenant: 'acme-corp', feature: 'x', tokens: 1 })).status).toBeGreaterThanOrEqual(
+    400,
+  )
+  await prune.consume(ctx, new AbortController().signal)
+  for (const table of [
+    'events',
+    'rollups',
+    'usage_periods',
+    'usage_features',
+    'webhooks',
+    'alerts',
+    'deliveries',
+    'api_keys',
+  ]) {
+    expect([table, await ctx.database.unsafe(`select 1 from ${table} where tenant_id = '${id}'`)]).toEqual([table, []])
+  }
+  expect(await ctx.database`select 1 from deleted_tenants`).toEqual([])
+  expect((await ctx.database`select count(*)::int as n from events`)[0]!.n).toBe(1)
+  expect(await verify(ctx.database)).toEqual([])
+  expect((await post('/api/tenants', { name: 'acme-corp' })).status).toBe(201)
+})
+
+test('every change of a tenant, a webhook and a key is in the audit log: who, what, before, after, and no secret', async () => {
+  const { ctx, request, get, post, databaseUrl } = await createTestServer()
+  await request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 7 })
+  const url = 'https://hooks.slack.com/services/geheim'
+  const webhook = (await post('/api/webhooks', { tenant: 'acme-corp', kind: 'standard', url })).body
+  await post(`/api/webhooks/${webhook.id}/rotate`, {})
+  await request('DELETE', `/api/webhooks/${webhook.id}`)
+  const key = (await post('/api/keys', { name: 'app', scopes: ['read'] })).body
+  await request('DELETE', `/api/keys/${key.id}`)
+  await runCli(['tenant', 'update', 'acme-corp', '--name', 'acme'], { DATABASE_URL: databaseUrl })
+  await ctx.database`update tenants set billing_day = 3 where name = 'acme'`
+  const { entries } = (await get('/api/audit?limit=8')).body
+  expect(entries.map(({ actor, action }: any) => [actor.replace(/ \(.*/, ''), action])).toEqual([
+    ['database user flagmeter', 'tenant.updated'],
+    ['cli', 'tenant.updated'],
+    ['key first admin key', 'key.updated'],
+    ['key first admin key', 'key.created'],
+    ['key first admin key', 'webhook.deleted'],
+    ['key first admin key', 'webhook.updated'],
+    ['key first admin key', 'webhook.created'],
+    ['key first admin key', 'tenant.updated'],
+  ])
+  expect([entries[7].before.monthly_quota, entries[7].after.monthly_quota]).toEqual([1_000_000, 7])
+  expect(entries[4].before.url).toBe('https://hooks.slack.com/…')
+  expect(JSON.stringify(entries)).not.toMatch(/geheim|whsec|"hash"/)
+  const own = (await get(`/api/audit?tenant=${webhook.tenant}`)).body.entries
+  expect(own.every(({ tenant }: any) => tenant === webhook.tenant)).toBe(true)
+  const { out } = await runCli(['audit', 'acme'], { DATABASE_URL: databaseUrl })
+  expect(out).toMatch(/cli +tenant.updated +acme +name: "acme-corp" → "acme"/)
+})
+
+test('the key commands do what they say', async () => {
+  const { url, databaseUrl } = await createTestServer()
+  const env = { DATABASE_URL: databaseUrl, FLAGMETER_URL: url }
+  const made = await runCli(
+    ['key', 'create', '--name', 'app', '--scopes', 'ingest,read', '--tenant', 'acme-corp', '--expires', '90d'],
+    env,
+  )
+  expect([made.code, made.out]).toEqual([
+    0,
+    expect.stringMatching(
+      /app +ingest,read +acme-corp +until \d{4}-\d\d-\d\d +never [^]*the key, shown this once: fm_\w{36}\n$/,
+    ),
+  ])
+  const key = /fm_\w{36}/.exec(made.out)![0]
+  expect((await runCli(['send', 'acme-corp', 'x', '1'], { ...env, FLAGMETER_KEY: key })).code).toBe(0)
+  expect(await runCli(['send', 'globex-inc', 'x', '1'], { ...env, FLAGMETER_KEY: key })).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('bound to another tenant'),
+  })
+  const [{ id }] = JSON.parse((await runCli(['key', 'list', 'acme-corp', '--json'], env)).out)
+  expect((await runCli(['key', 'revoke', id], env)).out).toMatch(/^revoked fm_\w{4}… \(app\)\n$/)
+  expect(await runCli(['usage'], { ...env, FLAGMETER_KEY: key })).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/revoked: set FLAGMETER_KEY/),
+  })
+  expect(isKey((await runCli(['key', 'generate'])).out.trim())).toBe(true)
+  for (const [args, code, message] of [
+    [['key', 'create', '--name', 'x'], 2, /--scopes <scopes>' not specified/],
+    [['key', 'create', '--name', 'x', '--scopes', 'write'], 2, /scopes.0 must be one of ingest, read, admin/],
+    [['key', 'create', '--name', 'x', '--scopes', 'read', '--expires', 'soon'], 2, /expiresAt must be an RFC 3339/],
+    [['key', 'create', '--name', 'x', '--scopes', 'read', '--tenant', 'nobody'], 1, /tenant does not exist/],
+    [['key', 'revoke', 'x'], 1, /key does not exist/],
+    [['tenant', 'delete', 'acme-corp'], 2, /say --yes/],
+    [['audit', 'nobody'], 1, /tenant does not exist/],
+  ] as const) {
+    const result = await runCli([...args], env)
+    expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])
+  }
+  expect((await runCli(['tenant', 'delete', 'acme-corp', '--yes'], env)).out).toBe('deleted acme-corp\n')
+})
+
+test('no log line, at any level, holds a key', async () => {
+  const lines: string[] = []
+  const sink = new Writable({ write: (chunk: Buffer, _, done) => (lines.push(chunk.toString()), done()) })
+  const { get, post } = await createTestServer({}, { log: pino({ level: 'trace' }, sink) })
+  const wrong = newKey()
+  await get('/api/alerts')
+  await get('/api/alerts', { authorization: `Bearer ${wrong}` })
+  await get(`/api/alerts?key=${wrong}`)
+  await get(`/api/${wrong}`)
+  const made = (await post('/api/keys', { name: 'k', scopes: ['read'] })).body.key
+  const log = lines.join('')
+  expect(log).toContain('/api/alerts')
+  for (const key of [KEY, wrong, made]) expect(log).not.toContain(key.slice(3, 20))
+})

@@ -1,0 +1,137 @@
+import { expect, inject, test } from 'vitest'
+import { newKey } from '../lib/key.ts'
+import { createKey } from '../lib/key_admin.ts'
+import { createTestServer, until } from './_context.ts'
+import { tenantId } from './_deliveries.ts'
+
+const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
+
+test('a key has its rate, ten seconds of which may come at once; then 429 says how long to wait', async () => {
+  const { ctx, get } = await createTestServer({ LIMIT_REQUESTS: '2' })
+  const key = bearer((await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'] })).key)
+  const other = bearer((await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'] })).key)
+  for (let i = 0; i < 20; i++) expect((await get('/api/alerts', key)).status).toBe(200)
+  const { status, body, headers } = await get('/api/alerts', key)
+  const wait = Number(headers.get('retry-after'))
+  expect([status, body.code, wait > 0 && wait <= 10]).toEqual([429, 'rate_limited', true])
+  expect(headers.get('ratelimit-policy')).toBe('"requests";q=20;w=10')
+  expect(headers.get('ratelimit')).toBe(`"requests";r=0;t=${wait}`)
+  expect((await get('/api/alerts', other)).status).toBe(200)
+  await until(async () => (await get('/api/alerts', key)).status === 200, (wait + 1) * 1_000)
+})
+
+test("all keys of a tenant share the tenant's rate", async () => {
+  const { ctx, get } = await createTestServer({ LIMIT_REQUESTS: '1' })
+  const settings = { name: 'k', scopes: ['read' as const], tenantId: await tenantId(ctx) }
+  const keys = await Promise.all([1, 2].map(() => createKey(ctx.database, 'test', settings)))
+  const statuses = []
+  for (let i = 0; i < 12; i++) statuses.push((await get('/api/alerts', bearer(keys[i % 2]!.key))).status)
+  expect(statuses).toEqual([...Array.from({ length: 10 }, () => 200), 429, 429])
+})
+
+test('events count one by one: of a batch, those of a tenant that is over its limit are refused in their places', async () => {
+  const { ctx, post } = await createTestServer({ LIMIT_EVENTS: '1000' })
+  const make = async () => bearer((await createKey(ctx.database, 'test', { name: 'k', scopes: ['ingest'] })).key)
+  const [first, second, third] = [await make(), await make(), await make()]
+  const batch = (count: number, tenant: string) => Array.from({ length: count }, () => ({ ...event, tenant }))
+  expect((await post('/api/events', batch(6_000, 'acme-corp'), first)).status).toBe(201)
+  expect((await post('/api/events', batch(3_999, 'acme-corp'), second)).status).toBe(201)
+  // Of acme-corp one is left; the keys have more.
+  const mixed = await post('/api/events', [...batch(2, 'acme-corp'), ...batch(2, 'globex-inc')], third)
+  expect([mixed.status, mixed.body.accepted]).toEqual([207, 2])
+  expect(mixed.body.results.map(({ problem }: any) => problem?.code)).toEqual([
+    'rate_limited',
+    'rate_limited',
+    undefined,
+    undefined,
+  ])
+  const over = await post('/api/events', batch(4_001, 'globex-inc'), first)
+  expect([over.status, over.body.code, over.headers.get('ratelimit-policy')]).toEqual([
+    429,
+    'rate_limited',
+    '"events";q=10000;w=10',
+  ])
+  const [row] = await ctx.database`select count(*)::int as n from events`
+  expect(row!.n).toBe(10_001)
+})
+
+test('with Valkey, all processes together hold the rate', async () => {
+  const valkey = { VALKEY_URL: inject('valkeyUrl'), LIMIT_REQUESTS: '10' }
+  const first = await createTestServer(valkey)
+  const second = await createTestServer({ ...valkey, DATABASE_URL: first.databaseUrl })
+  const key = bearer((await createKey(first.ctx.database, 'test', { name: 'k', scopes: ['read'] })).key)
+  for (let i = 0; i < 100; i++) expect((await first.get('/api/alerts', key)).status).toBe(200)
+  await until(async () => (await second.get('/api/alerts', key)).status === 429, 2_000)
+})
+
+test('a key that many connections use for the first time at the same moment is no guess', async () => {
+  const { get, ctx } = await createTestServer()
+  const { key } = await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'] })
+  const answers = await Promise.all(Array.from({ length: 100 }, () => get('/api/alerts', bearer(key))))
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+})
+
+test('an address that guesses keys is stopped before the look-up; those who were in before are not', async () => {
+  const { get, ctx } = await createTestServer()
+  const { key } = await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'] })
+  expect((await get('/api/alerts', bearer(key))).status).toBe(200)
+  const statuses: number[] = []
+  for (let i = 0; i < 30; i++) statuses.push((await get('/api/alerts', bearer(newKey()))).status)
+  expect(statuses.indexOf(429)).toBe(20)
+  expect((await get('/api/alerts', bearer(key))).status).toBe(200)
+  await new Promise((resolve) => setTimeout(resolve, 1_100)) // its memory is no longer fresh, and still it is no guess
+  expect((await get('/api/alerts', bearer(key))).status).toBe(200)
+  expect((await get('/api/health', { authorization: '' })).status).toBe(200)
+})
+
+test('behind a proxy it is the address the proxy notes that counts, not what a client writes', async () => {
+  const { get } = await createTestServer({ TRUSTED_PROXIES: '1' })
+  const guess = async (forwarded: string) =>
+    (await get('/api/alerts', { ...bearer(newKey()), 'x-forwarded-for': forwarded })).status
+  for (let i = 0; i < 20; i++) expect(await guess(`10.9.9.${i}, 203.0.113.7`)).toBe(401)
+  expect(await guess('10.9.9.99, 203.0.113.7')).toBe(429)
+  expect(await guess('203.0.113.7, 203.0.113.8')).toBe(401)
+  for (let i = 0; i < 20; i++) await guess(`2001:db8:1:2::${i}`)
+  expect([await guess('2001:db8:1:2:3:4:5:6'), await guess('2001:db8:1:3::1')]).toEqual([429, 401])
+})
+
+test('CORS is off until it is configured, and then for those origins alone', async () => {
+  const off = await createTestServer()
+  const origin = { origin: 'https://app.example.com', 'access-control-request-method': 'POST' }
+  expect((await off.request('OPTIONS', '/api/events', undefined, origin)).status).toBe(405)
+  expect((await off.get('/api/alerts', origin)).headers.get('access-control-allow-origin')).toBe(null)
+  const on = await createTestServer({ CORS_ORIGINS: 'https://app.example.com,https://b.example' })
+  const preflight = await on.request('OPTIONS', '/api/events', undefined, origin)
+  expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([
+    204,
+    'https://app.example.com',
+  ])
+  expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization')
+  expect(preflight.headers.get('access-control-allow-methods')).toBe('POST')
+  const answer = await on.get('/api/alerts', origin)
+  expect([answer.headers.get('access-control-allow-origin'), answer.headers.get('vary')]).toEqual([
+    'https://app.example.com',
+    'origin',
+  ])
+  const foreign = await on.get('/api/alerts', { origin: 'https://evil.example' })
+  expect([foreign.headers.get('access-control-allow-origin'), foreign.headers.get('vary')]).toEqual([null, 'origin'])
+  expect((await on.request('OPTIONS', '/nowhere', undefined, origin)).status).toBe(404)
+})
+
+test('every answer has the security headers, problems too', async () => {
+  const { get, post } = await createTestServer()
+  for (const { headers } of [
+    await get('/api/alerts'),
+    await get('/nowhere'),
+    await post('/api/events', '{'),
+    await get('/metrics'),
+  ]) {
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+    })
+  }
+})
