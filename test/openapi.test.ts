@@ -1,0 +1,197 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { expect, test } from 'vitest'
+import { createKey } from '../lib/key_admin.ts'
+import { type TestAnswer, type TestServer, createTestServer } from './_context.ts'
+import { addWebhook, cross, deliveries, tenantId } from './_deliveries.ts'
+import { AUTHORIZATION } from './_key.ts'
+import { createProxy } from './_proxy.ts'
+
+type Operation = Record<string, any>
+interface Route {
+  method: string
+  path: string
+  operation: Operation
+}
+
+const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
+const NOBODY = '00000000-0000-4000-8000-000000000000'
+const big = (bytes: number) => JSON.stringify({ x: 'x'.repeat(bytes) })
+
+/** Whole requests for what no rule can make: what works, and the problems that are an endpoint's own. */
+async function scenes({ ctx, post }: TestServer): Promise<Record<string, [path: string, body?: unknown][]>> {
+  const tenant = await tenantId(ctx)
+  const make = () => addWebhook(ctx, tenant, 'https://example.com/', { kind: 'standard', secret: 'whsec_AAAA' })
+  const [webhook, doomed] = [await make(), await make()]
+  await cross(ctx)
+  const [delivery] = await deliveries(ctx)
+  const key = (await post('/api/keys', { name: 'k', scopes: ['read'] })).body.id
+  await post('/api/tenants', { name: 'doomed' })
+  const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
+  return {
+    'POST /api/events': [
+      ['', event],
+      ['', [event, event]],
+      ['', [event, {}]],
+      ['', { ...event, tenant: 'nobody' }],
+      ['', { ...event, timestamp: '2020-01-01T00:00:00Z' }],
+    ],
+    'GET /api/usage/{tenant}': [['/api/usage/acme-corp']],
+    'GET /api/usage/{tenant}/series': [
+      ['/api/usage/acme-corp/series'],
+      ['/api/usage/acme-corp/series?step=minute&from=2020-01-01T00:00:00Z'],
+      ['/api/usage/nobody/series'],
+    ],
+    'GET /api/tenants/{tenant}': [['/api/tenants/acme-corp']],
+    'POST /api/tenants': [
+      ['', { name: 'new' }],
+      ['', { name: 'acme-corp' }],
+    ],
+    'PATCH /api/tenants/{tenant}': [
+      ['/api/tenants/acme-corp', { thresholds: [50] }],
+      ['/api/tenants/acme-corp', { name: 'globex-inc' }],
+      ['/api/tenants/nobody', { billingDay: 2 }],
+    ],
+    'DELETE /api/tenants/{tenant}': [['/api/tenants/doomed']],
+    'POST /api/webhooks': [
+      ['', { tenant: 'acme-corp', kind: 'standard', url: 'https://example.com/' }],
+      ['', { tenant: 'nobody', kind: 'slack', url: 'https://example.com/' }],
+    ],
+    'GET /api/webhooks': [[''], ['/api/webhooks?tenant=nobody']],
+    'GET /api/webhooks/{webhook}': [[`/api/webhooks/${webhook}`]],
+    'PATCH /api/webhooks/{webhook}': [
+      [`/api/webhooks/${webhook}`, { enabled: true }],
+      [`/api/webhooks/${NOBODY}`, { enabled: true }],
+    ],
+    'DELETE /api/webhooks/{webhook}': [[`/api/webhooks/${doomed}`]],
+    'POST /api/webhooks/{webhook}/rotate': [[`/api/webhooks/${webhook}/rotate`]],
+    'POST /api/webhooks/{webhook}/test': [[`/api/webhooks/${webhook}/test`]],
+    'GET /api/alerts': [[''], ['/api/alerts?tenant=nobody']],
+    'GET /api/deliveries': [[''], ['/api/deliveries?tenant=nobody']],
+    'GET /api/deliveries/{delivery}': [[`/api/deliveries/${delivery!.id}`]],
+    'POST /api/deliveries/retry': [
+      ['', {}],
+      ['', { tenant: 'nobody' }],
+    ],
+    'POST /api/keys': [
+      ['', { name: 'k', scopes: ['read'] }],
+      ['', { name: 'k', scopes: ['read'], tenant: 'nobody' }],
+    ],
+    'GET /api/keys': [[''], ['/api/keys?tenant=nobody']],
+    'DELETE /api/keys/{key}': [[`/api/keys/${key}`]],
+  }
+}
+
+test('the description is valid, with an example for every JSON body, and each example fits its schema', async () => {
+  const { get } = await createTestServer()
+  const { body } = await get('/api/openapi.json', { authorization: '' })
+  expect(await new Validator().validate(body)).toMatchObject({ valid: true })
+  const ajv = createAjv()
+  for (const { method, path, operation } of routesOf(body)) {
+    const contents = [operation.requestBody, ...Object.values<any>(operation.responses)].map(
+      (part) => part?.content?.['application/json'],
+    )
+    for (const content of contents.filter((given) => given !== undefined)) {
+      const { examples, ...schema } = content.schema
+      if (/health|openapi|retry$/.test(path) && !examples) continue
+      expect([method, path, examples?.length > 0]).toEqual([method, path, true])
+      for (const example of examples)
+        expect([method, path, ajv.validate(schema, example), ajv.errors]).toEqual([method, path, true, null])
+    }
+  }
+})
+
+test('every documented answer is produced by the running server at least once, and none that is undocumented', async () => {
+  const server = await createTestServer({ LIMIT_REQUESTS: '0' })
+  const { ctx } = server
+  const document = (await server.get('/api/openapi.json')).body
+  const routes = routesOf(document)
+  const ajv = createAjv()
+  ajv.addSchema({ $id: 'document', ...document })
+  const produced = new Set<string>()
+
+  function expectDocumented({ method, path, operation }: Route, { status, body, headers }: TestAnswer): void {
+    const about = [method, path, status]
+    const documented = operation.responses[status]
+    expect([...about, body, documented !== undefined]).toEqual([...about, body, true])
+    const type = headers.get('content-type')!.split(';')[0]!
+    expect([...about, Object.keys(documented.content)]).toEqual([...about, [type]])
+    const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status), 'content', type, 'schema']
+    const $ref = `document#/${pointer.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')}`
+    expect([...about, ajv.validate({ $ref }, body), ajv.errors]).toEqual([...about, true, null])
+    produced.add(about.join(' '))
+  }
+
+  const weak = Object.fromEntries(
+    await Promise.all(
+      (['ingest', 'read'] as const).map(async (scope) => [
+        scope,
+        (await createKey(ctx.database, 'test', { name: 'k', scopes: [scope] })).key,
+      ]),
+    ),
+  )
+  const proxy = await createProxy(server.databaseUrl)
+  const cut = await createTestServer({ DATABASE_URL: proxy.url })
+  proxy.set('closed')
+  const limited = await createTestServer({ DATABASE_URL: server.databaseUrl, LIMIT_REQUESTS: '1' })
+  const own = await scenes(server)
+
+  for (const route of routes) {
+    const { method, path, operation } = route
+    const isOpen = operation.security?.length === 0
+    const good = path.replaceAll(/{(\w+)}/g, (_, name: string) => (name === 'tenant' ? 'acme-corp' : NOBODY))
+    const at = (url: string, on: TestServer, body: unknown, headers?: Record<string, string>) =>
+      on.request(method, url, body, headers)
+    const body = operation.requestBody ? {} : undefined
+    const cases = [
+      ...(own[`${method} ${path}`] ?? [['']]).map(([url, given]) => at(url || path, server, given)),
+      // The rules that hold for all.
+      at(`${good.replace('acme-corp', '%00')}?nothing=1`, server, body),
+      at(good.replace('acme-corp', 'nobody').replace('{', ''), server, body),
+    ]
+    if (!isOpen) {
+      cases.push(at(good, server, body, { authorization: '' }))
+      cases.push(at(good, server, body, bearer(operation.description.includes('ingest') ? weak.read! : weak.ingest!)))
+      cases.push(at(good, cut, body))
+    }
+    if (body) {
+      cases.push(at(good, server, body, { 'content-type': 'text/plain' }))
+      const raw = { method, headers: { ...AUTHORIZATION, 'content-type': 'application/json' } }
+      cases.push(toAnswer(await fetch(server.url + good, { ...raw, body: '{' })))
+      cases.push(toAnswer(await fetch(server.url + good, { ...raw, body: big(9 * 1024 * 1024) })))
+    }
+    for (const answer of await Promise.all(cases)) if (answer.status !== 405) expectDocumented(route, answer)
+    if (!isOpen)
+      for (let i = 0, status = 0; i < 15 && status !== 429; i++) {
+        const answer = await at(good.replace('acme-corp', 'nobody'), limited, body)
+        status = answer.status
+        expectDocumented(route, answer)
+      }
+  }
+  // Health says 503 when no store answers; here none does.
+  expectDocumented(
+    routes.find(({ path }) => path === '/api/health')!,
+    await cut.get('/api/health'),
+  )
+
+  const documented = routes.flatMap(({ method, path, operation }) =>
+    Object.keys(operation.responses).map((status) => `${method} ${path} ${status}`),
+  )
+  expect(documented.filter((answer) => !produced.has(answer))).toEqual([])
+})
+
+const routesOf = (document: any): Route[] =>
+  Object.entries<any>(document.paths).flatMap(([path, methods]) =>
+    Object.entries<any>(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+  )
+
+function createAjv(): Ajv2020 {
+  const ajv = new Ajv2020({ strict: false })
+  addFormats.default(ajv)
+  return ajv
+}
+
+async function toAnswer(answer: Response): Promise<TestAnswer> {
+  return { status: answer.status, body: await answer.json(), headers: answer.headers }
+}
