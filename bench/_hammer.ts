@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import autocannon from 'autocannon'
 import { existsOnPath } from '../test/_valkey.ts'
+import { AUTHORIZATION } from './_key.ts'
 import { cpuSeconds } from './_process.ts'
 import type { Running } from './_stage.ts'
 
@@ -41,7 +42,9 @@ export async function hammer(server: Running, seconds: number): Promise<Hammered
 async function withWrk(command: string, url: string, seconds: number) {
   const script = join(import.meta.dirname, '_post.lua')
   const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url]
-  const { stdout } = await run(command, args, { env: { ...process.env, BENCH_BODY: EVENT } })
+  const { stdout } = await run(command, args, {
+    env: { ...process.env, BENCH_BODY: EVENT, BENCH_AUTHORIZATION: AUTHORIZATION.authorization },
+  })
   const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? 0)
   const [, ...socketErrors] = /connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout) ?? []
   const refused = number(/Non-2xx or 3xx responses: (\d+)/)
@@ -53,7 +56,7 @@ async function withWrk(command: string, url: string, seconds: number) {
 }
 
 async function withAutocannon(url: string, seconds: number) {
-  const headers = { 'content-type': 'application/json' }
+  const headers = { ...AUTHORIZATION, 'content-type': 'application/json' }
   const load = { url, method: 'POST' as const, body: EVENT, headers, connections: CONNECTIONS }
   const result = await autocannon({ ...load, duration: seconds, workers: 2 })
   return {

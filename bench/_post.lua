@@ -2,3 +2,4 @@
 wrk.method = "POST"
 wrk.body = os.getenv("BENCH_BODY")
 wrk.headers["content-type"] = "application/json"
+wrk.headers["authorization"] = os.getenv("BENCH_AUTHORIZATION")

@@ -2,10 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { ensureAdminKey } from '../cli/_admin_key.ts'
 import { seed } from '../cli/seed.ts'
+import { parseConfig } from '../lib/config.ts'
 import { type Database, openDatabase } from '../lib/database.ts'
 import { migrate } from '../lib/migrate.ts'
 import { freePort } from '../test/_valkey.ts'
+import { KEY } from './_key.ts'
 import { type Store, openPostgres, openValkey, removeStream } from './_stores.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -31,6 +34,8 @@ export interface Stage {
   serve(handlers: string[], env?: Record<string, string>): Promise<Running>
   /** `flagmeter worker` with these consumers (none: all), in a process of its own. */
   work(consumers: string[], env?: Record<string, string>): Promise<Running>
+  /** The ingest endpoint alone; `open`: without key check and limits. */
+  ingest(open: boolean, env: Record<string, string>): Promise<Running>
   /** A node:http server that reads and parses a body and answers these bytes. */
   bare(status: number, answer: string): Promise<Running>
   /** Runs a command of the product to its end and returns what it printed. */
@@ -59,6 +64,7 @@ export async function openStage(): Promise<OpenStage> {
     releases.push(() => database.end({ timeout: 5 }))
     await migrate(database)
     await seed(database)
+    await ensureAdminKey(database, { ...parseConfig({}), adminKey: KEY })
     return { stage: openProcesses(postgres, valkey, database, releases), release }
   } catch (error) {
     await release()
@@ -73,7 +79,15 @@ function openProcesses(
   releases: (() => Promise<unknown>)[],
 ): Stage {
   // Nothing of the caller's settings: they would be part of the figures.
-  const base = { PATH: process.env.PATH, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' }
+  const base = {
+    PATH: process.env.PATH,
+    DATABASE_URL: postgres.url,
+    LOG_LEVEL: 'warn',
+    FLAGMETER_KEY: KEY,
+    // Limits are counted, and never reached.
+    LIMIT_REQUESTS: '1000000',
+    LIMIT_EVENTS: '100000000',
+  }
 
   async function start(args: string[], env: Record<string, string>, probe?: string): Promise<Running> {
     const port = String(await freePort())
@@ -108,6 +122,8 @@ function openProcesses(
     serve: (handlers, env = {}) =>
       start([cli, 'serve', ...(handlers.length > 0 ? ['health-live', ...handlers] : [])], env, '/api/health/live'),
     work: (consumers, env = {}) => start([cli, 'worker', ...consumers], env),
+    ingest: (open, env) =>
+      start(['--import', 'tsx', 'bench/_ingest_server.ts', open ? 'open' : 'checked'], env, '/api/health/live'),
     bare: (status, answer) => start(['bench/_bare_server.mjs', String(status), answer], {}, '/'),
     run,
   }

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { openMetrics } from '../lib/metrics.ts'
 import type { Event } from '../lib/event.ts'
 import { recordEvents } from '../lib/record.ts'
+import { AUTHORIZATION } from './_key.ts'
 import { type Row, against, inTurns, row } from './_measure.ts'
 import type { Stage } from './_stage.ts'
 
@@ -35,7 +36,7 @@ export async function batches(stage: Stage): Promise<Row> {
     await atOnce(bodies, async (body) => {
       const answer = await request(`${server.url}/api/events`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { ...AUTHORIZATION, 'content-type': 'application/json' },
         body,
         dispatcher,
       })

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { type Row, figure } from './_measure.ts'
 import { type Stage, openStage } from './_stage.ts'
+import { access } from './access.ts'
 import { batches } from './batches.ts'
 import { memory } from './memory.ts'
 import { straightToPostgres, throughValkey } from './single_posts.ts'
@@ -20,6 +21,7 @@ interface Entry {
 const ROWS: Record<string, Entry> = {
   single: { needsValkey: true, measure: throughValkey },
   direct: { needsValkey: false, informs: true, measure: straightToPostgres },
+  access: { needsValkey: true, measure: access },
   batches: { needsValkey: true, measure: batches },
   usage: { needsValkey: false, measure: usageRead },
   memory: { needsValkey: true, measure: memory },

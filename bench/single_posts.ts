@@ -1,4 +1,5 @@
 import { type Hammered, generator, hammer } from './_hammer.ts'
+import { AUTHORIZATION } from './_key.ts'
 import { type Row, against, figure, inTurns, median, row } from './_measure.ts'
 import type { Running, Stage } from './_stage.ts'
 
@@ -60,7 +61,7 @@ async function expectStored(stage: Stage, server: Running, env: Record<string, s
 /** The answers 201 of the server, once nothing is in hand any more. */
 async function settled(server: Running): Promise<number> {
   for (let last = -1; ;) {
-    const text = await (await fetch(`${server.url}/metrics`)).text()
+    const text = await (await fetch(`${server.url}/metrics`, { headers: AUTHORIZATION })).text()
     const count = /^http_request_duration_seconds_count\{.*status="201".*\} (\d+)/m.exec(text)?.[1]
     if (Number(count) === last) return last
     last = Number(count)

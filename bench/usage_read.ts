@@ -1,4 +1,5 @@
 import { Client } from 'undici'
+import { AUTHORIZATION } from './_key.ts'
 import { type Row, against, figure, median, row } from './_measure.ts'
 import type { Stage } from './_stage.ts'
 
@@ -44,7 +45,7 @@ const average = (values: number[]): number => values.reduce((sum, value) => sum 
 /** The milliseconds of one request. */
 async function read(client: Client, tenant: string, events: number): Promise<number> {
   const startedAt = performance.now()
-  const answer = await client.request({ method: 'GET', path: `/api/usage/${tenant}` })
+  const answer = await client.request({ method: 'GET', path: `/api/usage/${tenant}`, headers: AUTHORIZATION })
   const usage = (await answer.body.json()) as { eventCount: number }
   const ms = performance.now() - startedAt
   if (usage.eventCount !== events) throw new Error(`the usage of ${tenant} has ${usage.eventCount} events`)

@@ -1,0 +1,13 @@
+// The ingest endpoint alone, from the sources: `open` without key check and limits, to see what those cost.
+import ingest from '../handlers/event-ingest.ts'
+import live from '../handlers/health-live.ts'
+import { parseConfig } from '../lib/config.ts'
+import { openContext } from '../lib/context.ts'
+import { closeHttpServer, createHttpServer } from '../lib/http.ts'
+
+const open = process.argv[2] === 'open'
+const config = parseConfig({ ...process.env, ...(open && { LIMIT_REQUESTS: '0', LIMIT_EVENTS: '0' }) })
+const { ctx, release } = await openContext(config)
+const server = createHttpServer(ctx, [open ? { ...ingest, auth: 'none' } : ingest, live])
+server.listen(config.port, config.host)
+process.once('SIGTERM', () => void closeHttpServer(server, 5_000).then(release))

@@ -1,0 +1,5 @@
+import { newKey } from '../lib/key.ts'
+
+/** The admin key of this run. */
+export const KEY = newKey()
+export const AUTHORIZATION = { authorization: `Bearer ${KEY}` }
