@@ -1,41 +1,29 @@
 import { z } from 'zod'
+import { Crossing, type CrossingRow, toCrossing } from '../lib/alert.ts'
 import { query } from '../lib/database.ts'
 import { Instant, TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
 import { loadSql } from '../lib/sql.ts'
 import { getTenant } from '../lib/tenants.ts'
-import { quotaPercent } from '../lib/usage.ts'
 import * as examples from '../lib/examples.ts'
 
 const alertListSql = loadSql('queries/alert_list')
 
-interface AlertRow {
+interface AlertRow extends CrossingRow {
   id: string
   tenant_id: string
   tenant_name: string
-  quota_id: string
-  quota_version: number
-  threshold: number
-  token_limit: number
-  total_tokens: number
-  period_start: Date
-  period_end: Date
   created_at: Date
   position: number
 }
 
-/** A threshold that was crossed. */
+/** An alert: a threshold that a tenant has crossed. */
 const Alert = z.object({
   id: z.guid(),
   tenant: z.guid(),
   tenantName: z.string(),
-  threshold: z.int(),
-  quotaPercent: z.number(),
-  totalTokens: z.int(),
-  quota: z.object({ id: z.guid(), tokenLimit: z.int(), version: z.int() }),
-  periodStart: Instant,
-  periodEnd: Instant,
+  ...Crossing.shape,
   createdAt: Instant,
 })
 
@@ -60,11 +48,6 @@ const toAlert = (row: AlertRow): z.infer<typeof Alert> => ({
   id: row.id,
   tenant: row.tenant_id,
   tenantName: row.tenant_name,
-  threshold: row.threshold,
-  quotaPercent: quotaPercent(row.total_tokens, row.token_limit),
-  totalTokens: row.total_tokens,
-  quota: { id: row.quota_id, tokenLimit: row.token_limit, version: row.quota_version },
-  periodStart: row.period_start.toISOString(),
-  periodEnd: new Date(row.period_end.getTime() - 1).toISOString(),
+  ...toCrossing(row),
   createdAt: row.created_at.toISOString(),
 })

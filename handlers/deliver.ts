@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type CrossingRow, toCrossing } from '../lib/alert.ts'
 import type { Context } from '../lib/context.ts'
 import { change, isUnavailable, query } from '../lib/database.ts'
 import type { DeliveryStatus } from '../lib/delivery.ts'
@@ -23,7 +24,7 @@ const CLAIM_DELIVERIES = 32
 /** A receiver may ask for a later try (Retry-After), but not put it off for ever. */
 const LONGEST_WAIT_SECONDS = 24 * 60 * 60
 
-interface Claimed {
+interface Claimed extends CrossingRow {
   id: string
   tenant_id: string
   webhook_id: string
@@ -37,13 +38,6 @@ interface Claimed {
   secret: string | null
   previous_secret: string | null
   enabled: boolean
-  quota_id: string
-  quota_version: number
-  threshold: number
-  token_limit: number
-  total_tokens: number
-  period_start: Date
-  period_end: Date
 }
 
 /** How a try ended. */
@@ -182,16 +176,5 @@ const toNotice = (row: Claimed): Notice => ({
   kind: row.kind,
   createdAt: row.created_at,
   secrets: [row.secret, row.previous_secret].filter((secret) => secret !== null),
-  ...(row.alert_id !== null && {
-    crossing: {
-      alertId: row.alert_id,
-      quotaId: row.quota_id,
-      quotaVersion: row.quota_version,
-      threshold: row.threshold,
-      tokenLimit: row.token_limit,
-      totalTokens: row.total_tokens,
-      periodStart: row.period_start,
-      periodEnd: row.period_end,
-    },
-  }),
+  ...(row.alert_id !== null && { crossing: { alert: row.alert_id, ...toCrossing(row) } }),
 })

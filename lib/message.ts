@@ -1,18 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { quotaPercent } from './usage.ts'
+import type { Crossing } from './alert.ts'
 import type { WebhookKind } from './webhook.ts'
-
-/** A crossing, as it stands in `alerts`. */
-export interface Crossing {
-  alertId: string
-  quotaId: string
-  quotaVersion: number
-  threshold: number
-  tokenLimit: number
-  totalTokens: number
-  periodStart: Date
-  periodEnd: Date
-}
 
 /** What to tell, and whom. Without a crossing it is a test message. */
 export interface Notice {
@@ -23,7 +11,7 @@ export interface Notice {
   kind: WebhookKind
   /** Of the crossing, not of the try. */
   createdAt: Date
-  crossing?: Crossing
+  crossing?: Crossing & { alert: string }
   /** Signing secrets, the newest first: two during a rotation, none for Slack. */
   secrets: string[]
 }
@@ -40,28 +28,15 @@ export function renderNotice(notice: Notice, now: number): { body: string; heade
 function slackText({ tenantName, crossing }: Notice): string {
   const name = tenantName.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
   if (!crossing) return `FlagMeter: this is a test message for tenant '${name}'.`
-  const percent = Math.floor(quotaPercent(crossing.totalTokens, crossing.tokenLimit))
-  return `FlagMeter: tenant '${name}' has hit ${percent}% of ${crossing.tokenLimit.toLocaleString('en-US')} tokens this month.`
+  const limit = crossing.quota.tokenLimit.toLocaleString('en-US')
+  return `FlagMeter: tenant '${name}' has hit ${Math.floor(crossing.quotaPercent)}% of ${limit} tokens this month.`
 }
 
 /** The payload recommended by the Standard Webhooks specification: type, timestamp, data. */
 function standardEvent({ tenantId, tenantName, createdAt, crossing }: Notice): object {
   const tenant = { tenant: tenantId, tenantName }
   if (!crossing) return { type: 'webhook.test', timestamp: createdAt.toISOString(), data: tenant }
-  return {
-    type: 'quota.threshold.crossed',
-    timestamp: createdAt.toISOString(),
-    data: {
-      ...tenant,
-      alert: crossing.alertId,
-      threshold: crossing.threshold,
-      quotaPercent: quotaPercent(crossing.totalTokens, crossing.tokenLimit),
-      totalTokens: crossing.totalTokens,
-      quota: { id: crossing.quotaId, tokenLimit: crossing.tokenLimit, version: crossing.quotaVersion },
-      periodStart: crossing.periodStart.toISOString(),
-      periodEnd: new Date(crossing.periodEnd.getTime() - 1).toISOString(),
-    },
-  }
+  return { type: 'quota.threshold.crossed', timestamp: createdAt.toISOString(), data: { ...tenant, ...crossing } }
 }
 
 /** The headers of the Standard Webhooks specification (symmetric, v1): one signature per secret that is valid now. */

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { toCrossing } from '../lib/alert.ts'
 import { renderNotice } from '../lib/message.ts'
 import { PROBLEMS } from '../lib/problem.ts'
 import { BUNDLES } from './_cli.ts'
@@ -59,7 +60,8 @@ test("README's event is the one that webhooks get", async () => {
     /```json\n(\{\n {2}"type": "quota.threshold.crossed"[^`]*)```/.exec(await read('README.md'))![1]!,
   )
   const at = new Date()
-  const crossing = { alertId: '', quotaId: '', quotaVersion: 1, threshold: 80, tokenLimit: 1, totalTokens: 1 }
+  const row = { quota_id: '', quota_version: 1, threshold: 80, token_limit: 1, total_tokens: 1 }
+  const crossing = { alert: '', ...toCrossing({ ...row, period_start: at, period_end: at }) }
   const { body } = renderNotice(
     {
       id: '',
@@ -68,7 +70,7 @@ test("README's event is the one that webhooks get", async () => {
       kind: 'standard',
       createdAt: at,
       secrets: [],
-      crossing: { ...crossing, periodStart: at, periodEnd: at },
+      crossing,
     },
     0,
   )

@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { Instant } from './event.ts'
+import { quotaPercent } from './usage.ts'
+
+/** A threshold that was crossed, as it stands in `alerts`. */
+export interface CrossingRow {
+  quota_id: string
+  quota_version: number
+  threshold: number
+  token_limit: number
+  total_tokens: number
+  period_start: Date
+  period_end: Date
+}
+
+/** The same, as the API and webhooks show it. */
+export const Crossing = z.object({
+  threshold: z.int(),
+  quotaPercent: z.number(),
+  totalTokens: z.int(),
+  quota: z.object({ id: z.guid(), tokenLimit: z.int(), version: z.int() }),
+  periodStart: Instant,
+  /** The period's last millisecond. */
+  periodEnd: Instant,
+})
+export type Crossing = z.infer<typeof Crossing>
+
+/** The document of a row. */
+export const toCrossing = (row: CrossingRow): Crossing => ({
+  threshold: row.threshold,
+  quotaPercent: quotaPercent(row.total_tokens, row.token_limit),
+  totalTokens: row.total_tokens,
+  quota: { id: row.quota_id, tokenLimit: row.token_limit, version: row.quota_version },
+  periodStart: row.period_start.toISOString(),
+  periodEnd: new Date(row.period_end.getTime() - 1).toISOString(),
+})
