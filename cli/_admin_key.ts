@@ -8,21 +8,34 @@ import { CommandError, adminKeyFile } from './_command.ts'
 
 const keyCreateFirstSql = loadSql('queries/key_create_first')
 
+/** How a start found the admin keys. */
+export interface FirstKey {
+  /** Where the key was written that this start has made. */
+  file?: string
+  /** FLAGMETER_ADMIN_KEY is set, and is not valid: there was another admin key before it. */
+  isIgnored: boolean
+}
+
 /**
  * Makes sure that somebody can get in: without a valid admin key in the database, FLAGMETER_ADMIN_KEY becomes the first one,
- * or a new key does. Of many processes that start at once exactly one makes it. Returns the file it was written to.
+ * or a new key does. Of many processes that start at once exactly one makes it.
  * @throws CommandError when the file can't be written; database errors
  */
-export async function ensureAdminKey(database: Database, { adminKey, dir }: Config): Promise<string | undefined> {
+export async function ensureAdminKey(database: Database, { adminKey, dir }: Config): Promise<FirstKey> {
   const key = adminKey ?? newKey()
   const args = [hashKey(key), hintOf(key)]
   let file: string | undefined
-  await change<{ created: boolean }>(database, 'first start', keyCreateFirstSql, args, async ([row]) => {
+  type Row = { outcome: 'created' | 'known' | 'other' }
+  const [row] = await change<Row>(database, 'first start', keyCreateFirstSql, args, async ([made]) => {
     // Before the commit: a key that counts and that nobody knows would lock everybody out.
-    if (row?.created && adminKey === undefined) file = await writeKey(dir, key)
+    if (made?.outcome === 'created' && adminKey === undefined) file = await writeKey(dir, key)
   })
-  return file
+  return { ...(file !== undefined && { file }), isIgnored: adminKey !== undefined && row?.outcome === 'other' }
 }
+
+/** Why FLAGMETER_ADMIN_KEY opens nothing, for a person. */
+export const IGNORED =
+  'FLAGMETER_ADMIN_KEY is not used: the database has another admin key. Make more with `flagmeter key create`.'
 
 async function writeKey(dir: string, key: string): Promise<string> {
   const path = adminKeyFile(dir)

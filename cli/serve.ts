@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { type Context, openContext } from '../lib/context.ts'
-import { ensureAdminKey } from './_admin_key.ts'
+import { IGNORED, ensureAdminKey } from './_admin_key.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
 import { loadHandlers } from './_handlers.ts'
@@ -44,8 +44,9 @@ Example:
 async function letSomebodyIn(ctx: Context, stop: AbortSignal): Promise<void> {
   for (let reported = false; !stop.aborted;) {
     try {
-      const file = await ensureAdminKey(ctx.database, ctx.config)
+      const { file, isIgnored } = await ensureAdminKey(ctx.database, ctx.config)
       if (file !== undefined) ctx.log.info({ file }, 'made the first admin key')
+      if (isIgnored) ctx.log.warn(IGNORED)
       return
     } catch (error) {
       if (!reported) ctx.log.error({ reason: (error as Error).message }, 'no admin key yet')

@@ -8,7 +8,7 @@ import { openContext } from '../lib/context.ts'
 import { openDatabase } from '../lib/database.ts'
 import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
 import { migrate } from '../lib/migrate.ts'
-import { ensureAdminKey } from './_admin_key.ts'
+import { type FirstKey, IGNORED, ensureAdminKey } from './_admin_key.ts'
 import { CommandError, type Terminal, type UpFile, readAdminKey, readUpFile, settings } from './_command.ts'
 import { loadHandlers } from './_handlers.ts'
 import { aborted, consume, consumersOf, endpointsOf, listen, listenError, settleHeap } from './_serving.ts'
@@ -41,7 +41,7 @@ async function up(terminal: Terminal): Promise<void> {
     release.push(() => rm(join(dir, 'up.json'), { force: true }))
     await probePort(config)
     const databaseUrl = config.databaseUrl ?? (await startDatabase(terminal, dir, release, lost))
-    const keyFile = await prepare({ ...config, databaseUrl })
+    const firstKey = await prepare({ ...config, databaseUrl })
     const { ctx, release: close } = await openContext({ ...config, databaseUrl })
     release.push(close)
     const handlers = await loadHandlers([])
@@ -56,7 +56,7 @@ async function up(terminal: Terminal): Promise<void> {
     await rm(join(dir, 'up.json'))
     await writeUpFile(dir, { pid: process.pid, url: server.url, databaseUrl })
     settleHeap()
-    welcome(terminal, server.url, { ...config, databaseUrl }, keyFile)
+    welcome(terminal, server.url, { ...config, databaseUrl }, firstKey)
     await Promise.race([aborted(terminal.stop), aborted(lost.signal)])
     terminal.out.write('\nstopping …\n')
   } finally {
@@ -138,8 +138,8 @@ async function startDatabase(
   }
 }
 
-/** Brings the database to this version. Returns the file of the first admin key, if it was made now. */
-async function prepare(config: Config): Promise<string | undefined> {
+/** Brings the database to this version, with the example tenants and an admin key. */
+async function prepare(config: Config): Promise<FirstKey> {
   const database = openDatabase({ ...config, databasePoolSize: 1 })
   try {
     await migrate(database)
@@ -154,12 +154,15 @@ function welcome(
   { out }: Terminal,
   url: string,
   { valkeyUrl, dir, adminKey }: Config,
-  keyFile: string | undefined,
+  { file, isIgnored }: FirstKey,
 ): void {
-  const key = adminKey ?? readAdminKey(dir) ?? '$FLAGMETER_KEY'
+  const key = (isIgnored ? undefined : adminKey) ?? readAdminKey(dir) ?? '$FLAGMETER_KEY'
+  const note = isIgnored
+    ? IGNORED
+    : file && `The first admin key is in ${file}; commands on this machine find it there.`
   out.write(`
 FlagMeter is running at ${url} (${valkeyUrl ? 'events through Valkey' : 'events straight to PostgreSQL'}).
-${keyFile === undefined ? '' : `The first admin key is in ${keyFile}; commands on this machine find it there.\n`}
+${note ? `${note}\n` : ''}
 Try, in another terminal:
 
   curl -s ${url}/api/events -H "authorization: Bearer ${key}" -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'

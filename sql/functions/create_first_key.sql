@@ -1,19 +1,24 @@
 -- Makes the first admin key, unless an admin key of no tenant is valid. One at a time, so that of many processes that start
--- at once exactly one makes it. Returns whether it did.
+-- at once exactly one makes it. Returns 'created'; 'known' when the given key is valid already; else 'other': there is another.
 create or replace function create_first_key(key_hash text, key_hint text)
-returns boolean
+returns text
 language plpgsql
 as $$
+declare
+  valid_keys bytea[];
 begin
   perform pg_advisory_xact_lock(7358002);
-  if exists (
-    select from api_keys
+  valid_keys := array(
+    select hash from api_keys
     where 'admin' = any (scopes) and tenant_id is null and revoked_at is null and (expires_at is null or expires_at > now())
-  ) then
-    return false;
+  );
+  if decode(key_hash, 'hex') = any (valid_keys) then
+    return 'known';
+  elsif cardinality(valid_keys) > 0 then
+    return 'other';
   end if;
   insert into api_keys (hash, hint, name, scopes)
   values (decode(key_hash, 'hex'), key_hint, 'first admin key', '{ingest,read,admin}');
-  return true;
+  return 'created';
 end
 $$;
