@@ -147,6 +147,8 @@ const REASONS: Record<string, string> = {
   ECONNREFUSED: 'the connection was refused',
   ENOTFOUND: 'the name does not resolve',
   ENODATA: 'the name does not resolve',
+  ESERVFAIL: 'the name could not be looked up',
+  ETIMEOUT: 'the name could not be looked up',
 }
 
 /** In words that hold no URL. */

@@ -15,6 +15,7 @@ export const PROBLEMS = {
   method_not_allowed: [405, 'The path does not answer this method'],
   request_timeout: [408, 'The request took too long to arrive'],
   tenant_exists: [409, 'The name is taken by another tenant'],
+  too_many_webhooks: [409, 'The tenant has as many webhooks as it may have'],
   body_too_large: [413, 'The body is too large'],
   batch_too_large: [413, 'The batch has too many events'],
   unsupported_media_type: [415, 'The content type is not supported'],

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { type Database, query } from './database.ts'
+import { type Database, change, query } from './database.ts'
 import { asUuid } from './event.ts'
 import { Problem } from './problem.ts'
 import { loadSql } from './sql.ts'
@@ -65,7 +65,7 @@ export function openTenants(
     const found = await lookUp(refs)
     if (autoCreate) {
       const missing = refs.filter((ref) => !found.has(ref) && asUuid(ref) === null)
-      for (const name of missing) await query(database, tenantCreateSql, [name, null, null, null, null])
+      for (const name of missing) await change(database, 'auto-create', tenantCreateSql, [name, null, null, null, null])
       if (missing.length > 0) for (const [ref, id] of await lookUp(missing)) found.set(ref, id)
     }
     for (const [ref, id] of found) cache.set(ref, { id, checkedAt: clock() })

@@ -28,6 +28,8 @@ async function scenes({ ctx, post }: TestServer): Promise<Record<string, [path: 
   const [delivery] = await deliveries(ctx)
   const key = (await post('/api/keys', { name: 'k', scopes: ['read'] })).body.id
   await post('/api/tenants', { name: 'doomed' })
+  const full = await tenantId(ctx, 'initech-llc')
+  for (let i = 0; i < 100; i++) await addWebhook(ctx, full, 'https://example.com/')
   const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
   return {
     'POST /api/events': [
@@ -57,6 +59,7 @@ async function scenes({ ctx, post }: TestServer): Promise<Record<string, [path: 
     'POST /api/webhooks': [
       ['', { tenant: 'acme-corp', kind: 'standard', url: 'https://example.com/' }],
       ['', { tenant: 'nobody', kind: 'slack', url: 'https://example.com/' }],
+      ['', { tenant: 'initech-llc', kind: 'slack', url: 'https://example.com/' }],
     ],
     'GET /api/webhooks': [[''], ['/api/webhooks?tenant=nobody']],
     'GET /api/webhooks/{webhook}': [[`/api/webhooks/${webhook}`]],

@@ -79,6 +79,16 @@ test('bad input names its field and changes nothing', async () => {
     expect([query, (await get(`/api/deliveries?${query}`)).status]).toEqual([query, 400])
 })
 
+test('a tenant has at most 100 webhooks, also when many are added at once', async () => {
+  const { ctx, request } = await createTestServer({ LIMIT_REQUESTS: '0' })
+  for (let i = 0; i < 95; i++) await addWebhook(ctx, await tenantId(ctx), 'https://example.com/')
+  const body = { tenant: 'acme-corp', kind: 'slack', url: 'https://example.com/' }
+  const answers = await Promise.all(Array.from({ length: 20 }, () => request('POST', '/api/webhooks', body)))
+  const [row] = await ctx.database`select count(*)::int as n from webhooks where tenant_id = ${await tenantId(ctx)}`
+  expect([row!.n, answers.filter(({ status }) => status === 201).length]).toEqual([100, 4]) // one came with the seed
+  expect(answers.find(({ status }) => status !== 201)!.body.code).toBe('too_many_webhooks')
+})
+
 test('listings come in pages that miss nothing, newest alerts and deliveries first', async () => {
   const { ctx, get } = await createTestServer()
   await addWebhook(ctx, await tenantId(ctx), 'https://example.com/')
