@@ -13,6 +13,7 @@ import { deliveryCommand } from './delivery.ts'
 import { keyCommand } from './key.ts'
 import { loadCommand } from './load.ts'
 import { migrateCommand } from './migrate.ts'
+import { quotaCommand } from './quota.ts'
 import { seedCommand } from './seed.ts'
 import { sendCommand } from './send.ts'
 import { serveCommand } from './serve.ts'
@@ -67,7 +68,7 @@ Example:
   $ flagmeter usage`,
     )
   const commands = [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand, tenantCommand, sendCommand]
-  commands.push(usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
+  commands.push(quotaCommand, usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
   commands.push(loadCommand, verifyCommand, deadLetterCommand, configCommand)
   for (const command of commands) program.addCommand(command(terminal))
   overrideExit(program)

@@ -4,6 +4,7 @@ import type { Context } from '../lib/context.ts'
 import { query } from '../lib/database.ts'
 import { Event } from '../lib/event.ts'
 import { type Message, streamConsumer } from '../lib/handler.ts'
+import { noteOver } from '../lib/over_quota.ts'
 import { type Counter, recordEvents } from '../lib/record.ts'
 import { loadSql } from '../lib/sql.ts'
 import { quotaPercent } from '../lib/usage.ts'
@@ -35,6 +36,7 @@ export default streamConsumer({
       const oldest = batch.reduce((min, event) => Math.min(min, event.receivedAt), Infinity)
       ctx.metrics.freshnessSeconds.observe(Math.max(0, ctx.clock() - oldest) / 1000)
       cachePercents(ctx, counters)
+      if (ctx.valkey) noteOver(ctx.valkey, ctx.config.queueName, counters, ctx.clock())
     }
     if (dead.length > 0) await putAside(ctx, dead)
   },
@@ -78,9 +80,10 @@ async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
   ctx.log.error({ events: rows.length, reason: rows[0]?.reason }, 'events became dead letters')
 }
 
-/** The newest quota percentage of each tenant, for whoever reads it from Valkey. A cache: nothing depends on its success. */
+/** The newest percentage of each tenant's monthly quota, for whoever reads it from Valkey. A cache: nothing depends on its success. */
 function cachePercents(ctx: Context, counters: Counter[]): void {
-  for (const { tenantId, tokenLimit, totalTokens } of counters) {
+  for (const { tenantId, quotaId, tokenLimit, totalTokens } of counters) {
+    if (quotaId !== tenantId) continue
     ctx.valkey
       ?.set(
         `${ctx.config.queueName}:quota-percent:${tenantId}`,

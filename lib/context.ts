@@ -5,6 +5,8 @@ import { type Intake, openIntake } from './intake.ts'
 import { type Keys, openKeys } from './keys.ts'
 import { type Limits, openLimits } from './limits.ts'
 import { type Metrics, openMetrics } from './metrics.ts'
+import { type QuotaDirectory, openQuotas } from './quotas.ts'
+import { type Reservations, openReservations } from './reservations.ts'
 import { type TenantDirectory, openTenants } from './tenants.ts'
 import { type Valkey, openValkey } from './valkey.ts'
 
@@ -19,6 +21,8 @@ export interface Context {
   tenants: TenantDirectory
   keys: Keys
   limits: Limits
+  quotas: QuotaDirectory
+  reservations: Reservations
   intake: Intake
   /** Milliseconds since 1970. */
   clock: () => number
@@ -45,12 +49,27 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   const tenants = overrides.tenants ?? openTenants(database, { autoCreate: config.autoCreateTenants, clock })
   const keys = overrides.keys ?? openKeys(database, clock)
   const limits = overrides.limits ?? openLimits(config, valkey)
-  const base = { config, log, metrics, clock, database, tenants, keys, limits, ...(valkey && { valkey }) }
+  const quotas = overrides.quotas ?? openQuotas(database, clock)
+  const reservations = overrides.reservations ?? openReservations({ database, metrics })
+  const base = {
+    config,
+    log,
+    metrics,
+    clock,
+    database,
+    tenants,
+    keys,
+    limits,
+    quotas,
+    reservations,
+    ...(valkey && { valkey }),
+  }
   const intake = overrides.intake ?? openIntake(base)
   return {
     ctx: { ...base, intake },
     async release() {
       await intake.idle()
+      await reservations.idle()
       valkey?.disconnect()
       await database.end({ timeout: 5 })
     },

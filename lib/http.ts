@@ -22,7 +22,7 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
  * Each request gets an id, at most one answer, one metric and one log line.
  */
 export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server {
-  const router = findMyWay({ maxParamLength: 600, ignoreTrailingSlash: true })
+  const router = findMyWay({ maxParamLength: 2400, ignoreTrailingSlash: true })
   for (const endpoint of handlers) router.on(endpoint.method, endpoint.path, () => {}, endpoint)
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {

@@ -67,6 +67,18 @@ export function openMetrics() {
       help: 'Thresholds crossed by events, each of which is an alert',
       registers,
     }),
+    checks: new Counter({
+      name: 'flagmeter_checks_total',
+      help: 'Checks of quotas: allowed, refused, or, while PostgreSQL is away, as the tenant wants it: open or closed',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    reservations: new Counter({
+      name: 'flagmeter_reservations_total',
+      help: 'Reservations: granted, refused, settled, released, lapsed, or, while PostgreSQL is away, open or closed',
+      labelNames: ['outcome'],
+      registers,
+    }),
     deliveries: new Counter({
       name: 'flagmeter_deliveries_total',
       help: 'Tries to deliver to a webhook: delivered, to be retried, or dead',
