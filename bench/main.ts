@@ -9,6 +9,7 @@ import { access } from './access.ts'
 import { batches } from './batches.ts'
 import { memory } from './memory.ts'
 import { straightToPostgres, throughValkey } from './single_posts.ts'
+import { checkLatency, checks, reservationLatency, reservationsHot, reservationsMany } from './quotas.ts'
 import { usageRead } from './usage_read.ts'
 
 interface Entry {
@@ -24,6 +25,11 @@ const ROWS: Record<string, Entry> = {
   access: { needsValkey: true, measure: access },
   batches: { needsValkey: true, measure: batches },
   usage: { needsValkey: false, measure: usageRead },
+  checks: { needsValkey: false, measure: checks },
+  reservations: { needsValkey: false, measure: reservationsMany },
+  hot: { needsValkey: false, measure: reservationsHot },
+  'check-latency': { needsValkey: false, measure: checkLatency },
+  'reservation-latency': { needsValkey: false, measure: reservationLatency },
   memory: { needsValkey: true, measure: memory },
 }
 
