@@ -5,9 +5,9 @@ import { Feature, TenantRef, Tokens, eventId, whole } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { idempotencyKey } from '../lib/ingest.ts'
 import { Problem } from '../lib/problem.ts'
-import { limitInWords, toQuotaUsage } from '../lib/quota.ts'
+import { type QuotaUsage, limitInWords } from '../lib/quota.ts'
 import { writeReservationId } from '../lib/reservation.ts'
-import type { Reserved, Wanted } from '../lib/reservations.ts'
+import type { Wanted } from '../lib/reservations.ts'
 import { findTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
 
@@ -56,29 +56,24 @@ export default handler({
       return json(201, withoutHold(ctx, tenant, wanted))
     }
     if (!reserved) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
-    if (reserved.reserved !== wanted.tokens || reserved.reserved_feature !== wanted.feature) {
+    if (reserved.isOther) {
       const detail = 'a reservation of other tokens or another feature was made with this Idempotency-Key'
       throw new Problem('idempotency_key_reused', { detail })
     }
     ctx.metrics.reservations.inc({ outcome: reserved.granted ? 'granted' : 'refused' })
-    if (!reserved.granted) throw exceeded(wanted.tokens, reserved)
+    if (reserved.quota) throw exceeded(wanted.tokens, reserved.remaining, reserved.quota)
     return json(201, {
-      id: writeReservationId({ ...wanted, createdAt: reserved.created_at.getTime() }),
-      expiresAt: reserved.expires_at.toISOString(),
+      id: writeReservationId({ ...wanted, createdAt: reserved.createdAt }),
+      expiresAt: new Date(reserved.expiresAt).toISOString(),
       remaining: reserved.remaining,
     })
   },
 })
 
-function exceeded(tokens: number, reserved: Reserved): Problem {
-  const quota = toQuotaUsage(reserved)
-  const [left, asked] = [reserved.remaining, tokens].map((count) => count.toLocaleString('en-US'))
-  return new Problem('quota_exceeded', {
-    detail: `${left} of ${limitInWords(quota)} are left, ${asked} were asked for`,
-    remaining: reserved.remaining,
-    quota,
-    resetAt: quota.resetAt,
-  })
+function exceeded(tokens: number, remaining: number, quota: QuotaUsage): Problem {
+  const [left, asked] = [remaining, tokens].map((count) => count.toLocaleString('en-US'))
+  const detail = `${left} of ${limitInWords(quota)} are left, ${asked} were asked for`
+  return new Problem('quota_exceeded', { detail, remaining, quota, resetAt: quota.resetAt })
 }
 
 /** The database does not answer: nothing is held, unless its answer got lost; then the hold lapses, or is given back when it is settled. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context.ts'
 import { queryAgain } from './database.ts'
 import { openGroup } from './group.ts'
-import type { QuotaRow } from './quota.ts'
+import { type QuotaRow, type QuotaUsage, toQuotaUsage } from './quota.ts'
 import type { Reservation } from './reservation.ts'
 import { loadSql } from './sql.ts'
 
@@ -12,7 +12,7 @@ const reservationReleaseSql = loadSql('queries/reservation_release')
 /** Reservations per transaction, at most. */
 const GROUP = 500
 /** Transactions at the same time. A tenant has its lane: two at once would wait for each other's counters. */
-const LANES = 4
+const LANES = 2
 /** Longer, and it is unknown whether the tokens are held; what is held lapses. */
 const ANSWER_MS = 2_000
 /** After a failure nobody waits for the database for so long. */
@@ -24,14 +24,29 @@ export interface Wanted extends Reservation {
   ttlSeconds: number
 }
 
-/** What came of it, with the tightest quota and what is left of it. A reservation made before is granted as it was made then. */
-export interface Reserved extends QuotaRow {
+/** What came of it. A reservation that was made before is granted, as it was made then. */
+export interface Reserved {
   granted: boolean
-  reserved_feature: string
-  reserved: number
-  created_at: Date
-  expires_at: Date
+  /** When it was made, and until when it holds; milliseconds since 1970. */
+  createdAt: number
+  expiresAt: number
+  /** What is left of the tightest quota. */
   remaining: number
+  /** It was made before, for another feature or of other tokens. */
+  isOther: boolean
+  /** The tightest quota, of one that is refused. */
+  quota?: QuotaUsage
+}
+
+/** A row of `reserve_tokens`. */
+interface ReservedRow extends QuotaRow {
+  position: number
+  granted: boolean
+  expires_at: number
+  remaining: number
+  known_feature: string | null
+  known_tokens: number | null
+  known_at: number | null
 }
 
 /** Makes and gives back reservations. */
@@ -51,13 +66,13 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics'>): Re
 
   async function reserveAll(group: Wanted[]): Promise<(Reserved | undefined)[]> {
     // The same reservation twice in a group is a retry that overtook its first try: both get the first one's answer.
-    const first = new Map<string, Wanted>()
+    const places = new Map<string, number>()
+    const unique: Wanted[] = []
     for (const wanted of group) {
-      const key = keyOf(wanted.tenantId, wanted.id)
-      if (!first.has(key)) first.set(key, wanted)
+      const key = keyOf(wanted)
+      if (!places.has(key)) places.set(key, unique.push(wanted))
     }
-    const unique = [...first.values()]
-    const rows = await queryAgain<Reserved & { tenant_id: string; id: string }>(
+    const rows = await queryAgain<ReservedRow>(
       ctx.database,
       reservationCreateSql,
       [
@@ -70,8 +85,8 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics'>): Re
       ],
       ANSWER_MS,
     )
-    const byKey = new Map(rows.map((row) => [keyOf(row.tenant_id, row.id), row]))
-    return group.map(({ tenantId, id }) => byKey.get(keyOf(tenantId, id)))
+    const byPlace = new Map(rows.map((row) => [row.position, row]))
+    return group.map((wanted) => toReserved(wanted, byPlace.get(places.get(keyOf(wanted))!)))
   }
 
   async function releaseAll(group: Reservation[]): Promise<void[]> {
@@ -90,4 +105,17 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics'>): Re
 
 const laneOf = ({ tenantId }: Reservation): number => Number.parseInt(tenantId.slice(-4), 16) % LANES
 
-const keyOf = (tenantId: string, id: string): string => `${tenantId}/${id}`
+const keyOf = ({ tenantId, id }: Reservation): string => tenantId + id
+
+function toReserved(wanted: Wanted, row: ReservedRow | undefined): Reserved | undefined {
+  if (!row) return undefined
+  return {
+    granted: row.granted,
+    createdAt: row.known_at ?? wanted.createdAt,
+    expiresAt: row.expires_at,
+    remaining: row.remaining,
+    isOther:
+      (row.known_feature ?? wanted.feature) !== wanted.feature || (row.known_tokens ?? wanted.tokens) !== wanted.tokens,
+    ...(!row.granted && { quota: toQuotaUsage(row) }),
+  }
+}

@@ -2,7 +2,9 @@
 -- that concerns its feature, or from none: granted when all hard quotas have room for it (total + reserved + tokens <= limit).
 -- The counters are locked before they are read, so nobody else can take what was seen to be free. A reservation that is known
 -- by its id is not taken again. What has expired is given back first. A tenant that does not exist has no row in the answer.
--- Returns the tightest quota, and what is left of it: the hard one with the least left; when none is hard, the soft one.
+-- Returns, by position: whether it is granted, until when, and what is left of the tightest quota (the hard one with the least
+-- left; when none is hard, the soft one). All else is null unless it is needed: of a reservation that was known, how it was made;
+-- of one that is refused, that quota.
 -- Raises 40001 (serialization_failure) when another transaction has made the same reservation meanwhile: try again.
 --
 -- Locks: tenants, reservations that lapse, counters, each by key.
@@ -10,9 +12,10 @@ create or replace function reserve_tokens(
   tenant_ids uuid[], ids uuid[], features text[], tokens bigint[], created_ats timestamptz[], ttl_seconds int[]
 )
 returns table (
-  tenant_id uuid, id uuid, granted boolean, reserved_feature text, reserved bigint, created_at timestamptz, expires_at timestamptz,
-  remaining bigint, quota_id uuid, feature text, period text, hard boolean, token_limit bigint, period_start timestamptz,
-  period_end timestamptz, total_tokens bigint, reserved_tokens bigint
+  "position" int, granted boolean, expires_at bigint, remaining bigint,
+  known_feature text, known_tokens bigint, known_at bigint,
+  quota_id uuid, feature text, period text, hard boolean, token_limit bigint, period_start timestamptz, period_end timestamptz,
+  total_tokens bigint, reserved_tokens bigint
 )
 language plpgsql
 as $$
@@ -81,7 +84,7 @@ begin
       group by 1, 2, 3
     )
     select i.*, c.counters, known.id is not null as is_known, known.feature as known_feature, known.tokens as known_tokens,
-           known.created_at as known_at, known.expires_at as known_until
+           known.created_at as known_at, coalesce(known.expires_at, now() + i.ttl_seconds * interval '1 second') as expires_at
     from items i
     join concerned c using (tenant_id, feature, quarter)
     left join reservations known on known.tenant_id = i.tenant_id and known.id = i.id
@@ -104,22 +107,25 @@ begin
         c_reserved[n] := c_reserved[n] + item.tokens;
       end loop;
     end if;
-    tenant_id := item.tenant_id;
-    id := item.id;
-    reserved_feature := coalesce(item.known_feature, item.feature);
-    reserved := coalesce(item.known_tokens, item.tokens);
-    created_at := coalesce(item.known_at, item.created_at);
-    expires_at := coalesce(item.known_until, now() + item.ttl_seconds * interval '1 second');
+    position := item.position;
+    expires_at := extract(epoch from item.expires_at) * 1000;
     remaining := greatest(room, 0);
-    quota_id := c_quotas[tightest];
-    feature := c_features[tightest];
-    period := c_periods[tightest];
-    hard := c_hard[tightest];
-    token_limit := c_limits[tightest];
-    period_start := c_starts[tightest];
-    period_end := c_ends[tightest];
-    total_tokens := c_totals[tightest];
-    reserved_tokens := c_reserved[tightest];
+    known_feature := item.known_feature;
+    known_tokens := item.known_tokens;
+    known_at := extract(epoch from item.known_at) * 1000;
+    if granted then
+      quota_id := null;
+    else
+      quota_id := c_quotas[tightest];
+      feature := c_features[tightest];
+      period := c_periods[tightest];
+      hard := c_hard[tightest];
+      token_limit := c_limits[tightest];
+      period_start := c_starts[tightest];
+      period_end := c_ends[tightest];
+      total_tokens := c_totals[tightest];
+      reserved_tokens := c_reserved[tightest];
+    end if;
     return next;
   end loop;
 
