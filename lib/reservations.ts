@@ -86,7 +86,10 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics'>): Re
       ANSWER_MS,
     )
     const byPlace = new Map(rows.map((row) => [row.position, row]))
-    return group.map((wanted) => toReserved(wanted, byPlace.get(places.get(keyOf(wanted))!)))
+    return group.map((wanted) => {
+      const place = places.get(keyOf(wanted))!
+      return toReserved(wanted, unique[place - 1]!, byPlace.get(place))
+    })
   }
 
   async function releaseAll(group: Reservation[]): Promise<void[]> {
@@ -107,15 +110,16 @@ const laneOf = ({ tenantId }: Reservation): number => Number.parseInt(tenantId.s
 
 const keyOf = ({ tenantId, id }: Reservation): string => tenantId + id
 
-function toReserved(wanted: Wanted, row: ReservedRow | undefined): Reserved | undefined {
+/** `first` is what was sent for this id. */
+function toReserved(wanted: Wanted, first: Wanted, row: ReservedRow | undefined): Reserved | undefined {
   if (!row) return undefined
+  const [feature, tokens] = [row.known_feature ?? first.feature, row.known_tokens ?? first.tokens]
   return {
     granted: row.granted,
-    createdAt: row.known_at ?? wanted.createdAt,
+    createdAt: row.known_at ?? first.createdAt,
     expiresAt: row.expires_at,
     remaining: row.remaining,
-    isOther:
-      (row.known_feature ?? wanted.feature) !== wanted.feature || (row.known_tokens ?? wanted.tokens) !== wanted.tokens,
+    isOther: feature !== wanted.feature || tokens !== wanted.tokens,
     ...(!row.granted && { quota: toQuotaUsage(row) }),
   }
 }
