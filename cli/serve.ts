@@ -5,7 +5,7 @@ import { IGNORED, ensureAdminKey } from './_admin_key.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
 import { loadHandlers } from './_handlers.ts'
-import { aborted, endpointsOf, listen, settleHeap } from './_serving.ts'
+import { aborted, endpointsOf, listen, listenMetrics, settleHeap } from './_serving.ts'
 
 /** `flagmeter serve [handler…]` */
 export const serveCommand = (terminal: Terminal): Command =>
@@ -28,13 +28,15 @@ Example:
         throw new CommandError(`'${consumer}' is a consumer: run \`flagmeter worker ${consumer}\``, Exit.usage)
       const { ctx, release } = await openContext(config)
       try {
+        const metrics = await listenMetrics(ctx)
         const server = await listen(ctx, endpoints)
         void letSomebodyIn(ctx, terminal.stop)
         settleHeap()
-        ctx.log.info({ url: server.url, handlers: endpoints.map(({ name }) => name) }, 'serving')
+        ctx.log.info({ url: server.url, metrics: metrics?.url, handlers: endpoints.map(({ name }) => name) }, 'serving')
         await aborted(terminal.stop)
         ctx.log.info('draining')
         await server.close()
+        await metrics?.close()
       } finally {
         await release()
       }

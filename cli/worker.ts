@@ -3,7 +3,7 @@ import { openContext } from '../lib/context.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
 import { loadHandlers } from './_handlers.ts'
-import { consume, consumersOf, settleHeap } from './_serving.ts'
+import { consume, consumersOf, listenMetrics, settleHeap } from './_serving.ts'
 
 /** `flagmeter worker [consumer…]` */
 export const workerCommand = (terminal: Terminal): Command =>
@@ -33,12 +33,18 @@ Example:
       }
       const { ctx, release } = await openContext(config)
       try {
+        const metrics = await listenMetrics(ctx)
         ctx.log.info(
-          { consumers: consumers.map(({ name }) => name), stream: config.valkeyUrl ? 'on' : 'off' },
+          {
+            consumers: consumers.map(({ name }) => name),
+            metrics: metrics?.url,
+            stream: config.valkeyUrl ? 'on' : 'off',
+          },
           'working',
         )
         settleHeap()
         await consume(ctx, consumers, terminal.stop, { once })
+        await metrics?.close()
         ctx.log.info('stopped')
       } finally {
         await release()

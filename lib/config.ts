@@ -6,6 +6,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** A setting is wrong; the message holds one line per mistake. */
 export class ConfigError extends Error {}
 
+const PORT_ERROR = 'must be a whole number from 0 to 65535'
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional()
 const whole = (min: number, max: number, fallback: number) => {
@@ -41,6 +42,15 @@ export const Settings = z.object({
   VALKEY_TIMEOUT_MS: whole(10, 60_000, 1000).describe('after this long, an answer of Valkey counts as unknown'),
   PORT: whole(0, 65_535, 3000).describe('where the HTTP handlers listen; `API_PORT` works too'),
   HOST: z.string().min(1).default('127.0.0.1').describe('the address they bind; `0.0.0.0` for all'),
+  METRICS_PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, PORT_ERROR)
+    .transform(Number)
+    .pipe(z.number().max(65_535, PORT_ERROR))
+    .optional()
+    .describe(
+      'where `serve`, `worker` and `up` answer `/metrics` and `/live` without a key, not for the public; without it, nowhere',
+    ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be one of trace, debug, info, warn, error, fatal, silent',
@@ -107,6 +117,7 @@ export interface Config {
   valkeyTimeoutMs: number
   port: number
   host: string
+  metricsPort?: number
   logLevel: string
   queueName: string
   workerConcurrency: number
@@ -155,6 +166,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     valkeyTimeoutMs: s.VALKEY_TIMEOUT_MS,
     port: s.PORT,
     host: s.HOST,
+    ...(s.METRICS_PORT !== undefined && { metricsPort: s.METRICS_PORT }),
     logLevel: s.LOG_LEVEL,
     queueName: s.QUEUE_NAME,
     workerConcurrency: s.WORKER_CONCURRENCY,

@@ -9,6 +9,12 @@ const STATEMENT_TIMEOUT_MS = 5_000
 /** The server ends a statement by itself; this much later the connection counts as dead. */
 const ANSWER_GRACE_MS = 1_000
 
+/** Statements in hand, by pool: postgres.js does not tell. */
+const inHand = new WeakMap<Database, number>()
+
+/** How many statements a pool has in hand: on a connection, or waiting for one. */
+export const statementsInHand = (database: Database): number => inHand.get(database) ?? 0
+
 /** The database did not answer in time: whether the statement took effect is unknown. */
 export class DatabaseTimeout extends Error {
   readonly code = 'ANSWER_TIMEOUT'
@@ -41,12 +47,22 @@ export async function query<Row extends object>(
   args: unknown[] = [],
 ): Promise<Row[]> {
   const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
-  return await inTime(database, pending, () => pending.cancel())
+  return await inTime(database, pending, () => cancelStatement(pending))
+}
+
+/**
+ * Asks the server to stop a statement, over a connection of its own. Not `pending.cancel()`: that loses the promise, and when
+ * the connection can't be made, the rejection nobody handles ends the process.
+ */
+function cancelStatement(pending: object): void {
+  const { canceller } = pending as { canceller: ((statement: object) => Promise<void>) | null }
+  canceller?.(pending).catch(() => {})
 }
 
 /** The server ends a statement by itself; a connection that broke silently ends here. @throws DatabaseTimeout */
 async function inTime<T>(database: Database, work: PromiseLike<T>, cancel = () => {}): Promise<T> {
   let timer: NodeJS.Timeout | undefined
+  inHand.set(database, statementsInHand(database) + 1)
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => {
@@ -60,6 +76,7 @@ async function inTime<T>(database: Database, work: PromiseLike<T>, cancel = () =
     return await Promise.race([work, late])
   } finally {
     clearTimeout(timer)
+    inHand.set(database, statementsInHand(database) - 1)
   }
 }
 

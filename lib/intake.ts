@@ -24,6 +24,8 @@ export interface Intake {
 
 interface Waiter {
   events: Event[]
+  /** On the monotonic clock. */
+  since: number
   resolve: (poison: Poison[]) => void
   reject: (error: unknown) => void
 }
@@ -39,7 +41,7 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
 
   function accept(events: Event[]): Promise<Poison[]> {
     return new Promise((resolve, reject) => {
-      waiting.push({ events, resolve, reject })
+      waiting.push({ events, since: performance.now(), resolve, reject })
       if (writing) return
       writing = true
       // After the requests that have arrived by now were read: else the first goes alone, and all others wait for its write.
@@ -50,6 +52,7 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
       const group = takeGroup()
+      ctx.metrics.intakeWaitSeconds.observe((performance.now() - group[0]!.since) / 1000)
       const events = group.length === 1 ? group[0]!.events : group.flatMap((waiter) => waiter.events)
       try {
         const poison = await write(events)
@@ -75,7 +78,9 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
       ctx.metrics.accepted.inc({ path: 'stream' }, events.length)
       return []
     }
+    const startedAt = performance.now()
     const { poison } = await recordEvents(ctx, events)
+    ctx.metrics.freshnessSeconds.observe((performance.now() - startedAt) / 1000)
     ctx.metrics.accepted.inc({ path: 'direct' }, events.length - poison.length)
     return poison
   }

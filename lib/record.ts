@@ -71,6 +71,7 @@ async function call(ctx: Recorder, events: Event[], attempt = 1): Promise<Counte
   try {
     const rows = await query<CounterRow>(ctx.database, recordEventsSql, toArrays(events))
     const recorded = rows.reduce((sum, row) => sum + row.recorded_events, 0)
+    ctx.metrics.recordEvents.observe(events.length)
     ctx.metrics.recorded.inc(recorded)
     ctx.metrics.duplicates.inc(events.length - recorded)
     ctx.metrics.crossings.inc(rows.reduce((sum, row) => sum + row.crossed.length, 0))
