@@ -45,7 +45,7 @@ async function main(): Promise<number> {
       // A second one later on: at once. Together with the first it is an echo: npx passes on what the terminal sent us as well.
       if (performance.now() - stoppedAt > 1_000) process.exit(130)
       stoppedAt = Math.min(stoppedAt, performance.now())
-      stop.abort()
+      stop.abort(signal)
     })
   }
   // A reader that went away (`| head`) is no failure.

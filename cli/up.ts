@@ -51,7 +51,7 @@ async function up(terminal: Terminal): Promise<void> {
     await probePort(config)
     const databaseUrl = config.databaseUrl ?? (await startDatabase(terminal, dir, release, lost))
     const firstKey = await prepare({ ...config, databaseUrl })
-    const { ctx, release: close } = await openContext({ ...config, databaseUrl })
+    const { ctx, release: close } = await openContext({ ...config, databaseUrl }, { stopping: terminal.stop })
     release.push(close)
     const metrics = await listenMetrics(ctx)
     release.push(async () => metrics?.close())

@@ -95,6 +95,9 @@ export const Settings = z.object({
     'the first admin key, as `flagmeter key generate` prints one; without it, one is made and written to `FLAGMETER_DIR`',
   ),
   REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a client may take to send a request'),
+  DRAIN_DELAY_MS: whole(0, 60_000, 5_000).describe(
+    'at SIGTERM, how long `serve` still takes requests while `/api/health` says 503, so that a load balancer stops sending them',
+  ),
   DRAIN_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a stopping process waits for work in hand'),
   FLAGMETER_DIR: z
     .string()
@@ -138,6 +141,7 @@ export interface Config {
   corsOrigins: string[]
   adminKey?: string
   requestTimeoutMs: number
+  drainDelayMs: number
   drainTimeoutMs: number
   dir: string
   key?: string
@@ -184,6 +188,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     corsOrigins: s.CORS_ORIGINS ?? [],
     ...(s.FLAGMETER_ADMIN_KEY && { adminKey: s.FLAGMETER_ADMIN_KEY }),
     requestTimeoutMs: s.REQUEST_TIMEOUT_MS,
+    drainDelayMs: s.DRAIN_DELAY_MS,
     drainTimeoutMs: s.DRAIN_TIMEOUT_MS,
     dir: s.FLAGMETER_DIR,
     ...(s.FLAGMETER_KEY && { key: s.FLAGMETER_KEY }),

@@ -43,7 +43,8 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       if (req.destroyed && !req.complete) return // the client went away: nobody is left to answer
       reply = problemAnswer(ctx, error, requestId)
     }
-    send(res, reply, { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }, server.listening)
+    const keepAlive = server.listening && !ctx.stopping.aborted
+    send(res, reply, { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }, keepAlive)
     report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
   }
 
