@@ -17,7 +17,7 @@ export function openMetrics() {
     { version: pkg.version },
     1,
   )
-  return {
+  const metrics = {
     registry,
     ...storeGauges(registers),
     httpSeconds: new Histogram({
@@ -111,4 +111,8 @@ export function openMetrics() {
       registers,
     }),
   }
+  // A series that starts with its first failure has no increase: all that are known start at 0.
+  for (const path of ['stream', 'direct']) metrics.accepted.inc({ path }, 0)
+  for (const outcome of ['delivered', 'retried', 'dead']) metrics.deliveries.inc({ outcome }, 0)
+  return metrics
 }
