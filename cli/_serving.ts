@@ -7,6 +7,7 @@ import type { Context } from '../lib/context.ts'
 import type { Consumer, HttpHandler } from '../lib/handler.ts'
 import { closeHttpServer, createHttpServer } from '../lib/http.ts'
 import { createMetricsServer } from '../lib/metrics_server.ts'
+import { renderMetrics } from '../lib/store_metrics.ts'
 import { CommandError } from './_command.ts'
 import type { NamedHandler } from './_handlers.ts'
 
@@ -31,11 +32,12 @@ export async function listen(ctx: Context, handlers: NamedHandler<HttpHandler>[]
 export async function listenMetrics(ctx: Context): Promise<Listening | undefined> {
   const { host, metricsPort } = ctx.config
   if (metricsPort === undefined) return undefined
-  const server = createMetricsServer(ctx)
+  const server = createMetricsServer(() => renderMetrics(ctx))
   return { url: await bind(server, host, metricsPort, 'METRICS_PORT'), close: () => closeHttpServer(server, 1_000) }
 }
 
-async function bind(server: Server, host: string, port: number, setting: string): Promise<string> {
+/** Listens, and returns where. @throws CommandError when the address can't be had */
+export async function bind(server: Server, host: string, port: number, setting: string): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, host, port, setting)))
     server.listen(port, host, resolve)

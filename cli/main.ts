@@ -7,12 +7,14 @@ import { Problem } from '../lib/problem.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { alertCommand } from './alert.ts'
 import { auditCommand } from './audit.ts'
+import { backupCommand } from './backup.ts'
 import { configCommand } from './config.ts'
 import { deadLetterCommand } from './dead_letter.ts'
 import { deliveryCommand } from './delivery.ts'
 import { keyCommand } from './key.ts'
 import { loadCommand } from './load.ts'
 import { migrateCommand } from './migrate.ts'
+import { restoreCommand } from './restore.ts'
 import { seedCommand } from './seed.ts'
 import { sendCommand } from './send.ts'
 import { serveCommand } from './serve.ts'
@@ -68,7 +70,7 @@ Example:
     )
   const commands = [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand, tenantCommand, sendCommand]
   commands.push(usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
-  commands.push(loadCommand, verifyCommand, deadLetterCommand, configCommand)
+  commands.push(loadCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, configCommand)
   for (const command of commands) program.addCommand(command(terminal))
   overrideExit(program)
   try {

@@ -119,6 +119,23 @@ docker compose run --rm -T --no-deps --entrypoint node worker \
 [ "$code" = 137 ] || fail "the memory limit is not enforced: exit code $code"
 say 'the memory limit is enforced' 'exit code 137'
 
+# --- backup and restore
+major() { docker run --rm --network none --entrypoint "$2" "$1" --version | sed -E 's/.* ([0-9]+)\..*/\1/'; }
+if (($(major flagmeter-backup:${FLAGMETER_VERSION:-latest} pg_dump) < $(major postgres:18-bookworm postgres))); then
+  say 'backup and restore' 'NOT RUN: pg_dump in the image is older than the server'
+else
+  compose up -d --wait backup
+  eventually 60 'a backup' docker compose exec -T backup sh -c 'ls /backups/*.dump'
+  docker compose exec -T backup sh -ec '
+    psql -q "$DATABASE_URL" -c "create database restored"
+    export DATABASE_URL="${DATABASE_URL%/*}/restored"
+    flagmeter restore "$(ls /backups/*.dump | tail -1)" && flagmeter migrate && flagmeter verify
+    [ "$(psql -Atq "$DATABASE_URL" -c "select sum(total_tokens) from usage_periods")" = 12 ]' >>"$log" 2>&1 ||
+    { tail -5 "$log"; fail 'backup and restore'; }
+  say 'a scheduled backup, restored into an empty database, passes verify'
+  services+=(backup)
+fi
+
 # --- SIGTERM, and a stop and start
 for part in serve worker; do
   container=$(docker compose ps -q "${part/serve/api}" 2>/dev/null)

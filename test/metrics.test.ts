@@ -94,7 +94,7 @@ test('a store that is away leaves its figures out, and a scrape does not hang wi
 
 test('the metrics server answers /metrics and /live, and nothing else', async () => {
   const { ctx } = await createTestServer()
-  const server = createMetricsServer(ctx).listen(0, '127.0.0.1')
+  const server = createMetricsServer(() => renderMetrics(ctx)).listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await new Promise((resolve) => server.once('listening', resolve))
   const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`
