@@ -68,6 +68,9 @@ export const Settings = z.object({
   EVENT_RETENTION_DAYS: whole(1, 36_500, 42).describe(
     'how long raw events are kept; at least 7 days more than the age',
   ),
+  ROLLUP_RETENTION_DAYS: whole(62, 36_500, 400).describe(
+    'how long tokens per minute are kept, for series; counters per billing period stay; at least as long as raw events',
+  ),
   WEBHOOK_ALLOW_PRIVATE: flag.describe('webhooks may have http URLs and private addresses; for local use'),
   DELIVERY_RETRY_SECONDS: seconds('1,2,4,30,120,600,1800,3600,7200,14400,28800,43200,64800,100800').describe(
     'pauses between the tries of a webhook delivery; each is up to a tenth longer, at random',
@@ -129,6 +132,7 @@ export interface Config {
   eventMaxAgeMs: number
   eventMaxAheadMs: number
   eventRetentionMs: number
+  rollupRetentionMs: number
   webhookAllowPrivate: boolean
   /** One per retry; after the last, a delivery is dead. */
   deliveryRetrySeconds: number[]
@@ -161,6 +165,9 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
       'EVENT_RETENTION_DAYS must be at least EVENT_MAX_AGE_DAYS + 7, or a late copy of an event counts twice',
     )
   }
+  if (parsed.success && parsed.data.ROLLUP_RETENTION_DAYS < parsed.data.EVENT_RETENTION_DAYS) {
+    mistakes.push('ROLLUP_RETENTION_DAYS must be at least EVENT_RETENTION_DAYS')
+  }
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
   const s = parsed.data
   return {
@@ -179,6 +186,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     eventMaxAgeMs: s.EVENT_MAX_AGE_DAYS * DAY_MS,
     eventMaxAheadMs: s.EVENT_MAX_AHEAD_SECONDS * 1000,
     eventRetentionMs: s.EVENT_RETENTION_DAYS * DAY_MS,
+    rollupRetentionMs: s.ROLLUP_RETENTION_DAYS * DAY_MS,
     webhookAllowPrivate: s.WEBHOOK_ALLOW_PRIVATE,
     deliveryRetrySeconds: s.DELIVERY_RETRY_SECONDS,
     limitRequests: s.LIMIT_REQUESTS,

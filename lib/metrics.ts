@@ -105,6 +105,12 @@ export function openMetrics() {
       labelNames: ['consumer'],
       registers,
     }),
+    pruned: new Counter({
+      name: 'flagmeter_pruned_rows_total',
+      help: 'Rows deleted because their retention is over, or their tenant was deleted',
+      labelNames: ['table'],
+      registers,
+    }),
     valkeyUp: new Gauge({
       name: 'flagmeter_valkey_up',
       help: '1 while the connection to Valkey is ready',
@@ -114,5 +120,6 @@ export function openMetrics() {
   // A series that starts with its first failure has no increase: all that are known start at 0.
   for (const path of ['stream', 'direct']) metrics.accepted.inc({ path }, 0)
   for (const outcome of ['delivered', 'retried', 'dead']) metrics.deliveries.inc({ outcome }, 0)
+  for (const table of ['events', 'rollups', 'deleted_tenants']) metrics.pruned.inc({ table }, 0)
   return metrics
 }
