@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export COMPOSE_PROJECT_NAME=flagmeter-check API_PORT=${API_PORT:-3955} PROMETHEUS_PORT=${PROMETHEUS_PORT:-3956}
+export COMPOSE_PROJECT_NAME=flagmeter-check API_PORT=${API_PORT:-3955} PROMETHEUS_PORT=${PROMETHEUS_PORT:-3954}
 export COMPOSE_PROFILES=
 services=(postgres valkey migrate api worker prometheus)
 url=http://127.0.0.1:$API_PORT
@@ -155,4 +155,12 @@ compose down
 compose up -d --wait "${services[@]}"
 eventually 20 'usage in new containers' has_used acme-corp 12
 say 'new containers keep the data'
+
+# --- more of them
+API_PORT=$API_PORT-$((API_PORT + 12)) compose up -d --wait --scale api=3 --scale worker=2 "${services[@]}"
+[ "$(docker compose ps -q api worker 2>/dev/null | wc -l)" = 5 ] || fail 'scale'
+say '--scale api=3 worker=2: all are healthy'
+all_up() { [ "$(curl -s "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query" --data-urlencode 'query=sum(up{job=~"api|worker"})' | grep -o '"5"')" = '"5"' ]; }
+eventually 60 'all of them in prometheus' all_up
+say 'prometheus finds all of them by the name of their service'
 echo 'check: passed'
