@@ -29,16 +29,18 @@ started() { [ "$(state "$1" '{{.State.Health.Status}} {{.State.StartedAt}}' | se
 
 log=$(mktemp)
 nothing=$(mktemp)
-trap 'docker compose down -v --remove-orphans >>"$log" 2>&1 || true; rm -f "$log" "$nothing"' EXIT
+down() { COMPOSE_PROFILES=observability docker compose down "$@" >>"$log" 2>&1; }
+trap 'down -v || echo "check: containers are left: docker compose -p $COMPOSE_PROJECT_NAME down -v" >&2; rm -f "$log" "$nothing"' EXIT
 
 # --- passwords
-if env -u SERVICE_PASSWORD_POSTGRES -u SERVICE_PASSWORD_64_VALKEY docker compose --env-file "$nothing" config >"$log" 2>&1; then
+if env -u SERVICE_PASSWORD_POSTGRES docker compose --env-file "$nothing" config >"$log" 2>&1; then
   fail 'compose accepts missing passwords'
 fi
 grep -q 'SERVICE_PASSWORD_.*see .env.example' "$log" || fail "no word about the passwords: $(cat "$log")"
 say 'compose refuses to start without passwords'
-export SERVICE_PASSWORD_POSTGRES=${SERVICE_PASSWORD_POSTGRES:-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')}
-export SERVICE_PASSWORD_64_VALKEY=${SERVICE_PASSWORD_64_VALKEY:-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')}
+for name in $(grep -o '^SERVICE_PASSWORD[A-Z0-9_]*' .env.example); do
+  export "$name=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
+done
 
 # --- image
 at=$(now)
@@ -80,6 +82,13 @@ say 'an event through the published port is in the usage'
 up_targets() { [ "$(curl -s "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query?query=sum(up)" | grep -o '"3"')" = '"3"' ]; }
 eventually 60 'targets' up_targets
 say 'prometheus scrapes api, worker and itself'
+
+docker compose run --rm -T reader >>"$log" 2>&1 || { tail -5 "$log"; fail 'reader'; }
+docker compose exec -T -e PGPASSWORD="$SERVICE_PASSWORD_64_READER" postgres sh -ec '
+  reader() { psql -h 127.0.0.1 -U flagmeter_reader -d flagmeter -Atqc "$1"; }
+  [ "$(reader "select sum(total_tokens) from usage_periods")" = 5 ] && ! reader "select 1 from api_keys" 2>/dev/null' >>"$log" 2>&1 ||
+  fail 'the role of Grafana'
+say 'the role of Grafana reads usage and no keys'
 
 # --- one handler per container: how soon it answers
 docker network inspect "${COMPOSE_PROJECT_NAME}_default" >/dev/null
@@ -151,7 +160,7 @@ compose up -d --wait "${services[@]}"
 eventually 20 'usage after a stop and a start' has_used acme-corp 12
 docker compose exec -T worker flagmeter verify >>"$log" 2>&1 || fail 'verify'
 say 'a stop and a start keep the data, verify passes'
-compose down
+down || fail 'docker compose down'
 compose up -d --wait "${services[@]}"
 eventually 20 'usage in new containers' has_used acme-corp 12
 say 'new containers keep the data'

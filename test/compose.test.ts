@@ -36,7 +36,7 @@ test('the limits of the stack add up to at most 2 GB of memory and 1.5 CPUs', as
 
 test('every service restarts, is checked, has a small log, a read-only root and no capabilities it does not need', async () => {
   for (const [name, service] of await services()) {
-    expect([name, service.restart]).toEqual([name, name === 'migrate' ? 'no' : 'unless-stopped'])
+    expect([name, service.restart]).toEqual([name, /^(migrate|reader)$/.test(name) ? 'no' : 'unless-stopped'])
     if (service.restart !== 'no') expect([name, service.healthcheck]).toEqual([name, expect.anything()])
     expect([name, service.read_only, service.cap_drop, service.security_opt, service.ports]).toEqual([
       name,
