@@ -85,6 +85,8 @@ export const handler = <P extends z.ZodType, Q extends z.ZodType, B extends z.Zo
 export interface Message {
   id: string
   payload: string
+  /** The ids of the requests that brought it, with commas between them; empty when that is not known. */
+  requestIds: string
 }
 
 /** A consumer of a Valkey stream. When `consume` resolves, the messages are acknowledged and deleted. */

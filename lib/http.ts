@@ -9,7 +9,7 @@ import { corsHeaders, preflight } from './_cors.ts'
 import { ANYONE } from './caller.ts'
 import type { Context } from './context.ts'
 import { isUnavailable } from './database.ts'
-import { fieldErrors } from './event.ts'
+import { type Event, fieldErrors } from './event.ts'
 import type { Answer, HttpHandler } from './handler.ts'
 import { Problem, type ProblemCode, invalidInput, problemDocument } from './problem.ts'
 
@@ -37,7 +37,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       if (allowed.length > 0) reply = preflight(req, allowed)
       else {
         if (!match || !endpoint) throw noRoute(req.url!)
-        reply = await call(endpoint, match, req)
+        reply = await call(endpoint, match, req, requestId)
       }
     } catch (error) {
       if (req.destroyed && !req.complete) return // the client went away: nobody is left to answer
@@ -48,7 +48,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
   }
 
-  async function call(endpoint: HttpHandler, match: Match, req: IncomingMessage): Promise<Answer> {
+  async function call(endpoint: HttpHandler, match: Match, req: IncomingMessage, requestId: string): Promise<Answer> {
     let caller = ANYONE
     if (endpoint.auth !== 'none') {
       // An await costs a turn of the queue even when there is nothing to wait for.
@@ -67,7 +67,9 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       const where = 'tenant' in match.params ? 'params' : endpoint.body ? 'body' : 'query'
       given[where] = bindTenant(caller, given[where]) as object
     }
-    return await endpoint.handle(ctx, {
+    const { intake } = ctx
+    const own = { ...ctx, intake: { ...intake, accept: (events: Event[]) => intake.accept(events, requestId) } }
+    return await endpoint.handle(own, {
       params: endpoint.params && check(endpoint.params, given.params),
       query: endpoint.query && check(endpoint.query, given.query),
       body: endpoint.body && check(endpoint.body, given.body),

@@ -16,14 +16,16 @@ export interface Intake {
    * Resolves when the events are durable: in Valkey's fsynced log, or committed in PostgreSQL.
    * The direct path knows at once what PostgreSQL will never take: those events come back, and only the others count.
    * @throws when neither store answered; then it is unknown whether the events count, and sending them again is safe
+   * The stream entry carries `requestId` on to the worker's log.
    */
-  accept(events: Event[]): Promise<Poison[]>
+  accept(events: Event[], requestId?: string): Promise<Poison[]>
   /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
   idle: () => Promise<void>
 }
 
 interface Waiter {
   events: Event[]
+  requestId: string | undefined
   /** On the monotonic clock. */
   since: number
   resolve: (poison: Poison[]) => void
@@ -39,9 +41,9 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
   let writing = false
   let streamPausedUntil = 0
 
-  function accept(events: Event[]): Promise<Poison[]> {
+  function accept(events: Event[], requestId?: string): Promise<Poison[]> {
     return new Promise((resolve, reject) => {
-      waiting.push({ events, since: performance.now(), resolve, reject })
+      waiting.push({ events, requestId, since: performance.now(), resolve, reject })
       if (writing) return
       writing = true
       // After the requests that have arrived by now were read: else the first goes alone, and all others wait for its write.
@@ -55,7 +57,8 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
       ctx.metrics.intakeWaitSeconds.observe((performance.now() - group[0]!.since) / 1000)
       const events = group.length === 1 ? group[0]!.events : group.flatMap((waiter) => waiter.events)
       try {
-        const poison = await write(events)
+        const requestIds = group.flatMap(({ requestId }) => requestId ?? [])
+        const poison = await write(events, requestIds.join(','))
         settle(group, poison)
       } catch (error) {
         for (const waiter of group) waiter.reject(error)
@@ -72,9 +75,9 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
     return waiting.splice(0, count)
   }
 
-  async function write(events: Event[]): Promise<Poison[]> {
+  async function write(events: Event[], requestIds: string): Promise<Poison[]> {
     ctx.metrics.intakeBatch.observe(events.length)
-    if (await writeStream(events)) {
+    if (await writeStream(events, requestIds)) {
       ctx.metrics.accepted.inc({ path: 'stream' }, events.length)
       return []
     }
@@ -86,13 +89,14 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
   }
 
   /** False: not written, or unknown whether; the ids make it safe to write the events again elsewhere. */
-  async function writeStream(events: Event[]): Promise<boolean> {
+  async function writeStream(events: Event[], requestIds: string): Promise<boolean> {
     if (!ctx.valkey || ctx.clock() < streamPausedUntil) return false
     try {
       const writes: Promise<unknown>[] = []
       for (let from = 0; from < events.length; from += ENTRY_EVENTS) {
         const entry = events.length <= ENTRY_EVENTS ? events : events.slice(from, from + ENTRY_EVENTS)
-        writes.push(ctx.valkey.xadd(ctx.config.queueName, '*', 'events', JSON.stringify(entry)))
+        const fields = ['events', JSON.stringify(entry), 'requests', requestIds]
+        writes.push(ctx.valkey.xadd(ctx.config.queueName, '*', ...fields))
       }
       await Promise.all(writes)
       return true
