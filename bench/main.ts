@@ -9,6 +9,8 @@ import { access } from './access.ts'
 import { batches } from './batches.ts'
 import { memory } from './memory.ts'
 import { straightToPostgres, throughValkey } from './single_posts.ts'
+import { retention } from './retention.ts'
+import { start } from './start.ts'
 import { usageRead } from './usage_read.ts'
 
 interface Entry {
@@ -24,6 +26,8 @@ const ROWS: Record<string, Entry> = {
   access: { needsValkey: true, measure: access },
   batches: { needsValkey: true, measure: batches },
   usage: { needsValkey: false, measure: usageRead },
+  start: { needsValkey: true, measure: start },
+  retention: { needsValkey: false, measure: retention },
   memory: { needsValkey: true, measure: memory },
 }
 

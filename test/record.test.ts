@@ -167,6 +167,20 @@ test('pruning deletes minutes past their retention; counters stay, and verify st
   expect(await verify(ctx.database)).toMatchObject([{ check: 'periods', expected_tokens: 1, actual_tokens: 9 }])
 })
 
+test('what to prune is found through an index, also when old and new events share their blocks', async () => {
+  const ctx = await createContext()
+  const [tenantId] = await tenantIds(ctx)
+  await ctx.database`
+    insert into events (tenant_id, id, feature, tokens, created_at, received_at)
+    select ${tenantId!}, gen_random_uuid(), 'x', 1, now() - random() * interval '42 days', now() from generate_series(1, 20000)`
+  await ctx.database`analyze events`
+  const plan = await ctx.database`
+    explain select ctid from events where created_at < now() - interval '41.9 days' limit 5000`
+  expect(JSON.stringify(plan)).toMatch(/(Index|Bitmap Index) Scan.* events_created_at/)
+  const [index] = await ctx.database`select indexdef from pg_indexes where indexname = 'events_created_at'`
+  expect(index!.indexdef).toContain('btree')
+})
+
 test('minutes are deleted in batches, through the index by tenant', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
