@@ -84,6 +84,7 @@ function openProcesses(
     DATABASE_URL: postgres.url,
     LOG_LEVEL: 'warn',
     FLAGMETER_KEY: KEY,
+    DRAIN_DELAY_MS: '0',
     // Limits are counted, and never reached.
     LIMIT_REQUESTS: '1000000',
     LIMIT_EVENTS: '100000000',

@@ -10,6 +10,8 @@ import { batches } from './batches.ts'
 import { memory } from './memory.ts'
 import { straightToPostgres, throughValkey } from './single_posts.ts'
 import { checkLatency, checks, reservationLatency, reservationsHot, reservationsMany } from './quotas.ts'
+import { retention } from './retention.ts'
+import { start } from './start.ts'
 import { usageRead } from './usage_read.ts'
 
 interface Entry {
@@ -30,6 +32,8 @@ const ROWS: Record<string, Entry> = {
   hot: { needsValkey: false, measure: reservationsHot },
   'check-latency': { needsValkey: false, measure: checkLatency },
   'reservation-latency': { needsValkey: false, measure: reservationLatency },
+  start: { needsValkey: true, measure: start },
+  retention: { needsValkey: false, measure: retention },
   memory: { needsValkey: true, measure: memory },
 }
 

@@ -22,7 +22,7 @@ export interface Terminal {
   env: Record<string, string | undefined>
   out: NodeJS.WriteStream
   err: NodeJS.WriteStream
-  /** Aborts at the first SIGINT or SIGTERM. */
+  /** Aborts at the first SIGINT or SIGTERM; its reason is the signal's name. */
   stop: AbortSignal
 }
 

@@ -3,7 +3,7 @@ import { type Caller, mayName, otherTenant } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { type Event, EventInput, eventId, fieldErrors } from '../lib/event.ts'
 import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
-import { EventAccepted, idempotencyKey, ingest, store, timeMistake } from '../lib/ingest.ts'
+import { EventAccepted, type Sender, idempotencyKey, ingest, store, timeMistake } from '../lib/ingest.ts'
 import type { Accepted } from '../lib/intake.ts'
 import { Problem, ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
 import * as examples from '../lib/examples.ts'
@@ -44,14 +44,15 @@ export default handler({
   body: z.unknown(),
   maxBodyBytes: MAX_BODY_BYTES,
   ndjson: true,
-  handle(ctx, { body, header, caller }) {
-    const key = idempotencyKey(header)
-    return Array.isArray(body) ? ingestBatch(ctx, caller, body, key) : ingestOne(ctx, caller, body, key)
+  handle(ctx, call) {
+    const { body } = call
+    const key = idempotencyKey(call.header)
+    return Array.isArray(body) ? ingestBatch(ctx, call, body, key) : ingestOne(ctx, call, body, key)
   },
 })
 
-async function ingestOne(ctx: Context, caller: Caller, body: unknown, key: string | undefined): Promise<Answer> {
-  const input = parse(caller, body)
+async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: string | undefined): Promise<Answer> {
+  const input = parse(sender.caller, body)
   if (!isInput(input)) throw asProblem(input)
   if (key !== undefined && input.id !== undefined && key !== input.id) {
     throw new Problem(
@@ -62,10 +63,11 @@ async function ingestOne(ctx: Context, caller: Caller, body: unknown, key: strin
   const tenantId = ctx.tenants.known(input.tenant) ?? (await findTenants(ctx, [input])).get(input.tenant)
   const event = accept(ctx, input, tenantId, input.id ?? key)
   if (!isEvent(event)) throw asProblem(event)
-  return json(201, await ingest(ctx, caller, event))
+  return json(201, await ingest(ctx, sender, event))
 }
 
-async function ingestBatch(ctx: Context, caller: Caller, body: unknown[], key: string | undefined): Promise<Answer> {
+async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: string | undefined): Promise<Answer> {
+  const { caller, requestId } = sender
   if (body.length > MAX_BATCH_EVENTS) {
     throw new Problem('batch_too_large', {
       detail: `a batch has at most ${MAX_BATCH_EVENTS} events, not ${body.length}`,
@@ -81,7 +83,7 @@ async function ingestBatch(ctx: Context, caller: Caller, body: unknown[], key: s
   )
   await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isEvent)
-  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events)
+  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, requestId)
   const reasons = new Map(poison.map(({ event, reason }) => [event, reason]))
   const results = outcomes.map((outcome) => {
     if (!isEvent(outcome)) return { problem: outcome }

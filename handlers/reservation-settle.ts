@@ -21,12 +21,13 @@ export default handler({
   body: z
     .strictObject({ tokens: whole(1, MAX_TOKENS, `must be a whole number from 1 to ${MAX_TOKENS}`) })
     .meta({ examples: [{ tokens: 1_320 }] }),
-  async handle(ctx, { params, body: { tokens }, caller }) {
-    const reservation = await findReservation(ctx, caller, params.reservation)
+  async handle(ctx, call) {
+    const { tokens } = call.body
+    const reservation = await findReservation(ctx, call.caller, call.params.reservation)
     const mistake = timeMistake(ctx, reservation.createdAt)
     if (mistake !== undefined) throw new Problem('timestamp_out_of_range', { detail: `the reservation ${mistake}` })
     const event = { ...reservation, tokens, receivedAt: ctx.clock(), settles: true }
-    const accepted = await ingest(ctx, caller, event)
+    const accepted = await ingest(ctx, call, event)
     ctx.metrics.reservations.inc({ outcome: 'settled' })
     return json(200, accepted)
   },

@@ -38,7 +38,9 @@ export default streamConsumer({
       cachePercents(ctx, counters)
       if (ctx.valkey) noteOver(ctx.valkey, ctx.config.queueName, counters, ctx.clock())
     }
-    if (dead.length > 0) await putAside(ctx, dead)
+    if (dead.length > 0) await putAside(ctx, dead, messages)
+    if (!ctx.log.isLevelEnabled('debug')) return
+    for (const { id, requestIds } of messages) ctx.log.debug({ entry: id, requestIds }, 'recorded')
   },
 })
 
@@ -65,7 +67,7 @@ function parse(payload: string): unknown {
   }
 }
 
-async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
+async function putAside(ctx: Context, dead: DeadLetter[], messages: Message[]): Promise<void> {
   // PostgreSQL's text holds no NUL; JSON writes one as an escape, a broken entry may have it raw.
   const letters = dead.map((letter) => ({ ...letter, payload: letter.payload.replaceAll('\0', '\\u0000') }))
   const unique = new Map(letters.map((letter) => [uuidv5(letter.payload, DEAD_LETTER_NAMESPACE), letter]))
@@ -77,8 +79,12 @@ async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
     rows.map((row) => row.reason),
   ])
   ctx.metrics.deadLetters.inc(rows.length)
-  ctx.log.error({ events: rows.length, reason: rows[0]?.reason }, 'events became dead letters')
+  const marks = rows.map(({ payload }) => /"id":"[^"]+"/.exec(payload)?.[0] ?? payload)
+  const requestIds = messages.filter(({ payload }) => marks.some((mark) => payload.includes(mark))).map(requestIdsOf)
+  ctx.log.error({ events: rows.length, reason: rows[0]?.reason, requestIds }, 'events became dead letters')
 }
+
+const requestIdsOf = ({ requestIds }: Message): string => requestIds
 
 /** The newest percentage of each tenant's monthly quota, for whoever reads it from Valkey. A cache: nothing depends on its success. */
 function cachePercents(ctx: Context, counters: Counter[]): void {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -9,6 +10,9 @@ import { type QuotaDirectory, openQuotas } from './quotas.ts'
 import { type Reservations, openReservations } from './reservations.ts'
 import { type TenantDirectory, openTenants } from './tenants.ts'
 import { type Valkey, openValkey } from './valkey.ts'
+
+/** How long events whose senders are gone may keep a stopping process: they were not promised anything. */
+const IDLE_TIMEOUT_MS = 3_000
 
 /** What every handler works with. Tests replace fields; nothing reaches for a global. */
 export interface Context {
@@ -26,6 +30,8 @@ export interface Context {
   intake: Intake
   /** Milliseconds since 1970. */
   clock: () => number
+  /** Aborts when the process is told to stop: readiness turns 503, and answers close their connections. */
+  stopping: AbortSignal
 }
 
 export interface OpenContext {
@@ -39,6 +45,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   const log = overrides.log ?? pino({ level: config.logLevel, base: null })
   const metrics = overrides.metrics ?? openMetrics()
   const clock = overrides.clock ?? Date.now
+  const stopping = overrides.stopping ?? new AbortController().signal
   const database = overrides.database ?? openDatabase(config)
   const valkey =
     overrides.valkey ??
@@ -56,6 +63,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
     log,
     metrics,
     clock,
+    stopping,
     database,
     tenants,
     keys,
@@ -68,8 +76,8 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   return {
     ctx: { ...base, intake },
     async release() {
-      await intake.idle()
-      await reservations.idle()
+      const idle = Promise.all([intake.idle(), reservations.idle()])
+      await Promise.race([idle, sleep(IDLE_TIMEOUT_MS, undefined, { ref: false })])
       valkey?.disconnect()
       await database.end({ timeout: 5 })
     },

@@ -10,6 +10,12 @@ const STATEMENT_TIMEOUT_MS = 5_000
 /** The server ends a statement by itself; this much later the connection counts as dead. */
 const ANSWER_GRACE_MS = 1_000
 
+/** Statements in hand, by pool: postgres.js does not tell. */
+const inHand = new WeakMap<Database, number>()
+
+/** How many statements a pool has in hand: on a connection, or waiting for one. */
+export const statementsInHand = (database: Database): number => inHand.get(database) ?? 0
+
 /** The database did not answer in time: whether the statement took effect is unknown. */
 export class DatabaseTimeout extends Error {
   readonly code = 'ANSWER_TIMEOUT'
@@ -47,7 +53,16 @@ export async function query<Row extends object>(
   withinMs = longestMs(database),
 ): Promise<Row[]> {
   const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
-  return await inTime(withinMs, pending, () => pending.cancel())
+  return await inTime(database, withinMs, pending, () => cancelStatement(pending))
+}
+
+/**
+ * Asks the server to stop a statement, over a connection of its own. Not `pending.cancel()`: that loses the promise, and when
+ * the connection can't be made, the rejection nobody handles ends the process.
+ */
+function cancelStatement(pending: object): void {
+  const { canceller } = pending as { canceller: ((statement: object) => Promise<void>) | null }
+  canceller?.(pending).catch(() => {})
 }
 
 /** As `query`; a transaction that was the victim of a deadlock or of a serialization failure is tried again, 5 times in all. */
@@ -68,8 +83,9 @@ export async function queryAgain<Row extends object>(
 }
 
 /** @throws DatabaseTimeout */
-async function inTime<T>(withinMs: number, work: PromiseLike<T>, cancel = () => {}): Promise<T> {
+async function inTime<T>(database: Database, withinMs: number, work: PromiseLike<T>, cancel = () => {}): Promise<T> {
   let timer: NodeJS.Timeout | undefined
+  inHand.set(database, statementsInHand(database) + 1)
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       cancel()
@@ -80,6 +96,7 @@ async function inTime<T>(withinMs: number, work: PromiseLike<T>, cancel = () => 
     return await Promise.race([work, late])
   } finally {
     clearTimeout(timer)
+    inHand.set(database, statementsInHand(database) - 1)
   }
 }
 
@@ -96,6 +113,7 @@ export async function change<Row extends object>(
   beforeCommit?: (rows: Row[]) => Promise<void>,
 ): Promise<Row[]> {
   return await inTime(
+    database,
     longestMs(database),
     database.begin(async (transaction) => {
       await transaction`select set_config('flagmeter.actor', ${actor}, true)`

@@ -34,21 +34,27 @@ export function timeMistake({ config, clock }: Context, createdAt: number): stri
   return `must be at most ${eventMaxAgeMs / 86_400_000} days back and ${eventMaxAheadMs / 1000} seconds ahead`
 }
 
+/** Of a call, who sends events, and in which request. */
+export interface Sender {
+  caller: Caller
+  requestId: string
+}
+
 /** Takes the event from the limits and makes it durable. @throws Problem */
-export async function ingest(ctx: Context, caller: Caller, event: Event): Promise<EventAccepted> {
+export async function ingest(ctx: Context, { caller, requestId }: Sender, event: Event): Promise<EventAccepted> {
   const ofKey = ctx.limits.take('events', caller.keyId, 1)
   if (ofKey) await ofKey
   const ofTenant = ctx.limits.take('events', event.tenantId, 1)
   if (ofTenant) await ofTenant
-  const { poison, isOver } = await store(ctx, [event])
+  const { poison, isOver } = await store(ctx, [event], requestId)
   if (poison[0]) throw new Problem('event_rejected', { detail: poison[0].reason })
   return { success: true, eventId: event.id, ...(isOver(event) && { overQuota: true as const }) }
 }
 
 /** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
-export async function store(ctx: Context, events: Event[]): Promise<Accepted> {
+export async function store(ctx: Context, events: Event[], requestId: string): Promise<Accepted> {
   try {
-    const { poison, isOver } = await ctx.intake.accept(events)
+    const { poison, isOver } = await ctx.intake.accept(events, requestId)
     return { poison: poison.filter(({ event }) => events.includes(event)), isOver }
   } catch (error) {
     if (!isUnavailable(error)) throw error

@@ -25,10 +25,18 @@ export interface Intake {
   /**
    * Resolves when the events are durable: in Valkey's fsynced log, or committed in PostgreSQL.
    * @throws when neither store answered; then it is unknown whether the events count, and sending them again is safe
+   * The stream entry carries `requestId` on to the worker's log.
    */
-  accept(events: Event[]): Promise<Accepted>
+  accept(events: Event[], requestId?: string): Promise<Accepted>
   /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
   idle: () => Promise<void>
+}
+
+interface Waiting {
+  events: Event[]
+  requestId: string | undefined
+  /** On the monotonic clock. */
+  since: number
 }
 
 /**
@@ -38,34 +46,41 @@ export interface Intake {
 export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
   let streamPausedUntil = 0
 
-  const group = openGroup<Event[], Accepted>(
-    async (requests) => {
-      const accepted = await write(requests.length === 1 ? requests[0]! : requests.flat())
-      return requests.map(() => accepted)
-    },
-    { most: WRITE_EVENTS, sizeOf: (events) => events.length },
-  )
+  const group = openGroup(writeGroup, { most: WRITE_EVENTS, sizeOf: ({ events }: Waiting) => events.length })
 
-  async function write(events: Event[]): Promise<Accepted> {
+  const accept = (events: Event[], requestId?: string): Promise<Accepted> =>
+    group.run({ events, requestId, since: performance.now() })
+
+  async function writeGroup(waiting: Waiting[]): Promise<Accepted[]> {
+    ctx.metrics.intakeWaitSeconds.observe((performance.now() - waiting[0]!.since) / 1000)
+    const events = waiting.length === 1 ? waiting[0]!.events : waiting.flatMap((request) => request.events)
+    const accepted = await write(events, waiting.flatMap(({ requestId }) => requestId ?? []).join(','))
+    return waiting.map(() => accepted)
+  }
+
+  async function write(events: Event[], requestIds: string): Promise<Accepted> {
     ctx.metrics.intakeBatch.observe(events.length)
-    const over = await writeStream(events)
+    const over = await writeStream(events, requestIds)
     if (over) {
       ctx.metrics.accepted.inc({ path: 'stream' }, events.length)
       return { poison: [], isOver: over }
     }
+    const startedAt = performance.now()
     const { counters, poison } = await recordEvents(ctx, events)
+    ctx.metrics.freshnessSeconds.observe((performance.now() - startedAt) / 1000)
     ctx.metrics.accepted.inc({ path: 'direct' }, events.length - poison.length)
     return { poison, isOver: isOverAny(counters) }
   }
 
   /** Undefined: not written, or unknown whether; the ids make it safe to write the events again elsewhere. */
-  async function writeStream(events: Event[]): Promise<Accepted['isOver'] | undefined> {
+  async function writeStream(events: Event[], requestIds: string): Promise<Accepted['isOver'] | undefined> {
     if (!ctx.valkey || ctx.clock() < streamPausedUntil) return undefined
     try {
       const writes: Promise<unknown>[] = []
       for (let from = 0; from < events.length; from += ENTRY_EVENTS) {
         const entry = events.length <= ENTRY_EVENTS ? events : events.slice(from, from + ENTRY_EVENTS)
-        writes.push(ctx.valkey.xadd(ctx.config.queueName, '*', 'events', JSON.stringify(entry)))
+        const fields = ['events', JSON.stringify(entry), 'requests', requestIds]
+        writes.push(ctx.valkey.xadd(ctx.config.queueName, '*', ...fields))
       }
       const [over] = await Promise.all([findOver(ctx.valkey, ctx.config.queueName, events), ...writes])
       return over
@@ -81,5 +96,5 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
     while (group.isBusy()) await sleep(5)
   }
 
-  return { accept: group.run, idle }
+  return { accept, idle }
 }

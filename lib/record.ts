@@ -79,6 +79,7 @@ async function call(ctx: Recorder, events: Event[]): Promise<Counter[]> {
     const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))
     const monthly = rows.filter((row) => row.quota_id === row.tenant_id) // which counts every event of its tenant
     const recorded = monthly.reduce((sum, row) => sum + row.recorded_events, 0)
+    ctx.metrics.recordEvents.observe(events.length)
     ctx.metrics.recorded.inc(recorded)
     ctx.metrics.duplicates.inc(events.length - recorded)
     ctx.metrics.crossings.inc(rows.reduce((sum, row) => sum + row.crossed.length, 0))

@@ -48,6 +48,8 @@ const COMMANDS = [
   ['dead-letter'],
   ['dead-letter', 'list'],
   ['dead-letter', 'replay'],
+  ['backup'],
+  ['restore'],
   ['config', 'check'],
 ]
 

@@ -148,7 +148,7 @@ test('the pauses are those of the schedule, up to a tenth longer; then the deliv
   })
   expect((await post('/api/deliveries/retry', {})).body).toEqual({ retried: 0 })
   expect(await ctx.metrics.registry.getSingleMetricAsString('flagmeter_deliveries_total')).toMatch(
-    /outcome="retried"} 3\n.*outcome="dead"} 1\n.*outcome="delivered"} 1/,
+    /outcome="delivered"} 1\n.*outcome="retried"} 3\n.*outcome="dead"} 1/,
   )
 })
 
