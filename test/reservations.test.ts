@@ -159,7 +159,20 @@ test('an event beyond a hard quota counts, and its answer says so: at once, and 
     await until(async () => (await server.post('/api/events', want({ tokens: 1 }))).body.overQuota === true)
     const batch = await server.post('/api/events', [want({ tokens: 1 }), want({ tokens: 1, feature: 'y' })])
     expect(batch.body.results.map(({ overQuota }: any) => overQuota)).toEqual([true, undefined])
-    expect((await server.post('/api/events', want({ tenant: 'globex-inc' }))).body.overQuota).toBe(undefined)
+    // A soft quota says nothing; of two hard ones of a feature, one that is exceeded is enough.
+    for (const [feature, period, tokenLimit, hard] of [
+      ['soft', 'day', 50, false],
+      ['two', 'day', 150, true],
+      ['two', 'week', 1_000, true],
+    ])
+      await server.post('/api/quotas', { tenant: 'globex-inc', feature, period, tokenLimit, hard })
+    for (const feature of ['soft', 'two', 'soft', 'two'])
+      await server.post('/api/events', want({ tenant: 'globex-inc', feature }))
+    const globex = async (feature: string) =>
+      (await server.post('/api/events', want({ tenant: 'globex-inc', feature, tokens: 1 }))).body.overQuota
+    await until(async () => (await globex('two')) === true)
+    expect(await globex('soft')).toBe(undefined)
+    expect(await globex('two')).toBe(true)
   }
 })
 
