@@ -29,20 +29,13 @@ try {
 async function main(): Promise<void> {
   await mkdir(join(dir, 'valkey'), { recursive: true })
   const stores = { DATABASE_URL: await openDatabase(), VALKEY_URL: await openStream() }
-  const [api, worker] = [{ metrics: await freePort() }, { metrics: await freePort() }]
-  const local = (metrics: number): Environment => ({
-    ...stores,
-    METRICS_PORT: String(metrics),
-    HOST: '127.0.0.1',
-    PORT: apiPort,
-    FLAGMETER_DIR: dir,
-  })
-  const migrated = once(await start('migrate', { ...local(0), METRICS_PORT: '' }), 'exit')
-  if ((await migrated)[0] !== 0) throw new Error('migrate failed')
-  await keepRunning('api', local(api.metrics))
-  await keepRunning('worker', local(worker.metrics))
-  const targets = { api: api.metrics, worker: worker.metrics }
-  const prometheus = await startPrometheus(join(dir, 'prometheus'), targets)
+  const local = { ...stores, HOST: '127.0.0.1', PORT: apiPort, FLAGMETER_DIR: dir }
+  const [migrated] = (await once(await start('migrate', local), 'exit')) as [number | null]
+  if (migrated !== 0) throw new Error('migrate failed')
+  const ports = { api: await freePort(), worker: await freePort() }
+  for (const [service, port] of Object.entries(ports))
+    await keepRunning(service, { ...local, METRICS_PORT: String(port) })
+  const prometheus = await startPrometheus(join(dir, 'prometheus'), ports)
   if (prometheus) release.push(prometheus.release)
 
   const url = `http://127.0.0.1:${apiPort}`
@@ -52,7 +45,7 @@ async function main(): Promise<void> {
     await sleep(100)
   }
   console.log(`
-The stack is running: API ${url}, metrics ${Object.values(targets).join(' and ')}${prometheus ? `, Prometheus ${prometheus.url}` : ''}.
+The stack is running: API ${url}, metrics on ports ${Object.values(ports).join(' and ')}${prometheus ? `, Prometheus ${prometheus.url}` : ''}.
 Commands find it with:
 
   export FLAGMETER_DIR=${dir} FLAGMETER_URL=${url} DATABASE_URL=${stores.DATABASE_URL}
@@ -60,7 +53,7 @@ Commands find it with:
 
 Stop with Ctrl-C. The data stays.
 `)
-  await new Promise((done) => stop.signal.addEventListener('abort', done))
+  if (!stop.signal.aborted) await once(stop.signal, 'abort')
 }
 
 async function openDatabase(): Promise<string> {
