@@ -21,6 +21,13 @@ const ACKNOWLEDGE = `
 redis.call('XACK', KEYS[1], unpack(ARGV))
 return redis.call('XDEL', KEYS[1], unpack(ARGV, 2))`
 
+/**
+ * A Valkey whose memory is full refuses to create a group, and without one nobody would ever make room in it again.
+ * Scripts may have the flag since Redis 7; before, memory must be raised by hand.
+ */
+const CREATE_GROUP_WHEN_FULL = `#!lua flags=allow-oom
+return redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')`
+
 type Entry = [id: string, fields: string[] | null]
 
 /** Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over entries of dead consumers. */
@@ -76,9 +83,15 @@ export async function openStream(
   /** From the start of the stream, never from its end: a lost group must not cost the entries that wait. */
   async function createGroup(): Promise<void> {
     log.info({ group }, 'creating the consumer group')
-    await reader.xgroup('CREATE', key, group, '0', 'MKSTREAM').catch((error: Error) => {
-      if (!error.message.includes('BUSYGROUP')) throw error
-    })
+    await reader
+      .xgroup('CREATE', key, group, '0', 'MKSTREAM')
+      .catch((error: Error) => {
+        if (!error.message.includes('OOM')) throw error
+        return reader.eval(CREATE_GROUP_WHEN_FULL, 1, key, group)
+      })
+      .catch((error: Error) => {
+        if (!error.message.includes('BUSYGROUP')) throw error
+      })
   }
 
   async function acknowledge(messages: Message[]): Promise<void> {
