@@ -80,8 +80,6 @@ export function startClient(load: Load, ledger: Ledger, random: Random): Client 
         await sleep(30)
       }
       accepted += events.length
-      // Clients send twice by mistake, too.
-      if (random.below(20) === 0) await post(load, body)
       await sleep(load.pauseMs)
     }
   }

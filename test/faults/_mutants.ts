@@ -63,6 +63,99 @@ export const twoTransactions: Mutant = {
   ],
 }
 
+/** What an outage keeps from being recorded is acknowledged all the same. */
+export const outageIsDone: Mutant = {
+  name: 'a failed batch counts as done',
+  edits: [
+    {
+      file: 'handlers/rollup.ts',
+      from: 'await recordEvents(ctx, batch)',
+      to: 'await recordEvents(ctx, batch).catch(() => ({ counters: [], poison: [] }))',
+    },
+  ],
+}
+
+export const outageIsPoison: Mutant = {
+  name: 'an outage makes dead letters',
+  edits: [
+    {
+      file: 'handlers/rollup.ts',
+      from: 'await recordEvents(ctx, batch)',
+      to: `await recordEvents(ctx, batch).catch((error) => ({
+        counters: [], poison: batch.map((event) => ({ event, sqlstate: '', reason: String(error) })) }))`,
+    },
+    {
+      file: 'handlers/rollup.ts',
+      from: 'if (dead.length > 0) await putAside(ctx, dead)',
+      to: `for (let isDone = dead.length === 0; !isDone; await new Promise((resolve) => setTimeout(resolve, 100)))
+        isDone = await putAside(ctx, dead).then(() => true, () => false)`,
+    },
+  ],
+}
+
+export const refusedIsAccepted: Mutant = {
+  name: 'a refused write counts as accepted',
+  edits: [
+    {
+      file: 'lib/intake.ts',
+      from: `'stream write failed; recording in PostgreSQL')
+      return false`,
+      to: `'stream write failed; recording in PostgreSQL')
+      return true`,
+    },
+  ],
+}
+
+export const poisonTakesAll: Mutant = {
+  name: 'poison takes its batch along',
+  edits: [
+    { file: 'lib/record.ts', from: 'if (only && events.length === 1) {', to: 'if (only) {' },
+    {
+      file: 'lib/record.ts',
+      from: 'poison: [{ event: only, sqlstate, reason: (error as Error).message }]',
+      to: "poison: events.map((event) => ({ event, sqlstate, reason: '' }))",
+    },
+  ],
+}
+
+const SUM = '(select sum(r.total_tokens)::bigint from rollups r where r.tenant_id = m.tenant_id)'
+
+export const thresholdBySum: Mutant = {
+  name: 'threshold by SUM',
+  edits: [
+    {
+      file: 'sql/functions/record_events.sql',
+      from: 'and threshold_reached(m.total_tokens, t.monthly_quota, threshold)',
+      to: `and threshold_reached(${SUM}, t.monthly_quota, threshold)`,
+    },
+    {
+      file: 'sql/functions/record_events.sql',
+      from: 'and not threshold_reached(m.total_tokens - d.tokens, t.monthly_quota, threshold)',
+      to: `and not threshold_reached(${SUM} - d.tokens, t.monthly_quota, threshold)`,
+    },
+  ],
+}
+
+export const settledBeforeSent: Mutant = {
+  name: 'delivered before it is sent',
+  edits: [
+    {
+      file: 'handlers/deliver.ts',
+      from: 'const outcome = await attempt(ctx, delivery)',
+      to: `await query(ctx.database, deliverySettleSql,
+        [delivery.tenant_id, delivery.id, delivery.attempts, 'delivered', null, 200, null])
+      const outcome = await attempt(ctx, delivery)`,
+    },
+  ],
+}
+
+/** Not the product's mistake but its Valkey's: what `flagmeter config check` warns of. */
+export const valkeyWith = (name: string, value: string): Mutant => ({
+  name: `${name} ${value}`,
+  edits: [],
+  valkey: { [name]: value },
+})
+
 /** Builds the product with a mistake in it. Returns the folder of its bundles. */
 export async function buildMutant({ name, edits }: Mutant): Promise<string> {
   const dir = join(root, 'node_modules/.cache/flagmeter-mutants', name.replaceAll(/\W+/g, '-'))

@@ -79,6 +79,7 @@ export async function openRig(
     LIMIT_REQUESTS: '0',
     LIMIT_EVENTS: '0',
     WEBHOOK_ALLOW_PRIVATE: 'true',
+    DELIVERY_RETRY_SECONDS: Array.from({ length: 100 }, () => 1).join(','),
     LOG_LEVEL: 'info',
     PORT: String(port),
   }

@@ -1,7 +1,7 @@
 import { type Random, createRandom } from '../_random.ts'
 import { type Differences, becomesQuiet, compare, countersDiffer } from './_books.ts'
 import { type Client, type Load, startClient } from './_client.ts'
-import { openLedger, readLedger } from './_ledger.ts'
+import { type Account, type Ledger, openLedger, readLedger } from './_ledger.ts'
 import { type Mutant, buildMutant } from './_mutants.ts'
 import { DIST } from './_process.ts'
 import { type Rig, openRig } from './_rig.ts'
@@ -16,11 +16,13 @@ export interface Experiment {
   /** Other than the usual settings of the load. */
   load?: Partial<Load>
   tenants?: Parameters<typeof openRig>[1]['tenants']
-  valkey?: (stage: Stage) => Promise<Parameters<typeof openRig>[1]['valkey']>
+  valkey?: (stage: Stage) => NonNullable<Parameters<typeof openRig>[1]['valkey']>
+  /** What this machine lacks for it. */
+  needs?: () => string | undefined
   /** Starts the API, sends, does the harm, and leaves behind what can work again. */
   harm(scene: Scene): Promise<void>
   /** After quiet: what else must hold. */
-  check?(rig: Rig): Promise<void>
+  check?(rig: Rig, account: Account): Promise<void>
 }
 
 /** What an experiment works with. */
@@ -29,6 +31,9 @@ export interface Scene {
   stage: Stage
   /** Lets the client begin. */
   send(): void
+  /** How many events were accepted so far. */
+  accepted(): number
+  ledger: Ledger
   /** Enough harm to catch a mutant. */
   brief: boolean
 }
@@ -52,7 +57,7 @@ let runs = 0
 /** Runs an experiment once, with the product or with a mutant of it. */
 export async function run(experiment: Experiment, stage: Stage, random: Random, mutant?: Mutant): Promise<Outcome> {
   const startedAt = performance.now()
-  const valkey = (await experiment.valkey?.(stage)) ?? {}
+  const valkey = experiment.valkey?.(stage) ?? {}
   const rig = await openRig(stage, {
     name: `run_${++runs}`,
     random,
@@ -67,7 +72,14 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
     const send = () =>
       void (client = startClient({ ...rig.load, ...experiment.load }, ledger, createRandom(random.seed + 1)))
     try {
-      await experiment.harm({ rig, stage, send, brief: mutant !== undefined })
+      await experiment.harm({
+        rig,
+        stage,
+        send,
+        ledger,
+        accepted: () => client?.accepted() ?? 0,
+        brief: mutant !== undefined,
+      })
     } catch (error) {
       rig.wrong.push((error as Error).message)
     }
@@ -78,7 +90,7 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
     const differences = await compare(rig.database, account)
     const differing = await countersDiffer(rig.database)
     if (differing > 0) rig.wrong.push(`flagmeter verify finds ${differing} differences`)
-    await experiment.check?.(rig)
+    await experiment.check?.(rig, account)
     return {
       ...differences,
       faults: rig.faults,

@@ -3,12 +3,26 @@
 // `-- --only <word>` runs those whose name has the word, `-- --long` goes round for hours (`--hours <n>`, default 4).
 import { parseArgs } from 'node:util'
 import { createRandom } from '../_random.ts'
+import { brokenLink } from './broken_link.ts'
 import { failpoints } from './failpoints.ts'
+import { fullMemory } from './full_memory.ts'
+import { postgresOutage } from './postgres_outage.ts'
+import { powerLoss } from './power_loss.ts'
+import { randomKills } from './random_kills.ts'
+import { stoppedWorker } from './stopped_worker.ts'
 import { type Result, isFine, printTable, signs } from './_report.ts'
 import { type Experiment, isRed, run } from './_run.ts'
 import { openStage } from './_stage.ts'
 
-const EXPERIMENTS: Experiment[] = [...failpoints]
+const EXPERIMENTS: Experiment[] = [
+  ...failpoints,
+  randomKills,
+  powerLoss,
+  postgresOutage,
+  brokenLink,
+  fullMemory,
+  stoppedWorker,
+]
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, long: { type: 'boolean' }, hours: { type: 'string', default: '4' } },
