@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util'
 import { createRandom } from '../_random.ts'
 import { brokenLink } from './broken_link.ts'
+import { alertDeliveries } from './deliveries.ts'
 import { failpoints } from './failpoints.ts'
 import { fullMemory } from './full_memory.ts'
 import { postgresOutage } from './postgres_outage.ts'
@@ -22,6 +23,7 @@ const EXPERIMENTS: Experiment[] = [
   brokenLink,
   fullMemory,
   stoppedWorker,
+  alertDeliveries,
 ]
 
 const { values } = parseArgs({
