@@ -28,21 +28,23 @@ export interface NativeValkey extends TestValkey {
   pid: number
   dir: string
   port: number
+  /** When it has ended. */
+  gone: Promise<void>
 }
 
-/** A native server with the durable settings the product asks for, in a folder of its own. */
+/** A native server with the durable settings the product asks for, unless others are given, in a folder of its own. */
 export async function startNativeValkey(
   command: string,
-  given: { port?: number; dir?: string } = {},
+  given: { port?: number; dir?: string; settings?: Record<string, string>; env?: Record<string, string> } = {},
 ): Promise<NativeValkey> {
   const dir = given.dir ?? (await mkdtemp(join(tmpdir(), 'flagmeter-valkey-')))
   const port = given.port ?? (await freePort())
   const settings = { port, bind: '127.0.0.1', dir, save: '', appendonly: 'yes', appendfsync: 'always' }
-  const args = Object.entries({ ...settings, 'maxmemory-policy': 'noeviction' })
+  const args = Object.entries({ ...settings, 'maxmemory-policy': 'noeviction', ...given.settings })
   const child = spawn(
     command,
     args.flatMap(([name, value]) => [`--${name}`, String(value)]),
-    { stdio: 'ignore' },
+    { stdio: 'ignore', env: { ...process.env, ...given.env } },
   )
   const url = `redis://127.0.0.1:${port}`
   const probe = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
@@ -56,6 +58,7 @@ export async function startNativeValkey(
     dir,
     port,
     pid: child.pid!,
+    gone,
     async release() {
       child.kill('SIGKILL')
       await gone

@@ -1,0 +1,176 @@
+import { execFileSync } from 'node:child_process'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '../..')
+
+/** One way to get the product wrong. A run must find it, or it would not find the same mistake in the product. */
+export interface Mutant {
+  name: string
+  edits: { file: string; from: string; to: string }[]
+  /** Settings of Valkey, when the mistake is there. */
+  valkey?: Record<string, string>
+}
+
+/** Every given event counts, also one that was recorded before. */
+const COUNT_ALL = {
+  file: 'sql/functions/record_events.sql',
+  from: 'from inserted',
+  to: 'from unnest(tenant_ids, features, created_ats, tokens) as inserted (tenant_id, feature, created_at, tokens)',
+}
+
+export const noDedupe: Mutant = { name: 'no dedupe', edits: [COUNT_ALL] }
+
+export const ackBeforeCommit: Mutant = {
+  name: 'ack before commit',
+  edits: [
+    {
+      file: 'lib/consumer.ts',
+      from: 'if (messages && messages.length > 0) {',
+      to: 'if (messages && messages.length > 0) { await stream.acknowledge(messages)',
+    },
+  ],
+}
+
+/** Killed between the two, a worker leaves an entry behind that nobody will ever take over, or delete. */
+export const ackInTwoSteps: Mutant = {
+  name: 'XACK and XDEL apart',
+  edits: [
+    {
+      file: 'lib/stream.ts',
+      from: 'await valkey!.eval(ACKNOWLEDGE, 1, key, group, ...ids)',
+      to: 'await Promise.all([valkey!.xack(key, group, ...ids), valkey!.xdel(key, ...ids)])',
+    },
+  ],
+}
+
+/** The events in a transaction of their own, then what they add up to in a second one. */
+export const twoTransactions: Mutant = {
+  name: 'two transactions',
+  edits: [
+    COUNT_ALL,
+    {
+      file: 'lib/record.ts',
+      from: 'const rows = await query<CounterRow>(ctx.database, recordEventsSql, toArrays(events))',
+      to: `const inserted = await query<{ id: string }>(ctx.database, \`
+        insert into events (tenant_id, id, feature, tokens, created_at, received_at)
+        select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+        order by 1, 2 on conflict do nothing returning id\`, toArrays(events))
+      const ids = new Set(inserted.map(({ id }) => id))
+      events = events.filter((event) => ids.delete(event.id))
+      const rows = await query<CounterRow>(ctx.database, recordEventsSql, toArrays(events))`,
+    },
+  ],
+}
+
+/** What an outage keeps from being recorded is acknowledged all the same. */
+export const outageIsDone: Mutant = {
+  name: 'a failed batch counts as done',
+  edits: [
+    {
+      file: 'handlers/rollup.ts',
+      from: 'await recordEvents(ctx, batch)',
+      to: 'await recordEvents(ctx, batch).catch(() => ({ counters: [], poison: [] }))',
+    },
+  ],
+}
+
+export const outageIsPoison: Mutant = {
+  name: 'an outage makes dead letters',
+  edits: [
+    {
+      file: 'handlers/rollup.ts',
+      from: 'await recordEvents(ctx, batch)',
+      to: `await recordEvents(ctx, batch).catch((error) => ({
+        counters: [], poison: batch.map((event) => ({ event, sqlstate: '', reason: String(error) })) }))`,
+    },
+    {
+      file: 'handlers/rollup.ts',
+      from: 'if (dead.length > 0) await putAside(ctx, dead)',
+      to: `for (let isDone = dead.length === 0; !isDone; await new Promise((resolve) => setTimeout(resolve, 100)))
+        isDone = await putAside(ctx, dead).then(() => true, () => false)`,
+    },
+  ],
+}
+
+export const refusedIsAccepted: Mutant = {
+  name: 'a refused write counts as accepted',
+  edits: [
+    {
+      file: 'lib/intake.ts',
+      from: `'stream write failed; recording in PostgreSQL')
+      return false`,
+      to: `'stream write failed; recording in PostgreSQL')
+      return true`,
+    },
+  ],
+}
+
+export const poisonTakesAll: Mutant = {
+  name: 'poison takes its batch along',
+  edits: [
+    { file: 'lib/record.ts', from: 'if (only && events.length === 1) {', to: 'if (only) {' },
+    {
+      file: 'lib/record.ts',
+      from: 'poison: [{ event: only, sqlstate, reason: (error as Error).message }]',
+      to: "poison: events.map((event) => ({ event, sqlstate, reason: '' }))",
+    },
+  ],
+}
+
+const SUM = '(select sum(r.total_tokens)::bigint from rollups r where r.tenant_id = m.tenant_id)'
+
+export const thresholdBySum: Mutant = {
+  name: 'threshold by SUM',
+  edits: [
+    {
+      file: 'sql/functions/record_events.sql',
+      from: 'and threshold_reached(m.total_tokens, t.monthly_quota, threshold)',
+      to: `and threshold_reached(${SUM}, t.monthly_quota, threshold)`,
+    },
+    {
+      file: 'sql/functions/record_events.sql',
+      from: 'and not threshold_reached(m.total_tokens - d.tokens, t.monthly_quota, threshold)',
+      to: `and not threshold_reached(${SUM} - d.tokens, t.monthly_quota, threshold)`,
+    },
+  ],
+}
+
+export const settledBeforeSent: Mutant = {
+  name: 'delivered before it is sent',
+  edits: [
+    {
+      file: 'handlers/deliver.ts',
+      from: 'const outcome = await attempt(ctx, delivery)',
+      to: `await query(ctx.database, deliverySettleSql,
+        [delivery.tenant_id, delivery.id, delivery.attempts, 'delivered', null, 200, null])
+      const outcome = await attempt(ctx, delivery)`,
+    },
+  ],
+}
+
+/** Not the product's mistake but its Valkey's: what `flagmeter config check` warns of. */
+export const valkeyWith = (name: string, value: string): Mutant => ({
+  name: `${name} ${value}`,
+  edits: [],
+  valkey: { [name]: value },
+})
+
+/** Builds the product with a mistake in it. Returns the folder of its bundles. */
+export async function buildMutant({ name, edits }: Mutant): Promise<string> {
+  const dir = join(root, 'node_modules/.cache/flagmeter-mutants', name.replaceAll(/\W+/g, '-'))
+  await rm(dir, { recursive: true, force: true })
+  await mkdir(dir, { recursive: true })
+  for (const part of ['cli', 'handlers', 'lib', 'sql', 'package.json', 'esbuild.config.mjs'])
+    await cp(join(root, part), join(dir, part), { recursive: true })
+  for (const { file, from, to } of edits) {
+    const text = await readFile(join(dir, file), 'utf8')
+    if (text.split(from).length !== 2) throw new Error(`the mutant '${name}' no longer fits ${file}`)
+    await writeFile(
+      join(dir, file),
+      text.replace(from, () => to),
+    )
+  }
+  execFileSync(process.execPath, ['esbuild.config.mjs', 'dist'], { cwd: dir, stdio: 'inherit' })
+  return join(dir, 'dist')
+}

@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The bundles as they ship. */
+export const DIST = join(import.meta.dirname, '../../dist')
+
+/** A process of the product. */
+export interface Process {
+  pid: number
+  /** How it ended. */
+  ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  /** Whether anybody has sent a signal that ends it. */
+  killed: boolean
+  /** Sends a signal at once; SIGKILL and SIGTERM end it. */
+  signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void
+  /** SIGKILL, and waits until it is gone. */
+  kill(): Promise<void>
+}
+
+/** Starts `flagmeter` from these bundles with these settings alone; what it prints goes to the end of a file. */
+export function startProcess(bundles: string, args: string[], env: Record<string, string>, logFile: string): Process {
+  const log = openSync(logFile, 'a')
+  const child = spawn(process.execPath, [join(bundles, 'cli/main.js'), ...args], {
+    env: { PATH: process.env.PATH, FLAGMETER_DIR: '/nonexistent', ...env },
+    stdio: ['ignore', log, log],
+  })
+  closeSync(log)
+  const ended = new Promise<Awaited<Process['ended']>>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+    child.once('error', () => resolve({ code: null, signal: null }))
+  })
+  const started: Process = {
+    pid: child.pid!,
+    ended,
+    killed: false,
+    signal(name) {
+      if (name === 'SIGKILL' || name === 'SIGTERM') started.killed = true
+      child.kill(name)
+    },
+    async kill() {
+      started.signal('SIGKILL')
+      await ended
+    },
+  }
+  return started
+}

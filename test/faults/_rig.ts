@@ -1,0 +1,172 @@
+import { mkdir } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { ensureAdminKey } from '../../cli/_admin_key.ts'
+import { seed } from '../../cli/seed.ts'
+import { parseConfig } from '../../lib/config.ts'
+import { type Database, openDatabase } from '../../lib/database.ts'
+import { newKey } from '../../lib/key.ts'
+import type { Random } from '../_random.ts'
+import { type NativeValkey, startNativeValkey } from '../_valkey.ts'
+import type { Load } from './_client.ts'
+import { type Process, startProcess } from './_process.ts'
+import type { Stage } from './_stage.ts'
+
+/** How long an entry stays with a silent worker before another takes it over. */
+export const CLAIM_IDLE_MS = 300
+
+/** One whole pipeline, with a database and a Valkey of its own. */
+export interface Rig {
+  random: Random
+  database: Database
+  /** A client of the Valkey, past every proxy. */
+  redis: Redis
+  valkeyPort: number
+  valkeyDir: string
+  /** What the client needs to know. */
+  load: Load
+  /** Faults done to it so far. */
+  faults: number
+  /** What went wrong that no figure shows. */
+  wrong: string[]
+  ledgerFile: string
+  /** Starts the API, on the same port every time, and waits until it answers. */
+  serve(env?: Record<string, string>): Promise<Process>
+  /** Starts a worker; its name is how PostgreSQL sees it. */
+  work(consumers: string[], env?: Record<string, string>, name?: string): Process
+  killValkey(): Promise<void>
+  startValkey(): Promise<void>
+  release(): Promise<void>
+}
+
+interface Options {
+  name: string
+  random: Random
+  /** The folder of the bundles. */
+  bundles: string
+  valkey?: { settings?: Record<string, string>; env?: Record<string, string> }
+  tenants?: Parameters<typeof seed>[1]
+}
+
+const TENANTS = Array.from({ length: 5 }, (_, i) => ({ name: `tenant-${i}`, monthlyQuota: 1_000_000_000 }))
+
+/** Opens a rig: a migrated database with tenants, an empty Valkey; no process of the product yet. */
+export async function openRig(
+  stage: Stage,
+  { name, random, bundles, valkey = {}, tenants = TENANTS }: Options,
+): Promise<Rig> {
+  const databaseUrl = await stage.createDatabase(name)
+  const logFile = join(stage.dir, `${name}.log`)
+  const processes = new Set<Process>()
+  const valkeyDir = join(stage.dir, `${name}-valkey`)
+  await mkdir(valkeyDir)
+  const given = { ...valkey, dir: valkeyDir, port: await fixedPort(random) }
+  let server: NativeValkey = await startNativeValkey(stage.valkeyCommand, given)
+  const redis = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
+  redis.on('error', () => {})
+  const port = await fixedPort(random)
+  const url = `http://127.0.0.1:${port}`
+  const database = openDatabase({ databaseUrl, databasePoolSize: 4 }, 60_000)
+  const key = newKey()
+  const base = {
+    DATABASE_URL: databaseUrl,
+    VALKEY_URL: server.url,
+    VALKEY_TIMEOUT_MS: '300',
+    CLAIM_IDLE_MS: String(CLAIM_IDLE_MS),
+    LIMIT_REQUESTS: '0',
+    LIMIT_EVENTS: '0',
+    WEBHOOK_ALLOW_PRIVATE: 'true',
+    DELIVERY_RETRY_SECONDS: Array.from({ length: 100 }, () => 1).join(','),
+    LOG_LEVEL: 'info',
+    PORT: String(port),
+  }
+
+  function start(args: string[], env: Record<string, string>): Process {
+    const started = startProcess(bundles, args, { ...base, ...env }, logFile)
+    processes.add(started)
+    void watch(started, args)
+    return started
+  }
+
+  async function watch(started: Process, args: string[]): Promise<void> {
+    const { code, signal } = await started.ended
+    processes.delete(started)
+    if (!started.killed) rig.wrong.push(`flagmeter ${args.join(' ')} ended by itself (${code ?? signal})`)
+  }
+
+  const rig: Rig = {
+    random,
+    database,
+    redis,
+    valkeyPort: given.port,
+    valkeyDir,
+    load: {
+      url,
+      key,
+      tenants: [],
+      features: 3,
+      senders: 3,
+      maxBatch: 20,
+      maxTokens: 1000,
+      pauseMs: 5,
+      spreadMs: 3_600_000,
+    },
+    faults: 0,
+    wrong: [],
+    ledgerFile: join(stage.dir, `${name}.ledger`),
+    async serve(env = {}) {
+      const api = start(['serve'], env)
+      for (let isUp = false; !isUp && !api.killed; await sleep(20))
+        isUp = await fetch(`${url}/api/health/live`).then(
+          ({ ok }) => ok,
+          () => false,
+        )
+      return api
+    },
+    work: (consumers, env = {}, workerName = 'worker') =>
+      start(['worker', ...consumers], { ...env, DATABASE_URL: `${databaseUrl}?application_name=${workerName}` }),
+    async killValkey() {
+      process.kill(server.pid, 'SIGKILL')
+      await server.gone
+    },
+    async startValkey() {
+      server = await startNativeValkey(stage.valkeyCommand, given)
+      if (redis.status !== 'ready') await once(redis, 'ready')
+    },
+    async release() {
+      for (const running of processes) await running.kill()
+      redis.disconnect()
+      await server.release()
+      await database.end({ timeout: 1 })
+    },
+  }
+  try {
+    const migrated = startProcess(bundles, ['migrate'], base, logFile)
+    if ((await migrated.ended).code !== 0) throw new Error(`migrate failed, see ${logFile}`)
+    await seed(database, tenants)
+    await ensureAdminKey(database, { ...parseConfig({}), adminKey: key })
+    rig.load.tenants = await database`select id, name from tenants order by name`
+    return rig
+  } catch (error) {
+    await rig.release()
+    throw error
+  }
+}
+
+/** A free port below those that the system gives to outgoing connections: one must not take it while a server is down. */
+async function fixedPort(random: Random): Promise<number> {
+  for (;;) {
+    const port = 20_000 + random.below(12_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
+}

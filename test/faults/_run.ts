@@ -1,0 +1,118 @@
+import { type Random, createRandom } from '../_random.ts'
+import { type Differences, becomesQuiet, compare, countersDiffer } from './_books.ts'
+import { type Client, type Load, startClient } from './_client.ts'
+import { type Account, type Ledger, openLedger, readLedger } from './_ledger.ts'
+import { type Mutant, buildMutant } from './_mutants.ts'
+import { DIST } from './_process.ts'
+import { type Rig, openRig } from './_rig.ts'
+import type { Stage } from './_stage.ts'
+
+/** One way to harm the pipeline. */
+export interface Experiment {
+  name: string
+  /** What a fault is: kills, cuts … */
+  unit: string
+  mutants: Mutant[]
+  /** Other than the usual settings of the load. */
+  load?: Partial<Load>
+  tenants?: Parameters<typeof openRig>[1]['tenants']
+  valkey?: (stage: Stage) => NonNullable<Parameters<typeof openRig>[1]['valkey']>
+  /** What this machine lacks for it. */
+  needs?: () => string | undefined
+  /** Starts the API, sends, does the harm, and leaves behind what can work again. */
+  harm(scene: Scene): Promise<void>
+  /** After quiet: what else must hold. */
+  check?(rig: Rig, account: Account): Promise<void>
+}
+
+/** What an experiment works with. */
+export interface Scene {
+  rig: Rig
+  stage: Stage
+  /** Lets the client begin. */
+  send(): void
+  /** How many events were accepted so far. */
+  accepted(): number
+  ledger: Ledger
+  /** Enough harm to catch a mutant. */
+  brief: boolean
+}
+
+/** What one run of an experiment has shown. */
+export interface Outcome extends Differences {
+  faults: number
+  events: number
+  /** Unknown outcomes that were sent again. */
+  retried: number
+  seconds: number
+  wrong: string[]
+}
+
+/** A pipeline at rest: longer than a claim of a delivery lasts. */
+const PATIENCE_MS = 25_000
+const MUTANT_PATIENCE_MS = 4_000
+
+let runs = 0
+
+/** Runs an experiment once, with the product or with a mutant of it. */
+export async function run(experiment: Experiment, stage: Stage, random: Random, mutant?: Mutant): Promise<Outcome> {
+  const startedAt = performance.now()
+  const valkey = experiment.valkey?.(stage) ?? {}
+  const rig = await openRig(stage, {
+    name: `run_${++runs}`,
+    random,
+    bundles: mutant && mutant.edits.length > 0 ? await buildMutant(mutant) : DIST,
+    valkey: { ...valkey, settings: { ...valkey.settings, ...mutant?.valkey } },
+    ...(experiment.tenants && { tenants: experiment.tenants }),
+  })
+  try {
+    const ledger = await openLedger(rig.ledgerFile)
+    let client: Client | undefined
+    // Its own generator: how often the harm asks for a number depends on time, what is sent must not.
+    const send = () =>
+      void (client = startClient({ ...rig.load, ...experiment.load }, ledger, createRandom(random.seed + 1)))
+    try {
+      await experiment.harm({
+        rig,
+        stage,
+        send,
+        ledger,
+        accepted: () => client?.accepted() ?? 0,
+        brief: mutant !== undefined,
+      })
+    } catch (error) {
+      rig.wrong.push((error as Error).message)
+    }
+    await client?.stop().catch((error: Error) => rig.wrong.push(error.message))
+    await ledger.close()
+    await settle(rig, mutant ? MUTANT_PATIENCE_MS : PATIENCE_MS)
+    const account = await readLedger(rig.ledgerFile)
+    const differences = await compare(rig.database, account)
+    const differing = await countersDiffer(rig.database)
+    if (differing > 0) rig.wrong.push(`flagmeter verify finds ${differing} differences`)
+    await experiment.check?.(rig, account)
+    return {
+      ...differences,
+      faults: rig.faults,
+      events: account.sent.size,
+      retried: account.unknown,
+      seconds: (performance.now() - startedAt) / 1000,
+      wrong: rig.wrong,
+    }
+  } finally {
+    await rig.release()
+  }
+}
+
+/** Lets workers that nobody harms bring everything to an end. */
+async function settle(rig: Rig, patienceMs: number): Promise<void> {
+  const worker = rig.work([])
+  const open = await becomesQuiet(rig.database, rig.redis, patienceMs)
+  if (open) rig.wrong.push(`not quiet: stream ${open.stream}, pending ${open.pending}, outbox ${open.outbox}`)
+  worker.signal('SIGTERM')
+  await worker.ended
+}
+
+/** Whether an outcome shows that something is wrong. */
+export const isRed = ({ lost, doubled, tokens, unsent, wrong }: Outcome): boolean =>
+  lost + Math.abs(doubled) + tokens + unsent + wrong.length > 0

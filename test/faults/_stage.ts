@@ -1,0 +1,78 @@
+import { readFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import postgres from 'postgres'
+import { type EmbeddedPostgres, openEmbeddedPostgres } from '../../lib/embedded_postgres.ts'
+import { findServer } from '../_valkey.ts'
+import { openRelay } from './_relay.ts'
+
+/** What all experiments share. */
+export interface Stage {
+  /** Ledgers, logs and data. */
+  dir: string
+  /** valkey-server or redis-server. */
+  valkeyCommand: string
+  /** Makes a database and returns its URL, which stays the same when the server is started again. */
+  createDatabase(name: string): Promise<string>
+  /** Stops PostgreSQL at once, as `pg_ctl stop -m immediate` does: no checkpoint, no farewell. */
+  crashPostgres(): Promise<void>
+  startPostgres(): Promise<void>
+  /** Stops everything; the folder goes unless it is to be kept. */
+  release(options?: { keep: boolean }): Promise<void>
+}
+
+/** Starts a PostgreSQL as it ships, fsync and all, in a folder of its own. */
+export async function openStage(): Promise<Stage> {
+  const valkeyCommand = findServer()
+  if (valkeyCommand === undefined) throw new Error('this needs valkey-server or redis-server on the PATH')
+  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-faults-'))
+  const relay = await openRelay()
+  let server: EmbeddedPostgres | undefined
+
+  async function startPostgres(): Promise<void> {
+    server = await openEmbeddedPostgres({ dir, settings: { max_connections: '300' } })
+    relay.target = Number(new URL(server.url).port)
+  }
+
+  async function crashPostgres(): Promise<void> {
+    relay.target = undefined
+    const pidFile = join(dir, 'postgres/postmaster.pid')
+    const pid = Number.parseInt(await readFile(pidFile, 'utf8'), 10)
+    process.kill(pid, 'SIGQUIT')
+    while (isAlive(pid)) await sleep(10)
+  }
+
+  async function createDatabase(name: string): Promise<string> {
+    const url = new URL(server!.url)
+    url.port = String(relay.port)
+    const admin = postgres(url.href, { max: 1, onnotice: () => {} })
+    await admin`create database ${admin(name)}`
+    await admin.end()
+    url.pathname = `/${name}`
+    return url.href
+  }
+
+  await startPostgres()
+  return {
+    dir,
+    valkeyCommand,
+    createDatabase,
+    crashPostgres,
+    startPostgres,
+    async release({ keep } = { keep: false }) {
+      relay.release()
+      await server?.release()
+      if (!keep) await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
