@@ -62,5 +62,5 @@ async function fill({ database }: Stage, tenant: string, features: number, minut
   const days = await database<{ day: number }[]>`
     select extract(day from now() + step * interval '1 day')::int as day from generate_series(2, 1, -1) as step`
   for (const { day } of days)
-    await database`select update_tenant(id, null, null, ${day}, null) from tenants where name = ${tenant}`
+    await database`select update_tenant(id, null, null, null, ${day}, null, null, null) from tenants where name = ${tenant}`
 }

@@ -1,4 +1,4 @@
-// Random sequences of everything that moves counters, against a model of a few lines. FLAGMETER_RUNS says how many (default 400),
+// Random sequences of everything that moves counters, against a model of a few lines. FLAGMETER_RUNS says how many (default 200),
 // FLAGMETER_SEED and FLAGMETER_PATH repeat what fast-check has printed of a failure.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +12,7 @@ import type { Context } from '../lib/context.ts'
 import { openMetrics } from '../lib/metrics.ts'
 import { createContext } from './_context.ts'
 
-const RUNS = Number(process.env.FLAGMETER_RUNS ?? 400)
+const RUNS = Number(process.env.FLAGMETER_RUNS ?? 200)
 const SHARDS = 4
 const FEATURES = ['a', 'b']
 const PERIODS = ['hour', 'day', 'week', 'month'] as const
