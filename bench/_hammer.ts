@@ -12,13 +12,14 @@ const run = promisify(execFile)
 /** Both servers then use a core nearly whole. With 256 the bare one loses a fifth and ours gains nothing: that would flatter. */
 const CONNECTIONS = 64
 
-/** What is posted again and again. `TENANT` in the body stands for tenant-1, tenant-2, … in turn, if there are `tenants`. */
+/** What is asked again and again: a POST, or a GET when the body is empty. `TENANT` in the body stands for tenant-1, tenant-2, … in turn, if there are `tenants`. */
 export interface Load {
   path: string
   body: string
   tenants?: number
 }
-const EVENTS: Load = {
+/** Single events of one tenant. */
+export const EVENTS: Load = {
   path: '/api/events',
   body: JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1500 }),
 }
@@ -37,7 +38,7 @@ export interface Hammered {
   cores: number | undefined
 }
 
-/** Posts as fast as is answered; default: single events. Throws when one is not answered 2xx. */
+/** Asks as fast as is answered; default: single events. Throws when one is not answered 2xx. */
 export async function hammer(server: Running, seconds: number, load = EVENTS): Promise<Hammered> {
   const url = server.url + load.path
   const cpuBefore = await cpuSeconds(server.pid)
@@ -74,8 +75,10 @@ async function withAutocannon(url: string, seconds: number, { body, tenants = 0 
   const headers = { ...AUTHORIZATION, 'content-type': 'application/json' }
   const bodies =
     tenants === 0 ? [body] : Array.from({ length: tenants }, (_, i) => body.replace('TENANT', `tenant-${i + 1}`))
-  const requests = bodies.map((text) => ({ body: text }))
-  const load = { url, method: 'POST' as const, requests, headers, connections: CONNECTIONS }
+  const requests = bodies.map((text) =>
+    text === '' ? { method: 'GET' as const } : { method: 'POST' as const, body: text },
+  )
+  const load = { url, requests, headers, connections: CONNECTIONS }
   const result = await autocannon({ ...load, duration: seconds, workers: 2 })
   return {
     rate: result['2xx'] / result.duration,

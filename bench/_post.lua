@@ -1,8 +1,11 @@
--- What wrk sends. The body comes from the caller, so that every generator sends the same; with BENCH_TENANTS, `TENANT` in it
+-- What wrk sends: a POST, or a GET without a body. The body comes from the caller, so that every generator sends the same; with BENCH_TENANTS, `TENANT` in it
 -- stands for tenant-1, tenant-2, … in turn.
-wrk.method = "POST"
-wrk.body = os.getenv("BENCH_BODY")
-wrk.headers["content-type"] = "application/json"
+local body = os.getenv("BENCH_BODY")
+if body ~= "" then
+  wrk.method = "POST"
+  wrk.body = body
+  wrk.headers["content-type"] = "application/json"
+end
 wrk.headers["authorization"] = os.getenv("BENCH_AUTHORIZATION")
 
 local tenants = tonumber(os.getenv("BENCH_TENANTS") or "0")

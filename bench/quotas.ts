@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Pool } from 'undici'
 import { type Load, generator, hammer } from './_hammer.ts'
 import { AUTHORIZATION } from './_key.ts'
 import { type Row, against, figure, inTurns, median, reaches, row } from './_measure.ts'
+import { openLoop } from './_open_loop.ts'
 import type { Stage } from './_stage.ts'
 
 const ROUNDS = 7
@@ -84,35 +83,15 @@ export const reservationLatency = (stage: Stage): Promise<Row> => latency(stage,
 async function latency(stage: Stage, what: string, load: Load, limitMs: number): Promise<Row> {
   await prepare(stage)
   const server = await stage.serve(['quota-check', 'reservation-create'])
-  const pool = new Pool(server.url, { connections: 64 })
-  const headers = { ...AUTHORIZATION, 'content-type': 'application/json' }
-  const times: number[] = []
-  const sent: Promise<void>[] = []
-  async function send(turn: number, dueAt: number): Promise<void> {
-    const body = load.body.replace('TENANT', `tenant-${(turn % TENANTS) + 1}`)
-    const answer = await pool.request({ path: load.path, method: 'POST', headers, body })
-    await answer.body.dump()
-    if (answer.statusCode >= 300) throw new Error(`${load.path} answered ${answer.statusCode}`)
-    times.push(performance.now() - dueAt) // from when it was due: a late sender hides nothing
-  }
-  const startedAt = performance.now()
-  for (let turn = 0; turn < RPS * LATENCY_SECONDS;) {
-    for (; turn < ((performance.now() - startedAt) * RPS) / 1000; turn++)
-      sent.push(send(turn, startedAt + (turn * 1000) / RPS))
-    await sleep(1)
-  }
-  await Promise.all(sent)
-  await pool.close()
+  const { p50, p99 } = await openLoop(server.url, load, RPS, LATENCY_SECONDS)
   await server.stop()
-  const sorted = times.slice(RPS).toSorted((a, b) => a - b) // the first second warms up
-  const at = (part: number) => sorted[Math.floor(sorted.length * part)]!
-  const ratio = at(0.99) / limitMs
+  const ratio = p99 / limitMs
   return {
     name: `P99 of ${what} at ${RPS} requests/s, against ${limitMs} ms`,
     ratio,
     target: '<= 1',
     pass: reaches(ratio, '<= 1'),
     spread: [ratio, ratio],
-    detail: `P50 ${figure(at(0.5))} ms, P99 ${figure(at(0.99))} ms, with up to 1 ms of the generator's own`,
+    detail: `P50 ${figure(p50)} ms, P99 ${figure(p99)} ms, with up to 1 ms of the generator's own`,
   }
 }
