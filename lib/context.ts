@@ -9,6 +9,7 @@ import { type Metrics, openMetrics } from './metrics.ts'
 import { type QuotaDirectory, openQuotas } from './quotas.ts'
 import { type Reservations, openReservations } from './reservations.ts'
 import { type TenantDirectory, openTenants } from './tenants.ts'
+import { type Usages, openUsages } from './usages.ts'
 import { type Valkey, openValkey } from './valkey.ts'
 
 /** How long events whose senders are gone may keep a stopping process: they were not promised anything. */
@@ -26,6 +27,7 @@ export interface Context {
   keys: Keys
   limits: Limits
   quotas: QuotaDirectory
+  usages: Usages
   reservations: Reservations
   intake: Intake
   /** Milliseconds since 1970. */
@@ -57,6 +59,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   const keys = overrides.keys ?? openKeys(database, clock)
   const limits = overrides.limits ?? openLimits(config, valkey)
   const quotas = overrides.quotas ?? openQuotas(database, clock)
+  const usages = overrides.usages ?? openUsages(database, clock)
   const reservations = overrides.reservations ?? openReservations({ database, metrics })
   const base = {
     config,
@@ -69,6 +72,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
     keys,
     limits,
     quotas,
+    usages,
     reservations,
     ...(valkey && { valkey }),
   }

@@ -14,7 +14,7 @@ export interface Group<Item, Result> {
 }
 
 /**
- * Commits in groups: while one call of `work` is in flight, what arrives waits and goes out together in the next.
+ * Commits in groups: while one call of `work` (`atOnce` calls) is in flight, what arrives waits and goes out together in the next.
  * No timer: an idle process works at once, a busy one in groups as large as its store is slow.
  * A group has at most `most` in the measure of `sizeOf`, unless one item alone brings more. After a failure, whatever comes
  * within `restMs` fails with it at once: who can do without the store does not wait for it again and again.
@@ -22,18 +22,23 @@ export interface Group<Item, Result> {
  */
 export function openGroup<Item, Result>(
   work: (items: Item[]) => Promise<Result[]>,
-  { most, sizeOf = () => 1, restMs = 0 }: { most: number; sizeOf?: (item: Item) => number; restMs?: number },
+  {
+    most,
+    sizeOf = () => 1,
+    restMs = 0,
+    atOnce = 1,
+  }: { most: number; sizeOf?: (item: Item) => number; restMs?: number; atOnce?: number },
 ): Group<Item, Result> {
   let failure: unknown
   let restUntil = 0
   const waiting: Waiter<Item, Result>[] = []
-  let working = false
+  let working = 0
 
   function run(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject })
-      if (working) return
-      working = true
+      if (working === atOnce) return
+      working++
       // After the requests that have arrived by now were read: else the first goes alone, and all others wait for it.
       setImmediate(() => void drain())
     })
@@ -52,7 +57,7 @@ export function openGroup<Item, Result>(
         for (const { reject } of group) reject(error)
       }
     }
-    working = false
+    working--
   }
 
   function take(): Waiter<Item, Result>[] {
@@ -63,5 +68,5 @@ export function openGroup<Item, Result>(
     return waiting.splice(0, count)
   }
 
-  return { run, isBusy: () => working }
+  return { run, isBusy: () => working > 0 }
 }

@@ -11,8 +11,8 @@ const reservationReleaseSql = loadSql('queries/reservation_release')
 
 /** Reservations per transaction, at most. */
 const GROUP = 500
-/** Transactions at the same time. A tenant has its lane: two at once would wait for each other's counters. */
-const LANES = 2
+/** Transactions at the same time: while one waits for the disk, the next does its work. */
+const AT_ONCE = 2
 /** Longer, and it is unknown whether the tokens are held; what is held lapses. */
 const ANSWER_MS = 2_000
 /** After a failure nobody waits for the database for so long. */
@@ -61,7 +61,7 @@ export interface Reservations {
 
 /** Opens the reservations of one process. They are committed in groups, as events are. */
 export function openReservations(ctx: Pick<Context, 'database' | 'metrics'>): Reservations {
-  const lanes = Array.from({ length: LANES }, () => openGroup(reserveAll, { most: GROUP, restMs: REST_MS }))
+  const reserving = openGroup(reserveAll, { most: GROUP, restMs: REST_MS, atOnce: AT_ONCE })
   const releasing = openGroup(releaseAll, { most: GROUP, restMs: REST_MS })
 
   async function reserveAll(group: Wanted[]): Promise<(Reserved | undefined)[]> {
@@ -100,13 +100,11 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics'>): Re
   }
 
   async function idle(): Promise<void> {
-    while (releasing.isBusy() || lanes.some((lane) => lane.isBusy())) await sleep(5)
+    while (reserving.isBusy() || releasing.isBusy()) await sleep(5)
   }
 
-  return { reserve: (wanted) => lanes[laneOf(wanted)]!.run(wanted), release: releasing.run, idle }
+  return { reserve: reserving.run, release: releasing.run, idle }
 }
-
-const laneOf = ({ tenantId }: Reservation): number => Number.parseInt(tenantId.slice(-4), 16) % LANES
 
 const keyOf = ({ tenantId, id }: Reservation): string => tenantId + id
 

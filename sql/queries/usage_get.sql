@@ -1,4 +1,4 @@
--- $1: tenant name, $2: tenant id (null unless $1 is one), $3: the moment.
+-- $1: tenant names, $2: tenant ids, $3: the moment.
 -- The counter, its split by feature, and every quota with its counter; never a sum over events or rollups.
 select t.id, t.name, t.monthly_quota, p.period_start, p.period_end,
        coalesce(u.total_tokens, 0) as total_tokens, coalesce(u.event_count, 0) as event_count,
@@ -16,4 +16,4 @@ select t.id, t.name, t.monthly_quota, p.period_start, p.period_end,
 from tenants t
 cross join lateral billing_period($3::timestamptz, t.billing_day, t.timezone) as p
 left join usage_periods u on u.tenant_id = t.id and u.quota_id = t.id and u.period_start = p.period_start
-where t.name = $1::text or t.id = $2::uuid
+where t.name = any ($1::text[]) or t.id = any ($2::uuid[])
