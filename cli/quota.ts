@@ -9,9 +9,10 @@ import { CLI_ACTOR, check } from './_tenants.ts'
 
 type Options = Partial<QuotaSettings> & { json?: boolean }
 
+const limit = (): Option => new Option('--token-limit <tokens>', 'tokens per period').argParser(wholeNumber)
+
 const withSettings = (command: Command): Command =>
   command
-    .option('--token-limit <tokens>', 'tokens per period', wholeNumber)
     .addOption(onOff('--hard', 'whether checks and reservations are refused beyond it (default of a new quota: on)'))
     .option('--thresholds <percents>', 'where alerts are raised, in percent (default of a new quota: 80,100)', percents)
     .option('--json', 'print JSON')
@@ -35,7 +36,8 @@ export function quotaCommand(terminal: Terminal): Command {
       .description('Adds a quota to a tenant. What its open period has counted already counts.')
       .argument('<tenant>', 'name or id')
       .option('--feature <feature>', 'which feature it counts (default: all)')
-      .addOption(new Option('--period <period>', 'how often it begins again').choices(PERIODS).makeOptionMandatory()),
+      .addOption(new Option('--period <period>', 'how often it begins again').choices(PERIODS).makeOptionMandatory())
+      .addOption(limit().makeOptionMandatory()),
   )
     .addHelpText(
       'after',
@@ -49,7 +51,8 @@ export function quotaCommand(terminal: Terminal): Command {
   const update = withSettings(
     new Command('update')
       .description('Changes a quota. A threshold that the change makes reached raises its alert at once.')
-      .argument('<quota>', 'its id'),
+      .argument('<quota>', 'its id')
+      .addOption(limit()),
   )
     .addHelpText(
       'after',
@@ -102,5 +105,5 @@ function print(terminal: Terminal, quotas: Quota[]): void {
     quota.thresholds.map((percent) => `${percent} %`).join(', '),
     quota.id,
   ])
-  printTable(terminal, ['tenant', 'feature', 'per', 'limit', '', 'alerts at', 'id'], rows)
+  printTable(terminal, ['tenant', 'feature', 'per', 'limit', 'kind', 'alerts at', 'id'], rows)
 }

@@ -98,7 +98,12 @@ function print(terminal: Terminal, tenants: Tenant[]): void {
     tenant.billingDay,
     tenant.timezone,
     tenant.thresholds.map((percent) => `${percent} %`).join(', '),
+    tenant.failMode,
     tenant.id,
   ])
-  printTable(terminal, ['tenant', 'monthly quota', '', 'billing day', 'time zone', 'alerts at', 'id'], rows)
+  printTable(
+    terminal,
+    ['tenant', 'monthly quota', 'kind', 'billing day', 'time zone', 'alerts at', 'fail mode', 'id'],
+    rows,
+  )
 }

@@ -48,7 +48,7 @@ function printQuotas(terminal: Terminal, quotas: QuotaUsage[]): void {
     `${quota.quotaPercent} %`,
     quota.resetAt.slice(0, 16).replace('T', ' '),
   ])
-  printTable(terminal, ['quota of', 'per', '', 'tokens', 'reserved', 'limit', 'used', 'resets (UTC)'], rows)
+  printTable(terminal, ['quota of', 'per', 'kind', 'tokens', 'reserved', 'limit', 'used', 'resets (UTC)'], rows)
 }
 
 function print(terminal: Terminal, tenants: Usage[]): void {
