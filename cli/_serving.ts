@@ -82,7 +82,7 @@ export const consumersOf = (handlers: NamedHandler[]): NamedHandler<Consumer>[] 
 /**
  * Keeps memory near what is alive. V8 derives the limit of its old space from the memory of the machine until its first
  * full collection, and lets it grow fourfold after each: a worker with 14 MB alive reached 170 MB. So one collection comes
- * after start-up, and each limit is twice what is alive: API and worker together stay at 220 MB instead of 270 MB.
+ * after start-up, and each limit is twice what is alive. `main` keeps the young generation small: together 200 MB instead of 270 for API and worker.
  */
 export function settleHeap(): void {
   setFlagsFromString('--heap-growing-percent=100')
