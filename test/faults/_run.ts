@@ -45,7 +45,25 @@ export interface Outcome extends Differences {
   /** Unknown outcomes that were sent again. */
   retried: number
   seconds: number
+  /** What else is not as it must be. */
   wrong: string[]
+  /** The harm could not be done: the run says nothing. */
+  failure?: string
+  notes: string[]
+}
+
+/** Of an experiment that was not run. */
+export const NOTHING: Outcome = {
+  lost: 0,
+  doubled: 0,
+  tokens: 0,
+  unsent: 0,
+  faults: 0,
+  events: 0,
+  retried: 0,
+  seconds: 0,
+  wrong: [],
+  notes: [],
 }
 
 /** A pipeline at rest: longer than a claim of a delivery lasts. */
@@ -68,6 +86,7 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
   try {
     const ledger = await openLedger(rig.ledgerFile)
     let client: Client | undefined
+    let failure: string | undefined
     // Its own generator: how often the harm asks for a number depends on time, what is sent must not.
     const send = () =>
       void (client = startClient({ ...rig.load, ...experiment.load }, ledger, createRandom(random.seed + 1)))
@@ -81,9 +100,9 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
         brief: mutant !== undefined,
       })
     } catch (error) {
-      rig.wrong.push((error as Error).message)
+      failure = (error as Error).message
     }
-    await client?.stop().catch((error: Error) => rig.wrong.push(error.message))
+    await client?.stop().catch((error: Error) => (failure ??= error.message))
     await ledger.close()
     await settle(rig, mutant ? MUTANT_PATIENCE_MS : PATIENCE_MS)
     const account = await readLedger(rig.ledgerFile)
@@ -98,6 +117,8 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
       retried: account.unknown,
       seconds: (performance.now() - startedAt) / 1000,
       wrong: rig.wrong,
+      notes: rig.notes,
+      ...(failure !== undefined && { failure }),
     }
   } finally {
     await rig.release()
@@ -110,9 +131,11 @@ async function settle(rig: Rig, patienceMs: number): Promise<void> {
   const open = await becomesQuiet(rig.database, rig.redis, patienceMs)
   if (open) rig.wrong.push(`not quiet: stream ${open.stream}, pending ${open.pending}, outbox ${open.outbox}`)
   worker.signal('SIGTERM')
-  await worker.ended
+  const { code } = await worker.ended
+  // By the signal itself, when all was quiet before it could listen to signals.
+  if (code !== 0 && code !== null) rig.wrong.push(`the last worker ended with ${code}`)
 }
 
-/** Whether an outcome shows that something is wrong. */
+/** Whether the books, or what else is checked, show a mistake. */
 export const isRed = ({ lost, doubled, tokens, unsent, wrong }: Outcome): boolean =>
   lost + Math.abs(doubled) + tokens + unsent + wrong.length > 0

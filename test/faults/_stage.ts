@@ -18,6 +18,8 @@ export interface Stage {
   /** Stops PostgreSQL at once, as `pg_ctl stop -m immediate` does: no checkpoint, no farewell. */
   crashPostgres(): Promise<void>
   startPostgres(): Promise<void>
+  /** What runs on it now. */
+  rigs: Set<{ release(): Promise<void> }>
   /** Stops everything; the folder goes unless it is to be kept. */
   release(options?: { keep: boolean }): Promise<void>
 }
@@ -28,6 +30,7 @@ export async function openStage(): Promise<Stage> {
   if (valkeyCommand === undefined) throw new Error('this needs valkey-server or redis-server on the PATH')
   const dir = await mkdtemp(join(tmpdir(), 'flagmeter-faults-'))
   const relay = await openRelay()
+  const rigs: Stage['rigs'] = new Set()
   let server: EmbeddedPostgres | undefined
 
   async function startPostgres(): Promise<void> {
@@ -60,7 +63,9 @@ export async function openStage(): Promise<Stage> {
     createDatabase,
     crashPostgres,
     startPostgres,
+    rigs,
     async release({ keep } = { keep: false }) {
+      for (const rig of rigs) await rig.release()
       relay.release()
       await server?.release()
       if (!keep) await rm(dir, { recursive: true, force: true })
