@@ -11,7 +11,18 @@ const run = promisify(execFile)
 
 /** Both servers then use a core nearly whole. With 256 the bare one loses a fifth and ours gains nothing: that would flatter. */
 const CONNECTIONS = 64
-const EVENT = JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1500 })
+
+/** What is asked again and again: a POST, or a GET when the body is empty. `TENANT` in the body stands for tenant-1, tenant-2, … in turn, if there are `tenants`. */
+export interface Load {
+  path: string
+  body: string
+  tenants?: number
+}
+/** Single events of one tenant. */
+export const EVENTS: Load = {
+  path: '/api/events',
+  body: JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1500 }),
+}
 
 const wrk = existsOnPath('wrk')
 
@@ -27,23 +38,28 @@ export interface Hammered {
   cores: number | undefined
 }
 
-/** Sends single events to `/api/events` as fast as they are answered. Throws when one is not answered 2xx. */
-export async function hammer(server: Running, seconds: number): Promise<Hammered> {
-  const url = `${server.url}/api/events`
+/** Asks as fast as is answered; default: single events. Throws when one is not answered 2xx. */
+export async function hammer(server: Running, seconds: number, load = EVENTS): Promise<Hammered> {
+  const url = server.url + load.path
   const cpuBefore = await cpuSeconds(server.pid)
   const startedAt = performance.now()
-  const { rate, answered, failed } = await (wrk ? withWrk(wrk, url, seconds) : withAutocannon(url, seconds))
+  const { rate, answered, failed } = await (wrk ? withWrk(wrk, url, seconds, load) : withAutocannon(url, seconds, load))
   const cpuAfter = await cpuSeconds(server.pid)
   if (failed > 0 || answered === 0) throw new Error(`${failed} requests to ${url} failed, ${answered} were answered`)
   const elapsed = (performance.now() - startedAt) / 1000
   return { rate, answered, cores: cpuBefore && cpuAfter && (cpuAfter - cpuBefore) / elapsed }
 }
 
-async function withWrk(command: string, url: string, seconds: number) {
+async function withWrk(command: string, url: string, seconds: number, { body, tenants = 0 }: Load) {
   const script = join(import.meta.dirname, '_post.lua')
   const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url]
   const { stdout } = await run(command, args, {
-    env: { ...process.env, BENCH_BODY: EVENT, BENCH_AUTHORIZATION: AUTHORIZATION.authorization },
+    env: {
+      ...process.env,
+      BENCH_BODY: body,
+      BENCH_TENANTS: String(tenants),
+      BENCH_AUTHORIZATION: AUTHORIZATION.authorization,
+    },
   })
   const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? 0)
   const [, ...socketErrors] = /connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout) ?? []
@@ -55,9 +71,14 @@ async function withWrk(command: string, url: string, seconds: number) {
   }
 }
 
-async function withAutocannon(url: string, seconds: number) {
+async function withAutocannon(url: string, seconds: number, { body, tenants = 0 }: Load) {
   const headers = { ...AUTHORIZATION, 'content-type': 'application/json' }
-  const load = { url, method: 'POST' as const, body: EVENT, headers, connections: CONNECTIONS }
+  const bodies =
+    tenants === 0 ? [body] : Array.from({ length: tenants }, (_, i) => body.replace('TENANT', `tenant-${i + 1}`))
+  const requests = bodies.map((text) =>
+    text === '' ? { method: 'GET' as const } : { method: 'POST' as const, body: text },
+  )
+  const load = { url, requests, headers, connections: CONNECTIONS }
   const result = await autocannon({ ...load, duration: seconds, workers: 2 })
   return {
     rate: result['2xx'] / result.duration,

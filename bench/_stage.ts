@@ -34,6 +34,10 @@ export interface Stage {
   serve(handlers: string[], env?: Record<string, string>): Promise<Running>
   /** `flagmeter worker` with these consumers (none: all), in a process of its own. */
   work(consumers: string[], env?: Record<string, string>): Promise<Running>
+  /** The process id of Valkey, when the bench has started it. */
+  valkeyPid: number | undefined
+  /** A part of the control that does everything once per event. */
+  naive(part: 'serve' | 'work', env: Record<string, string>): Promise<Running>
   /** The ingest endpoint alone; `open`: without key check and limits. */
   ingest(open: boolean, env: Record<string, string>): Promise<Running>
   /** A node:http server that reads and parses a body and answers these bytes. */
@@ -84,6 +88,7 @@ function openProcesses(
     DATABASE_URL: postgres.url,
     LOG_LEVEL: 'warn',
     FLAGMETER_KEY: KEY,
+    DRAIN_DELAY_MS: '0',
     // Limits are counted, and never reached.
     LIMIT_REQUESTS: '1000000',
     LIMIT_EVENTS: '100000000',
@@ -124,6 +129,8 @@ function openProcesses(
     work: (consumers, env = {}) => start([cli, 'worker', ...consumers], env),
     ingest: (open, env) =>
       start(['--import', 'tsx', 'bench/_ingest_server.ts', open ? 'open' : 'checked'], env, '/api/health/live'),
+    valkeyPid: valkey?.pid,
+    naive: (part, env) => start(['--import', 'tsx', 'bench/_naive.ts', part], env, part === 'serve' ? '/' : undefined),
     bare: (status, answer) => start(['bench/_bare_server.mjs', String(status), answer], {}, '/'),
     run,
   }

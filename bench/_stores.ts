@@ -11,6 +11,8 @@ import { findServer, startNativeValkey } from '../test/_valkey.ts'
 /** Something to open once and to release once. */
 export interface Store {
   url: string
+  /** Undefined: it was started by somebody else, or has many processes. */
+  pid?: number
   release(): Promise<void>
 }
 

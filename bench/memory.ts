@@ -3,9 +3,9 @@ import { reaches, type Row } from './_measure.ts'
 import { residentMb } from './_process.ts'
 import type { Stage } from './_stage.ts'
 
-const LIMIT_MB = 250
+const LIMIT_MB = 200
 const RPS = 1_000
-const SECONDS = 20
+const SECONDS = 60
 const TARGET = '<= 1'
 
 interface Report {

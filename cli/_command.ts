@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import Table from 'cli-table3'
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { type Config, parseConfig } from '../lib/config.ts'
 import { isKey } from '../lib/key.ts'
 
@@ -22,7 +22,7 @@ export interface Terminal {
   env: Record<string, string | undefined>
   out: NodeJS.WriteStream
   err: NodeJS.WriteStream
-  /** Aborts at the first SIGINT or SIGTERM. */
+  /** Aborts at the first SIGINT or SIGTERM; its reason is the signal's name. */
   stop: AbortSignal
 }
 
@@ -35,6 +35,16 @@ export function wholeNumber(value: string): number {
   if (!/^\d+$/.test(digits)) throw new InvalidArgumentError('must be a whole number.')
   return Number(digits)
 }
+
+/** Parses an option that lists percentages, like `50,80,100`. */
+export const percents = (list: string): number[] => list.split(',').map(wholeNumber)
+
+/** An option that is `on` or `off`. */
+export const onOff = (flag: string, description: string): Option =>
+  new Option(`${flag} <on|off>`, description).argParser((value) => {
+    if (value !== 'on' && value !== 'off') throw new InvalidArgumentError('must be on or off.')
+    return value === 'on'
+  })
 
 /** Prints one JSON document on standard output. */
 export function printJson({ out }: Terminal, value: unknown): void {

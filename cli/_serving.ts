@@ -1,10 +1,13 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { runStreamConsumer, runTableConsumer } from '../lib/consumer.ts'
 import type { Context } from '../lib/context.ts'
 import type { Consumer, HttpHandler } from '../lib/handler.ts'
 import { closeHttpServer, createHttpServer } from '../lib/http.ts'
+import { createMetricsServer } from '../lib/metrics_server.ts'
+import { renderMetrics } from '../lib/store_metrics.ts'
 import { CommandError } from './_command.ts'
 import type { NamedHandler } from './_handlers.ts'
 
@@ -22,22 +25,32 @@ export async function listen(ctx: Context, handlers: NamedHandler<HttpHandler>[]
     ctx,
     handlers.map(({ handler }) => handler),
   )
+  return { url: await bind(server, host, port, 'PORT'), close: () => closeHttpServer(server, drainTimeoutMs) }
+}
+
+/** Serves the metrics on METRICS_PORT, if that is set. @throws CommandError when the port can't be had */
+export async function listenMetrics(ctx: Context): Promise<Listening | undefined> {
+  const { host, metricsPort } = ctx.config
+  if (metricsPort === undefined) return undefined
+  const server = createMetricsServer(() => renderMetrics(ctx))
+  return { url: await bind(server, host, metricsPort, 'METRICS_PORT'), close: () => closeHttpServer(server, 1_000) }
+}
+
+/** Listens, and returns where. @throws CommandError when the address can't be had */
+export async function bind(server: Server, host: string, port: number, setting: string): Promise<string> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, host, port)))
+    server.once('error', (error) => reject(listenError(error, host, port, setting)))
     server.listen(port, host, resolve)
   })
-  const address = server.address() as AddressInfo
-  return {
-    url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
-    close: () => closeHttpServer(server, drainTimeoutMs),
-  }
+  const { family, address, port: bound } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`
 }
 
 /** One clear line for an address that can't be had. */
-export function listenError(error: NodeJS.ErrnoException, host: string, port: number): CommandError {
+export function listenError(error: NodeJS.ErrnoException, host: string, port: number, setting = 'PORT'): CommandError {
   const reasons: Record<string, string> = {
-    EADDRINUSE: 'is taken by another process; set PORT to a free one',
-    EACCES: 'is not allowed for this user; set PORT to one above 1023',
+    EADDRINUSE: `is taken by another process; set ${setting} to a free one`,
+    EACCES: `is not allowed for this user; set ${setting} to one above 1023`,
     EADDRNOTAVAIL: 'is not an address of this machine; check HOST',
     ENOTFOUND: 'is not an address of this machine; check HOST',
   }

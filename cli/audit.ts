@@ -8,7 +8,7 @@ import { withDatabase } from './_database.ts'
 /** `flagmeter audit` */
 export const auditCommand = (terminal: Terminal): Command =>
   new Command('audit')
-    .description('Shows who changed which tenant, webhook or key, the newest first.')
+    .description('Shows who changed which tenant, quota, webhook or key, the newest first.')
     .argument('[tenant]', 'only what concerns this tenant, by name or id; a deleted one by its id')
     .option('--limit <n>', 'how many at most', wholeNumber, 100)
     .option('--json', 'print JSON, with the state before and after')

@@ -7,12 +7,15 @@ import { Problem } from '../lib/problem.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { alertCommand } from './alert.ts'
 import { auditCommand } from './audit.ts'
+import { backupCommand } from './backup.ts'
 import { configCommand } from './config.ts'
 import { deadLetterCommand } from './dead_letter.ts'
 import { deliveryCommand } from './delivery.ts'
 import { keyCommand } from './key.ts'
 import { loadCommand } from './load.ts'
 import { migrateCommand } from './migrate.ts'
+import { quotaCommand } from './quota.ts'
+import { restoreCommand } from './restore.ts'
 import { seedCommand } from './seed.ts'
 import { sendCommand } from './send.ts'
 import { serveCommand } from './serve.ts'
@@ -45,7 +48,7 @@ async function main(): Promise<number> {
       // A second one later on: at once. Together with the first it is an echo: npx passes on what the terminal sent us as well.
       if (performance.now() - stoppedAt > 1_000) process.exit(130)
       stoppedAt = Math.min(stoppedAt, performance.now())
-      stop.abort()
+      stop.abort(signal)
     })
   }
   // A reader that went away (`| head`) is no failure.
@@ -67,8 +70,8 @@ Example:
   $ flagmeter usage`,
     )
   const commands = [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand, tenantCommand, sendCommand]
-  commands.push(usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
-  commands.push(loadCommand, verifyCommand, deadLetterCommand, configCommand)
+  commands.push(quotaCommand, usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
+  commands.push(loadCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, configCommand)
   for (const command of commands) program.addCommand(command(terminal))
   overrideExit(program)
   try {

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { migrate, migrationStatus } from '../lib/migrate.ts'
-import { CommandError, type Terminal, printJson, printTable } from './_command.ts'
+import { CommandError, type Terminal, printJson, printTable, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
+import { awaitDatabase } from './_stores.ts'
 
 /** `flagmeter migrate` */
 export const migrateCommand = (terminal: Terminal): Command =>
@@ -10,10 +11,12 @@ export const migrateCommand = (terminal: Terminal): Command =>
       'Brings the database to this version: applies missing migrations, re-applies every function. Safe to repeat.',
     )
     .option('--status', 'only list the migrations; exit 1 when one is missing')
+    .option('--wait <seconds>', 'how long to wait for a database that does not answer yet', wholeNumber, 60)
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… flagmeter migrate')
-    .action(async ({ status, json }: { status?: boolean; json?: boolean }) => {
+    .action(async ({ status, wait, json }: { status?: boolean; wait: number; json?: boolean }) => {
       await withDatabase(terminal, async (database) => {
+        await awaitDatabase(terminal, database, wait)
         const applied = status ? [] : await migrate(database)
         const migrations = await migrationStatus(database)
         if (json) printJson(terminal, { applied, migrations })

@@ -4,21 +4,21 @@ import { z } from 'zod'
 import type { Database } from '../lib/database.ts'
 import { CommandError, Exit, type Terminal, printJson } from './_command.ts'
 import { withDatabase } from './_database.ts'
-import { seedTenant } from '../lib/tenant_admin.ts'
-import { TenantSettings, check } from './_tenants.ts'
+import { TenantSeed, seedTenant } from '../lib/tenant_admin.ts'
+import { check } from './_tenants.ts'
 
 /** The tenants of a first start, with the default quota and billing day. */
-const EXAMPLES: TenantSettings[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((name) => ({ name }))
+const EXAMPLES: TenantSeed[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((name) => ({ name }))
 
 /** `flagmeter seed` */
 export const seedCommand = (terminal: Terminal): Command =>
   new Command('seed')
     .description(
-      'Creates tenants that are missing: three examples, or those of a file, each with a disabled example of a Slack webhook. Leaves existing ones as they are.',
+      'Creates tenants that are missing: three examples, or those of a file with their quotas, each with a disabled example of a Slack webhook. Leaves existing ones as they are.',
     )
     .option(
       '--file <tenants.json>',
-      'a JSON array like [{"name":"acme-corp","monthlyQuota":1000000,"billingDay":1,"timezone":"UTC","thresholds":[80,100]}]',
+      'a JSON array like [{"name":"acme-corp","monthlyQuota":1000000,"billingDay":1,"timezone":"UTC","quotas":[{"feature":"gpt-4-turbo","period":"day","tokenLimit":50000}]}]',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ flagmeter seed --file tenants.json')
@@ -34,15 +34,15 @@ export const seedCommand = (terminal: Terminal): Command =>
     })
 
 /** Creates the tenants that do not exist and returns their names. Default: the examples. */
-export async function seed(database: Database, tenants: TenantSettings[] = EXAMPLES): Promise<string[]> {
+export async function seed(database: Database, tenants: TenantSeed[] = EXAMPLES): Promise<string[]> {
   const created: string[] = []
   for (const tenant of tenants)
-    if (await seedTenant(database, 'seed', check(TenantSettings, tenant))) created.push(tenant.name)
+    if (await seedTenant(database, 'seed', check(TenantSeed, tenant))) created.push(tenant.name)
   return created
 }
 
 /** Reads a whole file before anything is created: a mistake in its last line leaves nothing half done. */
-async function readTenants(file: string): Promise<TenantSettings[]> {
+async function readTenants(file: string): Promise<TenantSeed[]> {
   let value: unknown
   try {
     value = JSON.parse(await readFile(file, 'utf8'))
@@ -50,7 +50,7 @@ async function readTenants(file: string): Promise<TenantSettings[]> {
     throw new CommandError(`${file}: ${(error as Error).message}`, Exit.usage)
   }
   try {
-    return check(z.array(TenantSettings, 'the file must hold a JSON array'), value)
+    return check(z.array(TenantSeed, 'the file must hold a JSON array'), value)
   } catch (error) {
     throw new CommandError((error as Error).message.replaceAll(/^/gm, `${file}: `), Exit.usage)
   }

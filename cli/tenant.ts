@@ -1,5 +1,6 @@
-import { Command } from 'commander'
-import { CommandError, Exit, type Terminal, printJson, printTable, wholeNumber } from './_command.ts'
+import { Command, Option } from 'commander'
+import { FAIL_MODES } from '../lib/tenants.ts'
+import { CommandError, Exit, type Terminal, onOff, percents, printJson, printTable, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
 import { deleteTenant } from '../lib/tenant_admin.ts'
 import { CLI_ACTOR, type Tenant, type TenantSettings, createTenant, listTenants, updateTenant } from './_tenants.ts'
@@ -7,6 +8,9 @@ import { CLI_ACTOR, type Tenant, type TenantSettings, createTenant, listTenants,
 const withSettings = (command: Command): Command =>
   command
     .option('--monthly-quota <tokens>', 'tokens per billing period (default of a new tenant: 1,000,000)', wholeNumber)
+    .addOption(
+      onOff('--monthly-hard', 'whether checks and reservations are refused beyond it (default of a new tenant: on)'),
+    )
     .option(
       '--billing-day <1-31>',
       'day a period starts; clamped in shorter months (default of a new tenant: 1)',
@@ -16,7 +20,13 @@ const withSettings = (command: Command): Command =>
     .option(
       '--thresholds <percents>',
       'where alerts are raised, in percent of the quota (default of a new tenant: 80,100)',
-      (list: string) => list.split(',').map(wholeNumber),
+      percents,
+    )
+    .addOption(
+      new Option(
+        '--fail-mode <mode>',
+        'whether checks and reservations are allowed while the database is away',
+      ).choices(FAIL_MODES),
     )
     .option('--json', 'print JSON')
 
@@ -59,7 +69,7 @@ export function tenantCommand(terminal: Terminal): Command {
     })
   const remove = new Command('delete')
     .description(
-      'Deletes a tenant for good: its settings, keys, webhooks, alerts and usage at once, its events and rollups in the background. The audit log stays.',
+      'Deletes a tenant for good: its settings, quotas, reservations, keys, webhooks, alerts and usage at once, its events and rollups in the background. The audit log stays.',
     )
     .argument('<tenant>', 'name or id')
     .option('--yes', 'do it: nothing brings it back')
@@ -84,10 +94,11 @@ function print(terminal: Terminal, tenants: Tenant[]): void {
   const rows = tenants.map((tenant) => [
     tenant.name,
     tenant.monthlyQuota,
+    tenant.monthlyHard ? 'hard' : 'soft',
     tenant.billingDay,
     tenant.timezone,
     tenant.thresholds.map((percent) => `${percent} %`).join(', '),
     tenant.id,
   ])
-  printTable(terminal, ['tenant', 'monthly quota', 'billing day', 'time zone', 'alerts at', 'id'], rows)
+  printTable(terminal, ['tenant', 'monthly quota', '', 'billing day', 'time zone', 'alerts at', 'id'], rows)
 }

@@ -11,7 +11,16 @@ import { migrate } from '../lib/migrate.ts'
 import { type FirstKey, IGNORED, ensureAdminKey } from './_admin_key.ts'
 import { CommandError, type Terminal, type UpFile, readAdminKey, readUpFile, settings } from './_command.ts'
 import { loadHandlers } from './_handlers.ts'
-import { aborted, consume, consumersOf, endpointsOf, listen, listenError, settleHeap } from './_serving.ts'
+import {
+  aborted,
+  consume,
+  consumersOf,
+  endpointsOf,
+  listen,
+  listenError,
+  listenMetrics,
+  settleHeap,
+} from './_serving.ts'
 import { seed } from './seed.ts'
 
 /** `flagmeter up` */
@@ -42,8 +51,10 @@ async function up(terminal: Terminal): Promise<void> {
     await probePort(config)
     const databaseUrl = config.databaseUrl ?? (await startDatabase(terminal, dir, release, lost))
     const firstKey = await prepare({ ...config, databaseUrl })
-    const { ctx, release: close } = await openContext({ ...config, databaseUrl })
+    const { ctx, release: close } = await openContext({ ...config, databaseUrl }, { stopping: terminal.stop })
     release.push(close)
+    const metrics = await listenMetrics(ctx)
+    release.push(async () => metrics?.close())
     const handlers = await loadHandlers([])
     const stopConsumers = new AbortController()
     const server = await listen(ctx, endpointsOf(handlers))

@@ -1,10 +1,12 @@
 import { Command } from 'commander'
+import type { QuotaUsage } from '../lib/quota.ts'
 import type { Usage } from '../lib/usage.ts'
 import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 
 interface TenantUsage extends Usage {
   features: { feature: string; totalTokens: number; eventCount: number }[]
+  quotas: QuotaUsage[]
 }
 
 /** `flagmeter usage [tenant]` */
@@ -26,11 +28,28 @@ export const usageCommand = (terminal: Terminal): Command =>
       const usage = await ask<TenantUsage>({ server, path: `/api/usage/${encodeURIComponent(tenant)}` })
       if (options.json) return printJson(terminal, usage)
       print(terminal, [usage])
+      printQuotas(terminal, usage.quotas)
       if (usage.features.length > 0) {
         const rows = usage.features.map(({ feature, totalTokens, eventCount }) => [feature, totalTokens, eventCount])
         printTable(terminal, ['feature', 'tokens', 'events'], rows)
       }
     })
+
+/** A tenant with nothing but its monthly quota has it in the first table. */
+function printQuotas(terminal: Terminal, quotas: QuotaUsage[]): void {
+  if (quotas.length === 1 && quotas[0]!.reservedTokens === 0) return
+  const rows = quotas.map((quota) => [
+    quota.feature ?? '(all)',
+    quota.period,
+    quota.hard ? 'hard' : 'soft',
+    quota.totalTokens,
+    quota.reservedTokens,
+    quota.tokenLimit,
+    `${quota.quotaPercent} %`,
+    quota.resetAt.slice(0, 16).replace('T', ' '),
+  ])
+  printTable(terminal, ['quota of', 'per', '', 'tokens', 'reserved', 'limit', 'used', 'resets (UTC)'], rows)
+}
 
 function print(terminal: Terminal, tenants: Usage[]): void {
   const rows = tenants.map((usage) => [

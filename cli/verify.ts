@@ -13,19 +13,22 @@ const CHECKS = {
 interface Difference {
   tenant_id: string
   feature?: string
+  quota_id?: string
   minute?: Date
   period_start?: Date
   expected_tokens: number
   actual_tokens: number
   expected_events: number
   actual_events: number
+  expected_reserved?: number
+  actual_reserved?: number
 }
 
 /** `flagmeter verify` */
 export const verifyCommand = (terminal: Terminal): Command =>
   new Command('verify')
     .description(
-      'Recomputes rollups from events and counters from rollups. Prints every difference; exit 1 if there is one.',
+      'Recomputes rollups from events, counters from rollups, and holds from reservations. Prints every difference; exit 1 if there is one.',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ flagmeter verify && echo exact')
@@ -33,7 +36,7 @@ export const verifyCommand = (terminal: Terminal): Command =>
       const differences = await withDatabase(terminal, verify)
       if (json) printJson(terminal, differences)
       else if (differences.length > 0) print(terminal, differences)
-      else terminal.out.write('rollups match events, counters match rollups\n')
+      else terminal.out.write('rollups match events, counters match rollups and reservations\n')
       if (differences.length > 0) throw new CommandError(`${differences.length} differences`)
     })
 
@@ -55,12 +58,14 @@ function print(terminal: Terminal, differences: (Difference & { check: string })
   const rows = differences.map((row) => [
     row.check,
     row.tenant_id,
-    row.feature ?? '(all)',
+    row.feature ?? (row.quota_id === undefined || row.quota_id === row.tenant_id ? '(all)' : `quota ${row.quota_id}`),
     (row.minute ?? row.period_start)?.toISOString() ?? '',
     row.expected_tokens,
     row.actual_tokens,
     row.expected_events,
     row.actual_events,
+    row.expected_reserved ?? '',
+    row.actual_reserved ?? '',
   ])
   const head = [
     'in',
@@ -71,6 +76,8 @@ function print(terminal: Terminal, differences: (Difference & { check: string })
     'tokens found',
     'events expected',
     'events found',
+    'reserved expected',
+    'reserved found',
   ]
   printTable(terminal, head, rows)
 }

@@ -1,15 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import { openContext } from '../lib/context.ts'
+import { type Context, openContext } from '../lib/context.ts'
+import type { Consumer } from '../lib/handler.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
-import { loadHandlers } from './_handlers.ts'
-import { consume, consumersOf, settleHeap } from './_serving.ts'
+import { type NamedHandler, loadHandlers } from './_handlers.ts'
+import { databaseIsThere } from './_stores.ts'
+import { aborted, consume, consumersOf, listenMetrics, settleHeap } from './_serving.ts'
 
 /** `flagmeter worker [consumer…]` */
 export const workerCommand = (terminal: Terminal): Command =>
   new Command('worker')
     .description(
-      'Runs the consumers, all or those named: rollup moves events from the stream into PostgreSQL, deliver sends alerts to webhooks, prune deletes raw events past their retention.',
+      'Runs the consumers, all or those named: rollup moves events from the stream into PostgreSQL, deliver sends alerts to webhooks, prune deletes raw events and minutes past their retention.',
     )
     .argument('[consumers...]', 'names of files in handlers/, such as rollup')
     .option('--once', 'do what there is to do now, then exit')
@@ -31,16 +34,31 @@ Example:
       if (stream && names.length > 0 && !config.valkeyUrl) {
         throw new CommandError(`'${stream.name}' reads a stream: set VALKEY_URL`, Exit.usage)
       }
-      const { ctx, release } = await openContext(config)
+      const { ctx, release } = await openContext(config, { stopping: terminal.stop })
       try {
-        ctx.log.info(
-          { consumers: consumers.map(({ name }) => name), stream: config.valkeyUrl ? 'on' : 'off' },
-          'working',
-        )
-        settleHeap()
-        await consume(ctx, consumers, terminal.stop, { once })
+        const metrics = await listenMetrics(ctx)
+        if (once || (await databaseIsThere(ctx, terminal.stop))) {
+          const parts = { consumers: consumers.map(({ name }) => name), stream: config.valkeyUrl ? 'on' : 'off' }
+          ctx.log.info({ ...parts, metrics: metrics?.url }, 'working')
+          settleHeap()
+          await consumeUntil(ctx, consumers, terminal.stop, once)
+        }
+        await metrics?.close()
         ctx.log.info('stopped')
       } finally {
         await release()
       }
     })
+
+/** Consumes until told to stop, and then for as long as a server would take: nobody waits for a store that hangs. */
+async function consumeUntil(
+  ctx: Context,
+  consumers: NamedHandler<Consumer>[],
+  stop: AbortSignal,
+  once: boolean,
+): Promise<void> {
+  const { drainDelayMs, drainTimeoutMs } = ctx.config
+  const late = aborted(stop).then(() => sleep(drainDelayMs + drainTimeoutMs, 'late', { ref: false }))
+  if ((await Promise.race([consume(ctx, consumers, stop, { once }), late])) === 'late')
+    ctx.log.warn('stopping with work in hand: another worker takes it over, and it counts once')
+}

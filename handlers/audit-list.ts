@@ -4,7 +4,7 @@ import { handler, json } from '../lib/handler.ts'
 import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
 import * as examples from '../lib/examples.ts'
 
-/** Who changed which tenant, webhook or key, the newest first. `tenant` is an id: a deleted tenant has no other name. */
+/** Who changed which tenant, quota, webhook or key, the newest first. `tenant` is an id: a deleted tenant has no other name. */
 export default handler({
   method: 'GET',
   path: '/api/audit',

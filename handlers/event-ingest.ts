@@ -1,24 +1,30 @@
 import { z } from 'zod'
 import { type Caller, mayName, otherTenant } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
-import { isUnavailable } from '../lib/database.ts'
 import { type Event, EventInput, eventId, fieldErrors } from '../lib/event.ts'
 import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
+import { EventAccepted, type Sender, idempotencyKey, ingest, store, timeMistake } from '../lib/ingest.ts'
+import type { Accepted } from '../lib/intake.ts'
 import { Problem, ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
 import * as examples from '../lib/examples.ts'
 
-const Accepted = z.object({ success: z.literal(true), eventId: z.guid() }).meta({ examples: [examples.accepted] })
 const BatchAnswer = z
   .object({
     success: z.boolean(),
     accepted: z.int(),
     rejected: z.int(),
-    results: z.array(z.union([z.object({ eventId: z.guid() }), z.object({ problem: ProblemDocument })])),
+    results: z.array(
+      z.union([
+        z.object({ eventId: z.guid(), overQuota: z.literal(true).optional() }),
+        z.object({ problem: ProblemDocument }),
+      ]),
+    ),
   })
   .meta({ examples: [examples.batch] })
 
 const MAX_BATCH_EVENTS = 10_000
 const MAX_BODY_BYTES = 8 * 1024 * 1024
+const NOTHING: Accepted = { poison: [], isOver: () => false }
 
 /** Takes one event, or a batch of them in which each event stands for itself. `201` means durable. */
 export default handler({
@@ -28,7 +34,7 @@ export default handler({
   tenancy: 'own',
   summary: 'Reports what was used: one event, or up to 10,000',
   answers: {
-    201: z.union([Accepted, BatchAnswer]).meta({ examples: [examples.accepted, examples.batch] }),
+    201: z.union([EventAccepted, BatchAnswer]).meta({ examples: [examples.accepted, examples.batch] }),
     207: BatchAnswer,
   },
   problems: ['tenant_not_found', 'batch_too_large', 'timestamp_out_of_range', 'event_rejected'],
@@ -38,20 +44,15 @@ export default handler({
   body: z.unknown(),
   maxBodyBytes: MAX_BODY_BYTES,
   ndjson: true,
-  handle(ctx, { body, header, caller }) {
-    const key = header('idempotency-key')
-    if (key !== undefined && !EventInput.shape.id.safeParse(key).success) {
-      throw new Problem(
-        'invalid_request',
-        invalidInput([{ field: 'Idempotency-Key', detail: 'must have 1 to 200 printable characters' }]),
-      )
-    }
-    return Array.isArray(body) ? ingestBatch(ctx, caller, body, key) : ingestOne(ctx, caller, body, key)
+  handle(ctx, call) {
+    const { body } = call
+    const key = idempotencyKey(call.header)
+    return Array.isArray(body) ? ingestBatch(ctx, call, body, key) : ingestOne(ctx, call, body, key)
   },
 })
 
-async function ingestOne(ctx: Context, caller: Caller, body: unknown, key: string | undefined): Promise<Answer> {
-  const input = parse(caller, body)
+async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: string | undefined): Promise<Answer> {
+  const input = parse(sender.caller, body)
   if (!isInput(input)) throw asProblem(input)
   if (key !== undefined && input.id !== undefined && key !== input.id) {
     throw new Problem(
@@ -62,16 +63,11 @@ async function ingestOne(ctx: Context, caller: Caller, body: unknown, key: strin
   const tenantId = ctx.tenants.known(input.tenant) ?? (await findTenants(ctx, [input])).get(input.tenant)
   const event = accept(ctx, input, tenantId, input.id ?? key)
   if (!isEvent(event)) throw asProblem(event)
-  const ofKey = ctx.limits.take('events', caller.keyId, 1)
-  if (ofKey) await ofKey
-  const ofTenant = ctx.limits.take('events', event.tenantId, 1)
-  if (ofTenant) await ofTenant
-  const [poison] = await store(ctx, [event])
-  if (poison) throw asProblem(rejected(poison.reason))
-  return json(201, { success: true, eventId: event.id })
+  return json(201, await ingest(ctx, sender, event))
 }
 
-async function ingestBatch(ctx: Context, caller: Caller, body: unknown[], key: string | undefined): Promise<Answer> {
+async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: string | undefined): Promise<Answer> {
+  const { caller, requestId } = sender
   if (body.length > MAX_BATCH_EVENTS) {
     throw new Problem('batch_too_large', {
       detail: `a batch has at most ${MAX_BATCH_EVENTS} events, not ${body.length}`,
@@ -87,12 +83,13 @@ async function ingestBatch(ctx: Context, caller: Caller, body: unknown[], key: s
   )
   await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isEvent)
-  const poison = events.length === 0 ? [] : await store(ctx, events)
+  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, requestId)
   const reasons = new Map(poison.map(({ event, reason }) => [event, reason]))
   const results = outcomes.map((outcome) => {
     if (!isEvent(outcome)) return { problem: outcome }
     const reason = reasons.get(outcome)
-    return reason === undefined ? { eventId: outcome.id } : { problem: rejected(reason) }
+    if (reason !== undefined) return { problem: problemDocument('event_rejected', { detail: reason }) }
+    return { eventId: outcome.id, ...(isOver(outcome) && { overQuota: true }) }
   })
   const refused = results.filter((result) => 'problem' in result).length
   if (refused === 0) return json(201, { success: true, accepted: results.length, rejected: 0, results })
@@ -146,38 +143,15 @@ function accept(
   }
   const now = ctx.clock()
   const createdAt = input.timestamp === undefined ? now : Date.parse(input.timestamp)
-  const { eventMaxAgeMs, eventMaxAheadMs } = ctx.config
-  if (createdAt < now - eventMaxAgeMs || createdAt > now + eventMaxAheadMs) {
-    const detail = `must be at most ${eventMaxAgeMs / 86_400_000} days back and ${eventMaxAheadMs / 1000} seconds ahead`
+  const detail = timeMistake(ctx, createdAt)
+  if (detail !== undefined)
     return problemDocument('timestamp_out_of_range', invalidInput([{ field: 'timestamp', detail }]))
-  }
   const { feature, tokens } = input
   return { tenantId, id: eventId(tenantId, id), feature, tokens, createdAt, receivedAt: now }
 }
 
 const findTenants = (ctx: Context, inputs: EventInput[]): Promise<Map<string, string>> =>
   ctx.tenants.find(inputs.map((input) => input.tenant))
-
-/** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
-async function store(ctx: Context, events: Event[]): ReturnType<Context['intake']['accept']> {
-  try {
-    return await ctx.intake.accept(events)
-  } catch (error) {
-    if (!isUnavailable(error)) throw error
-    ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')
-    const [only] = events
-    throw new Problem(
-      'unavailable',
-      {
-        detail: 'no store answered; whether the event counts is unknown, send it again with the same id',
-        ...(only && events.length === 1 && { eventId: only.id }),
-      },
-      { 'retry-after': '1' },
-    )
-  }
-}
-
-const rejected = (reason: string): ProblemDocument => problemDocument('event_rejected', { detail: reason })
 
 const toDocument = ({ code, extra }: Problem): ProblemDocument => problemDocument(code, extra)
 

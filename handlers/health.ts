@@ -6,13 +6,13 @@ import { loadSql } from '../lib/sql.ts'
 
 const healthCheckSql = loadSql('queries/health_check')
 const Health = z.object({
-  status: z.enum(['healthy', 'degraded', 'unhealthy']),
+  status: z.enum(['healthy', 'degraded', 'unhealthy', 'draining']),
   timestamp: Instant,
   services: z.object({ database: z.enum(['up', 'down']), redis: z.enum(['up', 'down', 'off']) }),
 })
 const TIMEOUT_MS = 2_000
 
-/** Whether events can be taken now: 200 while one way in is open, 503 when none is. */
+/** Whether events can be taken now: 200 while one way in is open, 503 when none is or when the process is about to stop. */
 export default handler({
   method: 'GET',
   path: '/api/health',
@@ -22,21 +22,23 @@ export default handler({
   async handle(ctx) {
     const [database, redis] = await Promise.all([
       answers(query(ctx.database, healthCheckSql)),
-      ctx.valkey ? answers(ctx.valkey.ping()) : 'off',
+      ctx.valkey ? answers(ctx.valkey.ping()) : ('off' as const),
     ])
-    const status =
-      database === 'up' && redis !== 'down' ? 'healthy' : database === 'up' || redis === 'up' ? 'degraded' : 'unhealthy'
+    const status = ctx.stopping.aborted ? 'draining' : statusOf(database, redis)
+    const isReady = status === 'healthy' || status === 'degraded'
     const timestamp = new Date(ctx.clock()).toISOString()
     return json(
-      status === 'unhealthy' ? 503 : 200,
+      isReady ? 200 : 503,
       { status, timestamp, services: { database, redis } },
-      headers(status),
+      { 'cache-control': 'no-store', ...(!isReady && { 'retry-after': '1' }) },
     )
   },
 })
 
-const headers = (status: string): Record<string, string> =>
-  status === 'unhealthy' ? { 'cache-control': 'no-store', 'retry-after': '1' } : { 'cache-control': 'no-store' }
+function statusOf(database: 'up' | 'down', redis: 'up' | 'down' | 'off'): 'healthy' | 'degraded' | 'unhealthy' {
+  if (database === 'up' && redis !== 'down') return 'healthy'
+  return database === 'up' || redis === 'up' ? 'degraded' : 'unhealthy'
+}
 
 async function answers(call: Promise<unknown>): Promise<'up' | 'down'> {
   let timer: NodeJS.Timeout | undefined

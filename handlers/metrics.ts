@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { handler } from '../lib/handler.ts'
+import { renderMetrics } from '../lib/store_metrics.ts'
 
 /** The metrics of this process in the Prometheus text format. */
 export default handler({
@@ -10,7 +11,7 @@ export default handler({
   summary: 'Metrics of this process, for Prometheus',
   answers: { 200: z.string() },
   async handle(ctx) {
-    const { registry } = ctx.metrics
-    return { status: 200, text: await registry.metrics(), headers: { 'content-type': registry.contentType } }
+    const { contentType } = ctx.metrics.registry
+    return { status: 200, text: await renderMetrics(ctx), headers: { 'content-type': contentType } }
   },
 })

@@ -4,6 +4,7 @@ import type { Context } from '../lib/context.ts'
 import { query } from '../lib/database.ts'
 import { Event } from '../lib/event.ts'
 import { type Message, streamConsumer } from '../lib/handler.ts'
+import { noteOver } from '../lib/over_quota.ts'
 import { type Counter, recordEvents } from '../lib/record.ts'
 import { loadSql } from '../lib/sql.ts'
 import { quotaPercent } from '../lib/usage.ts'
@@ -35,8 +36,11 @@ export default streamConsumer({
       const oldest = batch.reduce((min, event) => Math.min(min, event.receivedAt), Infinity)
       ctx.metrics.freshnessSeconds.observe(Math.max(0, ctx.clock() - oldest) / 1000)
       cachePercents(ctx, counters)
+      if (ctx.valkey) noteOver(ctx.valkey, ctx.config.queueName, counters, ctx.clock())
     }
-    if (dead.length > 0) await putAside(ctx, dead)
+    if (dead.length > 0) await putAside(ctx, dead, messages)
+    if (!ctx.log.isLevelEnabled('debug')) return
+    for (const { id, requestIds } of messages) ctx.log.debug({ entry: id, requestIds }, 'recorded')
   },
 })
 
@@ -63,7 +67,7 @@ function parse(payload: string): unknown {
   }
 }
 
-async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
+async function putAside(ctx: Context, dead: DeadLetter[], messages: Message[]): Promise<void> {
   // PostgreSQL's text holds no NUL; JSON writes one as an escape, a broken entry may have it raw.
   const letters = dead.map((letter) => ({ ...letter, payload: letter.payload.replaceAll('\0', '\\u0000') }))
   const unique = new Map(letters.map((letter) => [uuidv5(letter.payload, DEAD_LETTER_NAMESPACE), letter]))
@@ -75,12 +79,17 @@ async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
     rows.map((row) => row.reason),
   ])
   ctx.metrics.deadLetters.inc(rows.length)
-  ctx.log.error({ events: rows.length, reason: rows[0]?.reason }, 'events became dead letters')
+  const marks = rows.map(({ payload }) => /"id":"[^"]+"/.exec(payload)?.[0] ?? payload)
+  const requestIds = messages.filter(({ payload }) => marks.some((mark) => payload.includes(mark))).map(requestIdsOf)
+  ctx.log.error({ events: rows.length, reason: rows[0]?.reason, requestIds }, 'events became dead letters')
 }
 
-/** The newest quota percentage of each tenant, for whoever reads it from Valkey. A cache: nothing depends on its success. */
+const requestIdsOf = ({ requestIds }: Message): string => requestIds
+
+/** The newest percentage of each tenant's monthly quota, for whoever reads it from Valkey. A cache: nothing depends on its success. */
 function cachePercents(ctx: Context, counters: Counter[]): void {
-  for (const { tenantId, tokenLimit, totalTokens } of counters) {
+  for (const { tenantId, quotaId, tokenLimit, totalTokens } of counters) {
+    if (quotaId !== tenantId) continue
     ctx.valkey
       ?.set(
         `${ctx.config.queueName}:quota-percent:${tenantId}`,

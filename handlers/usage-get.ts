@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { query } from '../lib/database.ts'
 import { TenantRef, asUuid } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
+import { type QuotaRow, QuotaUsage, toQuotaUsage } from '../lib/quota.ts'
 import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/sql.ts'
 import { Usage, type UsageRow, toUsage } from '../lib/usage.ts'
@@ -11,7 +12,12 @@ const usageGetSql = loadSql('queries/usage_get')
 
 const FeatureUsage = z.object({ feature: z.string(), totalTokens: z.int(), eventCount: z.int() })
 
-/** What a tenant has used in its open billing period: one counter row, and at most 1,000 features, the largest first. */
+interface Row extends UsageRow {
+  features: z.infer<typeof FeatureUsage>[]
+  quotas: QuotaRow[]
+}
+
+/** What a tenant has used in its open billing period, at most 1,000 features, the largest first, and of each of its quotas. */
 export default handler({
   method: 'GET',
   path: '/api/usage/:tenant',
@@ -19,8 +25,10 @@ export default handler({
   tenancy: 'named',
   summary: 'What a tenant has used in its open billing period',
   answers: {
-    200: Usage.extend({ features: z.array(FeatureUsage) }).meta({
-      examples: [{ ...examples.usage, features: examples.features }],
+    200: Usage.extend({ features: z.array(FeatureUsage), quotas: z.array(QuotaUsage) }).meta({
+      examples: [
+        { ...examples.usage, features: examples.features, quotas: [examples.monthlyUsage, examples.quotaUsage] },
+      ],
     }),
   },
   problems: ['tenant_not_found'],
@@ -28,13 +36,8 @@ export default handler({
   query: z.strictObject({}),
   async handle(ctx, { params: { tenant } }) {
     const now = new Date(ctx.clock()).toISOString()
-    const rows = await query<UsageRow & { features: z.infer<typeof FeatureUsage>[] }>(ctx.database, usageGetSql, [
-      tenant,
-      asUuid(tenant),
-      now,
-    ])
-    const [row] = rows
+    const [row] = await query<Row>(ctx.database, usageGetSql, [tenant, asUuid(tenant), now])
     if (!row) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
-    return json(200, { ...toUsage(row), features: row.features })
+    return json(200, { ...toUsage(row), features: row.features, quotas: row.quotas.map(toQuotaUsage) })
   },
 })

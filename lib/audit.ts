@@ -5,7 +5,7 @@ import { loadSql } from './sql.ts'
 
 const auditListSql = loadSql('queries/audit_list')
 
-/** A change of a tenant, a webhook or a key: who made it, and how it was before and after, without secrets. */
+/** A change of a tenant, a quota, a webhook or a key: who made it, and how it was before and after, without secrets. */
 export const AuditEntry = z.object({
   createdAt: Instant,
   /** `key <name> (<id>)`, `cli`, `seed`, `first start`, `auto-create`, `deliver`, or the database user of a change by hand. */

@@ -6,6 +6,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** A setting is wrong; the message holds one line per mistake. */
 export class ConfigError extends Error {}
 
+const PORT_ERROR = 'must be a whole number from 0 to 65535'
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional()
 const whole = (min: number, max: number, fallback: number) => {
@@ -41,6 +42,15 @@ export const Settings = z.object({
   VALKEY_TIMEOUT_MS: whole(10, 60_000, 1000).describe('after this long, an answer of Valkey counts as unknown'),
   PORT: whole(0, 65_535, 3000).describe('where the HTTP handlers listen; `API_PORT` works too'),
   HOST: z.string().min(1).default('127.0.0.1').describe('the address they bind; `0.0.0.0` for all'),
+  METRICS_PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, PORT_ERROR)
+    .transform(Number)
+    .pipe(z.number().max(65_535, PORT_ERROR))
+    .optional()
+    .describe(
+      'where `serve`, `worker` and `up` answer `/metrics` and `/live` without a key, not for the public; without it, nowhere',
+    ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be one of trace, debug, info, warn, error, fatal, silent',
@@ -57,6 +67,9 @@ export const Settings = z.object({
   EVENT_MAX_AHEAD_SECONDS: whole(0, 86_400, 300).describe('how far ahead the timestamp of an event may lie'),
   EVENT_RETENTION_DAYS: whole(1, 36_500, 42).describe(
     'how long raw events are kept; at least 7 days more than the age',
+  ),
+  ROLLUP_RETENTION_DAYS: whole(62, 36_500, 400).describe(
+    'how long tokens per minute are kept, for series; counters per billing period stay; at least as long as raw events',
   ),
   WEBHOOK_ALLOW_PRIVATE: flag.describe('webhooks may have http URLs and private addresses; for local use'),
   DELIVERY_RETRY_SECONDS: seconds('1,2,4,30,120,600,1800,3600,7200,14400,28800,43200,64800,100800').describe(
@@ -85,6 +98,9 @@ export const Settings = z.object({
     'the first admin key, as `flagmeter key generate` prints one; without it, one is made and written to `FLAGMETER_DIR`',
   ),
   REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a client may take to send a request'),
+  DRAIN_DELAY_MS: whole(0, 60_000, 5_000).describe(
+    'at SIGTERM, how long `serve` still takes requests while `/api/health` says 503, so that a load balancer stops sending them',
+  ),
   DRAIN_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a stopping process waits for work in hand'),
   FLAGMETER_DIR: z
     .string()
@@ -107,6 +123,7 @@ export interface Config {
   valkeyTimeoutMs: number
   port: number
   host: string
+  metricsPort?: number
   logLevel: string
   queueName: string
   workerConcurrency: number
@@ -115,6 +132,7 @@ export interface Config {
   eventMaxAgeMs: number
   eventMaxAheadMs: number
   eventRetentionMs: number
+  rollupRetentionMs: number
   webhookAllowPrivate: boolean
   /** One per retry; after the last, a delivery is dead. */
   deliveryRetrySeconds: number[]
@@ -127,6 +145,7 @@ export interface Config {
   corsOrigins: string[]
   adminKey?: string
   requestTimeoutMs: number
+  drainDelayMs: number
   drainTimeoutMs: number
   dir: string
   key?: string
@@ -146,6 +165,9 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
       'EVENT_RETENTION_DAYS must be at least EVENT_MAX_AGE_DAYS + 7, or a late copy of an event counts twice',
     )
   }
+  if (parsed.success && parsed.data.ROLLUP_RETENTION_DAYS < parsed.data.EVENT_RETENTION_DAYS) {
+    mistakes.push('ROLLUP_RETENTION_DAYS must be at least EVENT_RETENTION_DAYS')
+  }
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes.join('\n'))
   const s = parsed.data
   return {
@@ -155,6 +177,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     valkeyTimeoutMs: s.VALKEY_TIMEOUT_MS,
     port: s.PORT,
     host: s.HOST,
+    ...(s.METRICS_PORT !== undefined && { metricsPort: s.METRICS_PORT }),
     logLevel: s.LOG_LEVEL,
     queueName: s.QUEUE_NAME,
     workerConcurrency: s.WORKER_CONCURRENCY,
@@ -163,6 +186,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     eventMaxAgeMs: s.EVENT_MAX_AGE_DAYS * DAY_MS,
     eventMaxAheadMs: s.EVENT_MAX_AHEAD_SECONDS * 1000,
     eventRetentionMs: s.EVENT_RETENTION_DAYS * DAY_MS,
+    rollupRetentionMs: s.ROLLUP_RETENTION_DAYS * DAY_MS,
     webhookAllowPrivate: s.WEBHOOK_ALLOW_PRIVATE,
     deliveryRetrySeconds: s.DELIVERY_RETRY_SECONDS,
     limitRequests: s.LIMIT_REQUESTS,
@@ -172,6 +196,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     corsOrigins: s.CORS_ORIGINS ?? [],
     ...(s.FLAGMETER_ADMIN_KEY && { adminKey: s.FLAGMETER_ADMIN_KEY }),
     requestTimeoutMs: s.REQUEST_TIMEOUT_MS,
+    drainDelayMs: s.DRAIN_DELAY_MS,
     drainTimeoutMs: s.DRAIN_TIMEOUT_MS,
     dir: s.FLAGMETER_DIR,
     ...(s.FLAGMETER_KEY && { key: s.FLAGMETER_KEY }),

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database.ts'
@@ -5,8 +6,13 @@ import { type Intake, openIntake } from './intake.ts'
 import { type Keys, openKeys } from './keys.ts'
 import { type Limits, openLimits } from './limits.ts'
 import { type Metrics, openMetrics } from './metrics.ts'
+import { type QuotaDirectory, openQuotas } from './quotas.ts'
+import { type Reservations, openReservations } from './reservations.ts'
 import { type TenantDirectory, openTenants } from './tenants.ts'
 import { type Valkey, openValkey } from './valkey.ts'
+
+/** How long events whose senders are gone may keep a stopping process: they were not promised anything. */
+const IDLE_TIMEOUT_MS = 3_000
 
 /** What every handler works with. Tests replace fields; nothing reaches for a global. */
 export interface Context {
@@ -19,9 +25,13 @@ export interface Context {
   tenants: TenantDirectory
   keys: Keys
   limits: Limits
+  quotas: QuotaDirectory
+  reservations: Reservations
   intake: Intake
   /** Milliseconds since 1970. */
   clock: () => number
+  /** Aborts when the process is told to stop: readiness turns 503, and answers close their connections. */
+  stopping: AbortSignal
 }
 
 export interface OpenContext {
@@ -35,6 +45,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   const log = overrides.log ?? pino({ level: config.logLevel, base: null })
   const metrics = overrides.metrics ?? openMetrics()
   const clock = overrides.clock ?? Date.now
+  const stopping = overrides.stopping ?? new AbortController().signal
   const database = overrides.database ?? openDatabase(config)
   const valkey =
     overrides.valkey ??
@@ -45,12 +56,28 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   const tenants = overrides.tenants ?? openTenants(database, { autoCreate: config.autoCreateTenants, clock })
   const keys = overrides.keys ?? openKeys(database, clock)
   const limits = overrides.limits ?? openLimits(config, valkey)
-  const base = { config, log, metrics, clock, database, tenants, keys, limits, ...(valkey && { valkey }) }
+  const quotas = overrides.quotas ?? openQuotas(database, clock)
+  const reservations = overrides.reservations ?? openReservations({ database, metrics })
+  const base = {
+    config,
+    log,
+    metrics,
+    clock,
+    stopping,
+    database,
+    tenants,
+    keys,
+    limits,
+    quotas,
+    reservations,
+    ...(valkey && { valkey }),
+  }
   const intake = overrides.intake ?? openIntake(base)
   return {
     ctx: { ...base, intake },
     async release() {
-      await intake.idle()
+      const idle = Promise.all([intake.idle(), reservations.idle()])
+      await Promise.race([idle, sleep(IDLE_TIMEOUT_MS, undefined, { ref: false })])
       valkey?.disconnect()
       await database.end({ timeout: 5 })
     },

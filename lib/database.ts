@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import type { Config } from './config.ts'
 
@@ -8,6 +9,12 @@ export type Database = postgres.Sql<{ bigint: number }>
 const STATEMENT_TIMEOUT_MS = 5_000
 /** The server ends a statement by itself; this much later the connection counts as dead. */
 const ANSWER_GRACE_MS = 1_000
+
+/** Statements in hand, by pool: postgres.js does not tell. */
+const inHand = new WeakMap<Database, number>()
+
+/** How many statements a pool has in hand: on a connection, or waiting for one. */
+export const statementsInHand = (database: Database): number => inHand.get(database) ?? 0
 
 /** The database did not answer in time: whether the statement took effect is unknown. */
 export class DatabaseTimeout extends Error {
@@ -31,35 +38,65 @@ export function openDatabase(
   })
 }
 
+/** The server ends a statement by itself; a connection that broke silently ends after this long. */
+const longestMs = (database: Database): number =>
+  Number(database.options.connection.statement_timeout) + ANSWER_GRACE_MS
+
 /**
- * Runs one prepared statement.
+ * Runs one prepared statement, for whoever can wait `withinMs` for it.
  * @throws postgres.PostgresError from the server, DatabaseTimeout, or a connection error (see `isUnavailable`)
  */
 export async function query<Row extends object>(
   database: Database,
   text: string,
   args: unknown[] = [],
+  withinMs = longestMs(database),
 ): Promise<Row[]> {
   const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
-  return await inTime(database, pending, () => pending.cancel())
+  return await inTime(database, withinMs, pending, () => cancelStatement(pending))
 }
 
-/** The server ends a statement by itself; a connection that broke silently ends here. @throws DatabaseTimeout */
-async function inTime<T>(database: Database, work: PromiseLike<T>, cancel = () => {}): Promise<T> {
+/**
+ * Asks the server to stop a statement, over a connection of its own. Not `pending.cancel()`: that loses the promise, and when
+ * the connection can't be made, the rejection nobody handles ends the process.
+ */
+function cancelStatement(pending: object): void {
+  const { canceller } = pending as { canceller: ((statement: object) => Promise<void>) | null }
+  canceller?.(pending).catch(() => {})
+}
+
+/** As `query`; a transaction that was the victim of a deadlock or of a serialization failure is tried again, 5 times in all. */
+export async function queryAgain<Row extends object>(
+  database: Database,
+  text: string,
+  args: unknown[],
+  withinMs = longestMs(database),
+  attempt = 1,
+): Promise<Row[]> {
+  try {
+    return await query<Row>(database, text, args, withinMs)
+  } catch (error) {
+    if (!['40P01', '40001'].includes(errorCode(error)) || attempt === 5) throw error
+    await sleep(Math.random() * 20 * 2 ** attempt)
+    return await queryAgain(database, text, args, withinMs, attempt + 1)
+  }
+}
+
+/** @throws DatabaseTimeout */
+async function inTime<T>(database: Database, withinMs: number, work: PromiseLike<T>, cancel = () => {}): Promise<T> {
   let timer: NodeJS.Timeout | undefined
+  inHand.set(database, statementsInHand(database) + 1)
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => {
-        cancel()
-        reject(new DatabaseTimeout('the database did not answer in time'))
-      },
-      Number(database.options.connection.statement_timeout) + ANSWER_GRACE_MS,
-    )
+    timer = setTimeout(() => {
+      cancel()
+      reject(new DatabaseTimeout('the database did not answer in time'))
+    }, withinMs)
   })
   try {
     return await Promise.race([work, late])
   } finally {
     clearTimeout(timer)
+    inHand.set(database, statementsInHand(database) - 1)
   }
 }
 
@@ -77,6 +114,7 @@ export async function change<Row extends object>(
 ): Promise<Row[]> {
   return await inTime(
     database,
+    longestMs(database),
     database.begin(async (transaction) => {
       await transaction`select set_config('flagmeter.actor', ${actor}, true)`
       const rows = await transaction.unsafe<Row[]>(text, args as never[], { prepare: true })

@@ -26,6 +26,8 @@ interface Options {
   settings?: Record<string, string>
   /** It stopped without being told to; `reason` is the end of its log. */
   onExit?: ((reason: string) => void) | undefined
+  /** Default: those out of npm. */
+  binaries?: Binaries
 }
 
 type Binaries = Record<'initdb' | 'postgres' | 'pg_ctl', string>
@@ -44,7 +46,7 @@ const STOP_TIMEOUT_MS = 30_000
  * @throws EmbeddedPostgresError
  */
 export async function openEmbeddedPostgres({ settings = {}, onExit, ...options }: Options): Promise<EmbeddedPostgres> {
-  const binaries = await loadBinaries()
+  const binaries = options.binaries ?? (await loadBinaries())
   // The server runs in another working directory: a relative folder would be a different one to it.
   const dir = resolve(options.dir)
   const data = join(dir, 'postgres')

@@ -20,9 +20,16 @@ export const text = (max: number, error = 'must be a string') =>
     .max(max, `must be at most ${max} characters long`)
     .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters or broken surrogates')
 
+/** A whole number in a range, with the message of a number outside of it. */
+export const whole = (min: number, max: number, error: string) =>
+  z.number(must('must be a number')).int('must be a whole number').min(min, error).max(max, error)
+
 /** A tenant's name or id. */
 export const TenantRef = text(200)
 export const Feature = text(200)
+
+/** Tokens of one event, or of one reservation. */
+export const Tokens = z.number(must(TOKENS_RANGE)).int(TOKENS_RANGE).min(1, TOKENS_RANGE).max(MAX_TOKENS, TOKENS_RANGE)
 
 /** An RFC 3339 timestamp that every later step can hold: PostgreSQL takes no year 0 and JavaScript writes none beyond 9999. */
 export const Timestamp = z.iso
@@ -41,7 +48,7 @@ export const EventInput = z.strictObject(
     /** Name or id. */
     tenant: TenantRef,
     feature: Feature,
-    tokens: z.number(must(TOKENS_RANGE)).int(TOKENS_RANGE).min(1, TOKENS_RANGE).max(MAX_TOKENS, TOKENS_RANGE),
+    tokens: Tokens,
     /** The dedupe key: a UUID is used as it is, anything else is mapped to one. */
     id: text(200).optional(),
     /** When it happened; default: now. */
@@ -59,6 +66,8 @@ export const Event = z.object({
   tokens: z.number(),
   createdAt: z.number(),
   receivedAt: z.number(),
+  /** It is what the reservation of the same id came to: recording it gives back the hold. */
+  settles: z.boolean().optional(),
 })
 export type Event = z.infer<typeof Event>
 

@@ -26,12 +26,59 @@ export const series = {
   to: createdAt,
   points: [{ start: '2025-11-21T09:00:00.000Z', totalTokens: 42_000, eventCount: 31 }],
 }
+export const monthlyUsage = {
+  id: TENANT,
+  period: 'month' as const,
+  hard: true,
+  tokenLimit: 1_000_000,
+  totalTokens: 820_000,
+  reservedTokens: 0,
+  quotaPercent: 82,
+  periodStart: period.periodStart,
+  resetAt: '2025-12-01T00:00:00.000Z',
+}
+export const quotaInput = {
+  tenant: 'acme-corp',
+  feature: 'gpt-4-turbo',
+  period: 'day' as const,
+  tokenLimit: 50_000,
+  hard: true,
+}
+const QUOTA = '2c1f7c3e-6f0d-4a53-8a0e-3b5a7e6d9c21'
+export const quota = { id: QUOTA, ...tenant, ...quotaInput, tenant: TENANT, thresholds: [80, 100], createdAt }
+export const quotaUsage = {
+  id: QUOTA,
+  feature: 'gpt-4-turbo',
+  period: 'day' as const,
+  hard: true,
+  tokenLimit: 50_000,
+  totalTokens: 42_000,
+  reservedTokens: 1_500,
+  quotaPercent: 84,
+  periodStart: '2025-11-21T00:00:00.000Z',
+  resetAt: '2025-11-22T00:00:00.000Z',
+}
+export const ask = { tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1_500 }
+export const check = {
+  allowed: true,
+  remaining: 6_500,
+  quota: quotaUsage,
+  resetAt: quotaUsage.resetAt,
+  ageMs: 120,
+}
+export const reservation = {
+  id: 'rs_DV8_UjwPSkGaYg9fD58KCwGanaDQ3HsenDZvfE8MLRHxAZqdoNDcZ3B0LTQtdHVyYm8',
+  expiresAt: '2025-11-21T10:20:00.000Z',
+  remaining: 5_000,
+}
 export const settings = {
   name: 'acme-corp',
   monthlyQuota: 1_000_000,
+  monthlyHard: true,
   billingDay: 1,
   timezone: 'Europe/Berlin',
   thresholds: [80, 100],
+  failMode: 'default' as const,
 }
 export const tenantDocument = { id: TENANT, ...settings, createdAt }
 export const webhook = {
@@ -54,7 +101,7 @@ export const alert = {
   threshold: 80,
   quotaPercent: 82,
   totalTokens: 820_000,
-  quota: { id: TENANT, tokenLimit: 1_000_000, version: 1 },
+  quota: { id: TENANT, period: 'month' as const, tokenLimit: 1_000_000, version: 1 },
   ...period,
   createdAt,
 }

@@ -30,6 +30,8 @@ export interface Call<Params, Query, Body> {
   query: Query
   body: Body
   caller: Caller
+  /** For logs: it goes with what the request brings. */
+  requestId: string
   /** The endpoints of this server. */
   endpoints: HttpHandler[]
   /** The header of that lower-case name. */
@@ -85,6 +87,8 @@ export const handler = <P extends z.ZodType, Q extends z.ZodType, B extends z.Zo
 export interface Message {
   id: string
   payload: string
+  /** The ids of the requests that brought it, with commas between them; empty when that is not known. */
+  requestIds: string
 }
 
 /** A consumer of a Valkey stream. When `consume` resolves, the messages are acknowledged and deleted. */

@@ -22,7 +22,7 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
  * Each request gets an id, at most one answer, one metric and one log line.
  */
 export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server {
-  const router = findMyWay({ maxParamLength: 600, ignoreTrailingSlash: true })
+  const router = findMyWay({ maxParamLength: 2400, ignoreTrailingSlash: true })
   for (const endpoint of handlers) router.on(endpoint.method, endpoint.path, () => {}, endpoint)
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -37,17 +37,18 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       if (allowed.length > 0) reply = preflight(req, allowed)
       else {
         if (!match || !endpoint) throw noRoute(req.url!)
-        reply = await call(endpoint, match, req)
+        reply = await call(endpoint, match, req, requestId)
       }
     } catch (error) {
       if (req.destroyed && !req.complete) return // the client went away: nobody is left to answer
       reply = problemAnswer(ctx, error, requestId)
     }
-    send(res, reply, { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }, server.listening)
+    const keepAlive = server.listening && !ctx.stopping.aborted
+    send(res, reply, { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }, keepAlive)
     report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
   }
 
-  async function call(endpoint: HttpHandler, match: Match, req: IncomingMessage): Promise<Answer> {
+  async function call(endpoint: HttpHandler, match: Match, req: IncomingMessage, requestId: string): Promise<Answer> {
     let caller = ANYONE
     if (endpoint.auth !== 'none') {
       // An await costs a turn of the queue even when there is nothing to wait for.
@@ -72,6 +73,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       body: endpoint.body && check(endpoint.body, given.body),
       header: (name) => req.headers[name] as string | undefined,
       caller,
+      requestId,
       endpoints: handlers,
     })
   }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context.ts'
 import type { Event } from './event.ts'
+import { openGroup } from './group.ts'
+import { findOver, isOverAny } from './over_quota.ts'
 import { type Poison, recordEvents } from './record.ts'
 
 /** Events per stream entry, at most: what a worker must hold to record one. */
@@ -10,106 +12,89 @@ const WRITE_EVENTS = 2_000
 /** After a failed write the stream is left alone for this long. */
 const STREAM_PAUSE_MS = 2_000
 
+/** What is known of events that are durable now. */
+export interface Accepted {
+  /** Those that PostgreSQL will never take: only the others count. Known on the direct path alone. */
+  poison: Poison[]
+  /** Whether the event went beyond a hard quota of its tenant, as far as that is known. */
+  isOver: (event: Event) => boolean
+}
+
 /** Makes events durable. */
 export interface Intake {
   /**
    * Resolves when the events are durable: in Valkey's fsynced log, or committed in PostgreSQL.
-   * The direct path knows at once what PostgreSQL will never take: those events come back, and only the others count.
    * @throws when neither store answered; then it is unknown whether the events count, and sending them again is safe
+   * The stream entry carries `requestId` on to the worker's log.
    */
-  accept(events: Event[]): Promise<Poison[]>
+  accept(events: Event[], requestId?: string): Promise<Accepted>
   /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
   idle: () => Promise<void>
 }
 
-interface Waiter {
+interface Waiting {
   events: Event[]
-  resolve: (poison: Poison[]) => void
-  reject: (error: unknown) => void
+  requestId: string | undefined
+  /** On the monotonic clock. */
+  since: number
 }
 
 /**
  * Opens the intake of one process. It commits in groups: while one write is in flight, what arrives waits and goes out
- * together in the next. No timer: an idle server writes at once, a busy one in batches as large as its stores are slow.
+ * together in the next.
  */
 export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
-  const waiting: Waiter[] = []
-  let writing = false
   let streamPausedUntil = 0
 
-  function accept(events: Event[]): Promise<Poison[]> {
-    return new Promise((resolve, reject) => {
-      waiting.push({ events, resolve, reject })
-      if (writing) return
-      writing = true
-      // After the requests that have arrived by now were read: else the first goes alone, and all others wait for its write.
-      setImmediate(() => void drain())
-    })
+  const group = openGroup(writeGroup, { most: WRITE_EVENTS, sizeOf: ({ events }: Waiting) => events.length })
+
+  const accept = (events: Event[], requestId?: string): Promise<Accepted> =>
+    group.run({ events, requestId, since: performance.now() })
+
+  async function writeGroup(waiting: Waiting[]): Promise<Accepted[]> {
+    ctx.metrics.intakeWaitSeconds.observe((performance.now() - waiting[0]!.since) / 1000)
+    const events = waiting.length === 1 ? waiting[0]!.events : waiting.flatMap((request) => request.events)
+    const accepted = await write(events, waiting.flatMap(({ requestId }) => requestId ?? []).join(','))
+    return waiting.map(() => accepted)
   }
 
-  async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const group = takeGroup()
-      const events = group.length === 1 ? group[0]!.events : group.flatMap((waiter) => waiter.events)
-      try {
-        const poison = await write(events)
-        settle(group, poison)
-      } catch (error) {
-        for (const waiter of group) waiter.reject(error)
-      }
-    }
-    writing = false
-  }
-
-  function takeGroup(): Waiter[] {
-    let events = 0
-    let count = 0
-    do events += waiting[count++]!.events.length
-    while (count < waiting.length && events + waiting[count]!.events.length <= WRITE_EVENTS)
-    return waiting.splice(0, count)
-  }
-
-  async function write(events: Event[]): Promise<Poison[]> {
+  async function write(events: Event[], requestIds: string): Promise<Accepted> {
     ctx.metrics.intakeBatch.observe(events.length)
-    if (await writeStream(events)) {
+    const over = await writeStream(events, requestIds)
+    if (over) {
       ctx.metrics.accepted.inc({ path: 'stream' }, events.length)
-      return []
+      return { poison: [], isOver: over }
     }
-    const { poison } = await recordEvents(ctx, events)
+    const startedAt = performance.now()
+    const { counters, poison } = await recordEvents(ctx, events)
+    ctx.metrics.freshnessSeconds.observe((performance.now() - startedAt) / 1000)
     ctx.metrics.accepted.inc({ path: 'direct' }, events.length - poison.length)
-    return poison
+    return { poison, isOver: isOverAny(counters) }
   }
 
-  /** False: not written, or unknown whether; the ids make it safe to write the events again elsewhere. */
-  async function writeStream(events: Event[]): Promise<boolean> {
-    if (!ctx.valkey || ctx.clock() < streamPausedUntil) return false
+  /** Undefined: not written, or unknown whether; the ids make it safe to write the events again elsewhere. */
+  async function writeStream(events: Event[], requestIds: string): Promise<Accepted['isOver'] | undefined> {
+    if (!ctx.valkey || ctx.clock() < streamPausedUntil) return undefined
     try {
       const writes: Promise<unknown>[] = []
       for (let from = 0; from < events.length; from += ENTRY_EVENTS) {
         const entry = events.length <= ENTRY_EVENTS ? events : events.slice(from, from + ENTRY_EVENTS)
-        writes.push(ctx.valkey.xadd(ctx.config.queueName, '*', 'events', JSON.stringify(entry)))
+        const fields = ['events', JSON.stringify(entry), 'requests', requestIds]
+        writes.push(ctx.valkey.xadd(ctx.config.queueName, '*', ...fields))
       }
-      await Promise.all(writes)
-      return true
+      const [over] = await Promise.all([findOver(ctx.valkey, ctx.config.queueName, events), ...writes])
+      return over
     } catch (error) {
       streamPausedUntil = ctx.clock() + STREAM_PAUSE_MS
       ctx.metrics.streamFailures.inc()
       ctx.log.warn({ reason: (error as Error).message }, 'stream write failed; recording in PostgreSQL')
-      return false
+      return undefined
     }
   }
 
   async function idle(): Promise<void> {
-    while (writing) await sleep(5)
+    while (group.isBusy()) await sleep(5)
   }
 
   return { accept, idle }
-}
-
-function settle(group: Waiter[], poison: Poison[]): void {
-  if (poison.length === 0) {
-    for (const waiter of group) waiter.resolve(poison)
-    return
-  }
-  for (const waiter of group) waiter.resolve(poison.filter(({ event }) => waiter.events.includes(event)))
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { Crossing } from './alert.ts'
+import { limitInWords } from './quota.ts'
 import type { WebhookKind } from './webhook.ts'
 
 /** What to tell, and whom. Without a crossing it is a test message. */
@@ -26,11 +27,13 @@ export function renderNotice(notice: Notice, now: number): { body: string; heade
 
 /** Slack reads &, < and > as its own marks (api.slack.com, "Escaping text"): a tenant's name must not mention a channel. */
 function slackText({ tenantName, crossing }: Notice): string {
-  const name = tenantName.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  const name = escape(tenantName)
   if (!crossing) return `FlagMeter: this is a test message for tenant '${name}'.`
-  const limit = crossing.quota.tokenLimit.toLocaleString('en-US')
-  return `FlagMeter: tenant '${name}' has hit ${Math.floor(crossing.quotaPercent)}% of ${limit} tokens this month.`
+  const percent = Math.floor(crossing.quotaPercent)
+  return `FlagMeter: tenant '${name}' has hit ${percent}% of ${escape(limitInWords(crossing.quota))}.`
 }
+
+const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 /** The payload recommended by the Standard Webhooks specification: type, timestamp, data. */
 function standardEvent({ tenantId, tenantName, createdAt, crossing }: Notice): object {

@@ -1,16 +1,25 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import pkg from '../package.json' with { type: 'json' }
+import { storeGauges } from './_store_gauges.ts'
 
 export type Metrics = ReturnType<typeof openMetrics>
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+const BATCH = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
 
 /** The metrics of one process, in a registry of their own. Labels are bounded: never a tenant's name. */
 export function openMetrics() {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
-  return {
+  new Gauge({ name: 'flagmeter_build_info', help: 'The version that runs', labelNames: ['version'], registers }).set(
+    { version: pkg.version },
+    1,
+  )
+  const metrics = {
     registry,
+    ...storeGauges(registers),
     httpSeconds: new Histogram({
       name: 'http_request_duration_seconds',
       help: 'Time from the request line to the end of the answer',
@@ -27,7 +36,13 @@ export function openMetrics() {
     intakeBatch: new Histogram({
       name: 'flagmeter_intake_batch_events',
       help: 'Events per durable write',
-      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000],
+      buckets: BATCH,
+      registers,
+    }),
+    intakeWaitSeconds: new Histogram({
+      name: 'flagmeter_intake_wait_seconds',
+      help: 'Time the first events of a durable write waited for the write before',
+      buckets: SECONDS,
       registers,
     }),
     streamFailures: new Counter({
@@ -51,6 +66,12 @@ export function openMetrics() {
       buckets: SECONDS,
       registers,
     }),
+    recordEvents: new Histogram({
+      name: 'flagmeter_record_events_batch_events',
+      help: 'Events per record_events call',
+      buckets: BATCH,
+      registers,
+    }),
     freshnessSeconds: new Histogram({
       name: 'flagmeter_freshness_seconds',
       help: 'Time from accepting the oldest event of a batch to its being visible in usage',
@@ -65,6 +86,18 @@ export function openMetrics() {
     crossings: new Counter({
       name: 'flagmeter_threshold_crossings_total',
       help: 'Thresholds crossed by events, each of which is an alert',
+      registers,
+    }),
+    checks: new Counter({
+      name: 'flagmeter_checks_total',
+      help: 'Checks of quotas: allowed, refused, or, while PostgreSQL is away, as the tenant wants it: open or closed',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    reservations: new Counter({
+      name: 'flagmeter_reservations_total',
+      help: 'Reservations: granted, refused, settled, released, lapsed, or, while PostgreSQL is away, open or closed',
+      labelNames: ['outcome'],
       registers,
     }),
     deliveries: new Counter({
@@ -84,10 +117,21 @@ export function openMetrics() {
       labelNames: ['consumer'],
       registers,
     }),
+    pruned: new Counter({
+      name: 'flagmeter_pruned_rows_total',
+      help: 'Rows deleted because their retention is over, or their tenant was deleted',
+      labelNames: ['table'],
+      registers,
+    }),
     valkeyUp: new Gauge({
       name: 'flagmeter_valkey_up',
       help: '1 while the connection to Valkey is ready',
       registers,
     }),
   }
+  // A series that starts with its first failure has no increase: all that are known start at 0.
+  for (const path of ['stream', 'direct']) metrics.accepted.inc({ path }, 0)
+  for (const outcome of ['delivered', 'retried', 'dead']) metrics.deliveries.inc({ outcome }, 0)
+  for (const table of ['events', 'rollups', 'reservations', 'deleted_tenants']) metrics.pruned.inc({ table }, 0)
+  return metrics
 }

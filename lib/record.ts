@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context.ts'
-import { errorCode, query } from './database.ts'
+import { errorCode, queryAgain } from './database.ts'
 import type { Event } from './event.ts'
 import { loadSql } from './sql.ts'
 
@@ -9,11 +8,16 @@ const recordEventsSql = loadSql('queries/record_events')
 /** What recording needs of the context. */
 export type Recorder = Pick<Context, 'database' | 'metrics'>
 
-/** A counter that a batch moved. */
+/** The counter of a quota that a batch moved. */
 export interface Counter {
   tenantId: string
+  /** Of the monthly quota: the tenant's own id. */
   quotaId: string
+  /** Which one it counts; null: all. */
+  feature: string | null
+  hard: boolean
   periodStart: Date
+  periodEnd: Date
   tokenLimit: number
   previousTokens: number
   totalTokens: number
@@ -36,7 +40,10 @@ export interface Recorded {
 interface CounterRow {
   tenant_id: string
   quota_id: string
+  feature: string | null
+  hard: boolean
   period_start: Date
+  period_end: Date
   token_limit: number
   previous_tokens: number
   total_tokens: number
@@ -66,28 +73,28 @@ export async function recordEvents(ctx: Recorder, events: Event[]): Promise<Reco
   }
 }
 
-async function call(ctx: Recorder, events: Event[], attempt = 1): Promise<Counter[]> {
+async function call(ctx: Recorder, events: Event[]): Promise<Counter[]> {
   const end = ctx.metrics.recordSeconds.startTimer()
   try {
-    const rows = await query<CounterRow>(ctx.database, recordEventsSql, toArrays(events))
-    const recorded = rows.reduce((sum, row) => sum + row.recorded_events, 0)
+    const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))
+    const monthly = rows.filter((row) => row.quota_id === row.tenant_id) // which counts every event of its tenant
+    const recorded = monthly.reduce((sum, row) => sum + row.recorded_events, 0)
+    ctx.metrics.recordEvents.observe(events.length)
     ctx.metrics.recorded.inc(recorded)
     ctx.metrics.duplicates.inc(events.length - recorded)
     ctx.metrics.crossings.inc(rows.reduce((sum, row) => sum + row.crossed.length, 0))
     return rows.map((row) => ({
       tenantId: row.tenant_id,
       quotaId: row.quota_id,
+      feature: row.feature,
+      hard: row.hard,
       periodStart: row.period_start,
+      periodEnd: row.period_end,
       tokenLimit: row.token_limit,
       previousTokens: row.previous_tokens,
       totalTokens: row.total_tokens,
       crossed: row.crossed,
     }))
-  } catch (error) {
-    // Deadlock and serialization failures: the transaction is gone, the next try may well succeed.
-    if (!['40P01', '40001'].includes(errorCode(error)) || attempt === 5) throw error
-    await sleep(Math.random() * 20 * 2 ** attempt)
-    return await call(ctx, events, attempt + 1)
   } finally {
     end()
   }
@@ -102,5 +109,7 @@ function toArrays(events: Event[]): unknown[] {
     events.map((event) => event.tokens),
     events.map((event) => new Date(event.createdAt).toISOString()),
     events.map((event) => new Date(event.receivedAt).toISOString()),
+    // As text: the driver takes a list of booleans for one boolean.
+    events.some((event) => event.settles) ? events.map((event) => String(event.settles === true)) : null,
   ]
 }

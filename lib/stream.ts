@@ -121,7 +121,12 @@ export async function openStream(
 }
 
 /** An entry that was deleted while pending comes without fields: nothing is left to record. A foreign one is kept whole. */
-const toMessages = (entries: Entry[]): Message[] => entries.map(([id, fields]) => ({ id, payload: payloadOf(fields) }))
+const toMessages = (entries: Entry[]): Message[] =>
+  entries.map(([id, fields]) => ({
+    id,
+    payload: payloadOf(fields),
+    requestIds: fields?.[2] === 'requests' ? (fields[3] ?? '') : '',
+  }))
 
 function payloadOf(fields: string[] | null): string {
   if (fields === null) return '[]'

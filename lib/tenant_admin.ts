@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { type Database, change, errorCode, query } from './database.ts'
-import { Instant, asUuid, must, text } from './event.ts'
+import { Instant, asUuid, text, whole } from './event.ts'
 import { Problem, type ProblemExtra, invalidInput } from './problem.ts'
+import { Hard, QuotaSettings, Thresholds, TokenLimit } from './quota.ts'
 import { loadSql } from './sql.ts'
-import { type TenantRow, getTenant } from './tenants.ts'
+import { FAIL_MODES, type TenantRow, getTenant } from './tenants.ts'
 import * as examples from './examples.ts'
 
 const tenantCreateSql = loadSql('queries/tenant_create')
@@ -12,24 +13,19 @@ const tenantListSql = loadSql('queries/tenant_list')
 const tenantSeedSql = loadSql('queries/tenant_seed')
 const tenantUpdateSql = loadSql('queries/tenant_update')
 
-const THRESHOLD = 'must be a whole number from 1 to 1000'
-const whole = (min: number, max: number, error: string) =>
-  z.number(must('must be a number')).int('must be a whole number').min(min, error).max(max, error)
-
 /** What a person may set of a tenant, over HTTP, on the command line and in a seed file. */
 export const TenantSettings = z.strictObject({
   name: text(200).refine((name) => asUuid(name) === null, 'must not have the form of an id'),
   /** Tokens per billing period. */
-  monthlyQuota: whole(1, 1e15, 'must be from 1 to 1e15').optional(),
+  monthlyQuota: TokenLimit.optional(),
+  /** Whether checks and reservations are refused beyond it; else it only alerts. */
+  monthlyHard: Hard.optional(),
   billingDay: whole(1, 31, 'must be from 1 to 31').optional(),
   timezone: text(100, 'must be an IANA time zone such as Europe/Berlin').optional(),
   /** Percent of the quota at which alerts are raised. */
-  thresholds: z
-    .array(z.number(THRESHOLD).int(THRESHOLD).min(1, THRESHOLD).max(1000, THRESHOLD), 'must be a list of percentages')
-    .min(1, 'must be 1 to 10 percentages')
-    .max(10, 'must be 1 to 10 percentages')
-    .transform((percents) => [...new Set(percents)].sort((a, b) => a - b))
-    .optional(),
+  thresholds: Thresholds.optional(),
+  /** Whether checks and reservations are allowed while PostgreSQL is away. */
+  failMode: z.enum(FAIL_MODES, `must be one of ${FAIL_MODES.join(', ')}`).optional(),
 })
 export type TenantSettings = z.infer<typeof TenantSettings>
 
@@ -43,9 +39,11 @@ export const Tenant = z
     id: z.guid(),
     name: z.string(),
     monthlyQuota: z.int(),
+    monthlyHard: z.boolean(),
     billingDay: z.int(),
     timezone: z.string(),
     thresholds: z.array(z.int()),
+    failMode: z.enum(FAIL_MODES),
     createdAt: Instant,
   })
   .meta({ examples: [examples.tenantDocument] })
@@ -61,9 +59,14 @@ export async function createTenant(database: Database, actor: string, settings: 
 /** The example a seeded tenant gets: to be given its URL, tested and enabled. */
 const EXAMPLE_WEBHOOK = 'https://hooks.slack.com/services/REPLACE/WITH/YOURS'
 
-/** Creates a tenant with a disabled example of a Slack webhook, if the name is free. Returns whether it was. */
-export async function seedTenant(database: Database, actor: string, settings: TenantSettings): Promise<boolean> {
-  const args = [...toArguments(settings), EXAMPLE_WEBHOOK, new URL(EXAMPLE_WEBHOOK).host]
+/** A tenant of a seed file: its settings, and its quotas beside the monthly one. */
+export const TenantSeed = TenantSettings.extend({ quotas: z.array(QuotaSettings, 'must be a list').optional() })
+export type TenantSeed = z.infer<typeof TenantSeed>
+
+/** Creates a tenant with its quotas and a disabled example of a Slack webhook, if the name is free. Returns whether it was. */
+export async function seedTenant(database: Database, actor: string, settings: TenantSeed): Promise<boolean> {
+  const quotas = (settings.quotas ?? []).map(({ tokenLimit, ...quota }) => ({ ...quota, token_limit: tokenLimit }))
+  const args = [...toArguments(settings), EXAMPLE_WEBHOOK, new URL(EXAMPLE_WEBHOOK).host, JSON.stringify(quotas)]
   return (await run(database, actor, tenantSeedSql, args)).length > 0
 }
 
@@ -91,8 +94,11 @@ export async function listTenants(database: Database, after: string, limit: numb
   return (await query<TenantRow>(database, tenantListSql, [after, limit])).map(toTenant)
 }
 
-const toArguments = ({ name, monthlyQuota, billingDay, timezone, thresholds }: TenantChanges): unknown[] =>
-  [name, monthlyQuota, billingDay, timezone, thresholds].map((value) => value ?? null)
+/** In the order of the parameters of create_tenant and update_tenant. */
+const toArguments = (settings: TenantChanges): unknown[] => {
+  const { name, monthlyQuota, monthlyHard, billingDay, timezone, thresholds, failMode } = settings
+  return [name, monthlyQuota, monthlyHard, billingDay, timezone, thresholds, failMode].map((value) => value ?? null)
+}
 
 async function run(database: Database, actor: string, sql: string, args: unknown[]): Promise<TenantRow[]> {
   try {
@@ -113,8 +119,10 @@ export const toTenant = (row: TenantRow): Tenant => ({
   id: row.id,
   name: row.name,
   monthlyQuota: row.monthly_quota,
+  monthlyHard: row.monthly_hard,
   billingDay: row.billing_day,
   timezone: row.timezone,
   thresholds: row.thresholds,
+  failMode: row.fail_mode,
   createdAt: row.created_at.toISOString(),
 })

@@ -10,20 +10,31 @@ const tenantGetSql = loadSql('queries/tenant_get')
 
 /** After this long a known tenant is looked up again, in the background. */
 const FRESH_MS = 5_000
+/** The arguments of tenant_create after the name. */
+const NO_SETTINGS = Array.from({ length: 6 }, () => null)
+
+/** Whether checks and reservations are allowed while PostgreSQL is away; default: checks are, reservations are not. */
+export const FAIL_MODES = ['default', 'open', 'closed'] as const
+export type FailMode = (typeof FAIL_MODES)[number]
 
 interface Entry {
   id: string
+  failMode: FailMode
   checkedAt: number
 }
+
+type FoundRow = Pick<TenantRow, 'id' | 'name' | 'fail_mode'>
 
 /** A tenant as it is stored. */
 export interface TenantRow {
   id: string
   name: string
   monthly_quota: number
+  monthly_hard: boolean
   billing_day: number
   timezone: string
   thresholds: number[]
+  fail_mode: FailMode
   created_at: Date
 }
 
@@ -33,6 +44,8 @@ export interface TenantDirectory {
   known(ref: string): string | undefined
   /** The ids of those that exist, by the name or id asked for. One query for all that are not in memory. */
   find(refs: string[]): Promise<Map<string, string>>
+  /** How the tenant wants to be treated while PostgreSQL is away, as it was last seen. */
+  failMode(ref: string): FailMode
 }
 
 /**
@@ -65,22 +78,23 @@ export function openTenants(
     const found = await lookUp(refs)
     if (autoCreate) {
       const missing = refs.filter((ref) => !found.has(ref) && asUuid(ref) === null)
-      for (const name of missing) await change(database, 'auto-create', tenantCreateSql, [name, null, null, null, null])
-      if (missing.length > 0) for (const [ref, id] of await lookUp(missing)) found.set(ref, id)
+      for (const name of missing) await change(database, 'auto-create', tenantCreateSql, [name, ...NO_SETTINGS])
+      if (missing.length > 0) for (const [ref, row] of await lookUp(missing)) found.set(ref, row)
     }
-    for (const [ref, id] of found) cache.set(ref, { id, checkedAt: clock() })
-    return found
+    for (const [ref, { id, fail_mode: failMode }] of found) cache.set(ref, { id, failMode, checkedAt: clock() })
+    return new Map([...found].map(([ref, { id }]) => [ref, id]))
   }
 
-  async function lookUp(refs: string[]): Promise<Map<string, string>> {
+  /** The tenants that exist, by the name or id asked for. */
+  async function lookUp(refs: string[]): Promise<Map<string, FoundRow>> {
     const ids = refs.map(asUuid).filter((id) => id !== null)
-    const rows = await query<{ id: string; name: string }>(database, tenantFindSql, [refs, ids])
-    const byName = new Map(rows.map((row) => [row.name, row.id]))
-    const byId = new Set(rows.map((row) => row.id))
-    const found = new Map<string, string>()
+    const rows = await query<FoundRow>(database, tenantFindSql, [refs, ids])
+    const byName = new Map(rows.map((row) => [row.name, row]))
+    const byId = new Map(rows.map((row) => [row.id, row]))
+    const found = new Map<string, FoundRow>()
     for (const ref of refs) {
-      const id = byName.get(ref) ?? asUuid(ref)
-      if (id !== null && (byName.has(ref) || byId.has(id))) found.set(ref, id)
+      const row = byName.get(ref) ?? byId.get(asUuid(ref) ?? '')
+      if (row) found.set(ref, row)
     }
     return found
   }
@@ -97,13 +111,25 @@ export function openTenants(
     return found
   }
 
-  return { known, find }
+  return { known, find, failMode: (ref) => cache.peek(ref)?.failMode ?? 'default' }
+}
+
+const noTenant = (): Problem =>
+  new Problem('tenant_not_found', {
+    detail: 'tenant does not exist',
+    errors: [{ field: 'tenant', detail: 'does not exist' }],
+  })
+
+/** The id of the tenant of this name or id, from memory when it can. @throws Problem tenant_not_found */
+export async function findTenant({ tenants }: { tenants: TenantDirectory }, ref: string): Promise<string> {
+  const id = (await tenants.find([ref])).get(ref)
+  if (id === undefined) throw noTenant()
+  return id
 }
 
 /** The tenant of this name or id, as it is now. @throws Problem tenant_not_found */
 export async function getTenant(database: Database, ref: string): Promise<TenantRow> {
   const [tenant] = await query<TenantRow>(database, tenantGetSql, [ref, asUuid(ref)])
   if (tenant) return tenant
-  const detail = 'does not exist'
-  throw new Problem('tenant_not_found', { detail: `tenant ${detail}`, errors: [{ field: 'tenant', detail }] })
+  throw noTenant()
 }

@@ -79,13 +79,14 @@ const shared = {
 
 /** One line when the connection is lost and one when it is back, however often it is tried in between. */
 function logChanges(valkey: Valkey, log: Logger): void {
+  const address = `${valkey.options.host}:${valkey.options.port}`
   let down = false
   valkey.on('error', (error: Error) => {
-    if (!down) log.warn({ reason: error.message }, 'valkey is down; events go to PostgreSQL')
+    if (!down) log.warn({ reason: error.message }, `valkey at ${address} is down; events go to PostgreSQL`)
     down = true
   })
   valkey.on('ready', () => {
-    if (down) log.info('valkey is back')
+    if (down) log.info(`valkey at ${address} is back`)
     down = false
   })
 }

@@ -103,7 +103,9 @@ async function createScene() {
     const webhook = await addWebhook(ctx, id, 'https://example.com/')
     await cross(ctx, 80, tenant)
     const delivery = (await deliveries(ctx)).find((row: any) => row.tenant_id === id)!.id
-    targets[whose] = { tenant, webhook, delivery, key: NOBODY }
+    const made = await server.post('/api/quotas', { tenant, period: 'day', tokenLimit: 10 })
+    const reservation = (await server.post('/api/reservations', { tenant, feature: 'x', tokens: 1 })).body.id
+    targets[whose] = { tenant, webhook, delivery, quota: made.body.id, reservation, key: NOBODY }
   }
 
   /** A request that gets past the key check and changes nothing the other cases need: a body that does not fit, an id of nothing. */
@@ -151,7 +153,12 @@ test('every route × every scope × own tenant, other tenant: a new route cannot
           const foreign = bound && whose === 'other' && endpoint.tenancy === 'named'
           if (lacksScope || closed || foreign)
             expect([...about, status, body.code]).toEqual([...about, 403, 'forbidden'])
-          else if (bound && whose === 'other' && /:(webhook|delivery)/.test(endpoint.path) && !endpoint.body) {
+          else if (
+            bound &&
+            whose === 'other' &&
+            /:(webhook|delivery|quota|reservation)/.test(endpoint.path) &&
+            !endpoint.body
+          ) {
             expect([...about, status]).toEqual([...about, 404])
           } else
             expect([...about, status, [401, 403].includes(status) || status >= 500]).toEqual([...about, status, false])

@@ -88,17 +88,23 @@ test('tenants: made, read, listed in pages, changed and deleted over HTTP; bad i
     id: expect.any(String),
     name: 'ünïcode & co',
     monthlyQuota: 5,
+    monthlyHard: true,
     billingDay: 31,
     timezone: 'Asia/Tokyo',
     thresholds: [50, 90],
+    failMode: 'default',
     createdAt: expect.any(String),
   })
   const path = `/api/tenants/${encodeURIComponent('ünïcode & co')}`
   expect((await get(path)).body).toEqual(made.body)
-  expect((await request('PATCH', path, { name: 'plain', monthlyQuota: 6 })).body).toEqual({
+  expect(
+    (await request('PATCH', path, { name: 'plain', monthlyQuota: 6, monthlyHard: false, failMode: 'open' })).body,
+  ).toEqual({
     ...made.body,
     name: 'plain',
     monthlyQuota: 6,
+    monthlyHard: false,
+    failMode: 'open',
   })
   const names: string[] = []
   for (let after = ''; ;) {
@@ -115,6 +121,7 @@ test('tenants: made, read, listed in pages, changed and deleted over HTTP; bad i
     ['POST', '', { name: 'x', timezone: 'Mars/Base' }, 400, 'invalid_request', 'timezone'],
     ['POST', '', { name: 'x', thresholds: [0] }, 400, 'invalid_request', 'thresholds.0'],
     ['PATCH', '/plain', { monthlyQuota: '5' }, 400, 'invalid_request', 'monthlyQuota'],
+    ['PATCH', '/plain', { failMode: 'ajar' }, 400, 'invalid_request', 'failMode'],
     ['PATCH', '/plain', {}, 400, 'invalid_request', ''],
     ['PATCH', '/nobody', { billingDay: 1 }, 404, 'tenant_not_found', 'tenant'],
     ['DELETE', '/nobody', undefined, 404, 'tenant_not_found', 'tenant'],
@@ -138,6 +145,8 @@ test('a deleted tenant is gone at once with its keys and webhooks, its events an
   const key = (await post('/api/keys', { name: 'k', scopes: ['read'], tenant: 'acme-corp' })).body.key
   await addWebhook(ctx, id, 'https://example.com/')
   await cross(ctx)
+  await post('/api/quotas', { tenant: 'acme-corp', period: 'day', tokenLimit: 10 })
+  await post('/api/reservations', { tenant: 'acme-corp', feature: 'x', tokens: 10 })
   const events = Array.from({ length: 6_000 }, (_, i) => ({ tenant: 'acme-corp', feature: `f${i}`, tokens: 1 }))
   await post('/api/events', events)
   await post('/api/events', { tenant: 'globex-inc', feature: 'x', tokens: 1 })
@@ -154,6 +163,8 @@ test('a deleted tenant is gone at once with its keys and webhooks, its events an
     'rollups',
     'usage_periods',
     'usage_features',
+    'quotas',
+    'reservations',
     'webhooks',
     'alerts',
     'deliveries',

@@ -20,6 +20,11 @@ const COMMANDS = [
   ['tenant', 'create'],
   ['tenant', 'update'],
   ['tenant', 'delete'],
+  ['quota'],
+  ['quota', 'list'],
+  ['quota', 'create'],
+  ['quota', 'update'],
+  ['quota', 'delete'],
   ['key'],
   ['key', 'create'],
   ['key', 'list'],
@@ -43,6 +48,8 @@ const COMMANDS = [
   ['dead-letter'],
   ['dead-letter', 'list'],
   ['dead-letter', 'replay'],
+  ['backup'],
+  ['restore'],
   ['config', 'check'],
 ]
 

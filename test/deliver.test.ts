@@ -48,19 +48,26 @@ test('alerts of one webhook go out in their order, each when the one before has 
   expect(open.most).toBe(1)
 })
 
-test('a name cannot speak to a Slack channel', async () => {
+test('Slack is told which quota it is; a name or a feature cannot speak to a channel', async () => {
   const ctx = await createContext(LOCAL)
   const receiver = await createReceiver()
   const id = await tenantId(ctx)
   await ctx.database`update tenants set name = '<!channel> & co' where id = ${id}`
   await addWebhook(ctx, id, receiver.url)
-  await ctx.database`
-    select raise_alert(${id}, ${id}, now() - interval '1 day', now() + interval '1 day', 80, 1, 3000, 2400)`
+  const cases: [feature: string | null, period: string, words: string][] = [
+    [null, 'month', '3,000 tokens this month'],
+    [null, 'week', '3,000 tokens this week'],
+    ['gpt-4-turbo', 'day', '3,000 gpt-4-turbo tokens today'],
+    ['<@U123>', 'hour', '3,000 &lt;@U123&gt; tokens this hour'],
+  ]
+  for (const [feature, period] of cases)
+    await ctx.database`
+      select raise_alert(${id}, gen_random_uuid(), ${feature}, ${period}, now() - interval '1 day', now() + interval '1 day',
+                         80, 1, 3000, 2400)`
   await startConsumers(ctx, ['deliver'])
-  await until(() => receiver.received.length === 1)
-  expect(receiver.bodies()[0].text).toBe(
-    `FlagMeter: tenant '&lt;!channel&gt; &amp; co' has hit 80% of 3,000 tokens this month.`,
-  )
+  await until(() => receiver.received.length === cases.length)
+  const told = `FlagMeter: tenant '&lt;!channel&gt; &amp; co' has hit 80% of`
+  expect(receiver.bodies().map(({ text }) => text)).toEqual(cases.map(([, , words]) => `${told} ${words}.`))
 })
 
 test('any other receiver gets a signed event that the library of the specification verifies, with two secrets in a rotation', async () => {
@@ -87,7 +94,7 @@ test('any other receiver gets a signed event that the library of the specificati
       threshold: 80,
       quotaPercent: 80,
       totalTokens: 800_000,
-      quota: { id: alert.tenant, tokenLimit: 1_000_000, version: 1 },
+      quota: { id: alert.tenant, period: 'month', tokenLimit: 1_000_000, version: 1 },
       periodStart: alert.periodStart,
       periodEnd: alert.periodEnd,
     },
@@ -141,7 +148,7 @@ test('the pauses are those of the schedule, up to a tenth longer; then the deliv
   })
   expect((await post('/api/deliveries/retry', {})).body).toEqual({ retried: 0 })
   expect(await ctx.metrics.registry.getSingleMetricAsString('flagmeter_deliveries_total')).toMatch(
-    /outcome="retried"} 3\n.*outcome="dead"} 1\n.*outcome="delivered"} 1/,
+    /outcome="delivered"} 1\n.*outcome="retried"} 3\n.*outcome="dead"} 1/,
   )
 })
 

@@ -3,6 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { expect, test } from 'vitest'
 import { createKey } from '../lib/key_admin.ts'
+import { writeReservationId } from '../lib/reservation.ts'
 import { type TestAnswer, type TestServer, createTestServer } from './_context.ts'
 import { addWebhook, cross, deliveries, tenantId } from './_deliveries.ts'
 import { AUTHORIZATION } from './_key.ts'
@@ -20,7 +21,10 @@ const NOBODY = '00000000-0000-4000-8000-000000000000'
 const big = (bytes: number) => JSON.stringify({ x: 'x'.repeat(bytes) })
 
 /** Whole requests for what no rule can make: what works, and the problems that are an endpoint's own. */
-async function scenes({ ctx, post }: TestServer): Promise<Record<string, [path: string, body?: unknown][]>> {
+async function scenes({
+  ctx,
+  post,
+}: TestServer): Promise<Record<string, [path: string, body?: unknown, headers?: Record<string, string>][]>> {
   const tenant = await tenantId(ctx)
   const make = () => addWebhook(ctx, tenant, 'https://example.com/', { kind: 'standard', secret: 'whsec_AAAA' })
   const [webhook, doomed] = [await make(), await make()]
@@ -31,6 +35,12 @@ async function scenes({ ctx, post }: TestServer): Promise<Record<string, [path: 
   const full = await tenantId(ctx, 'initech-llc')
   for (let i = 0; i < 100; i++) await addWebhook(ctx, full, 'https://example.com/')
   const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
+  const quota = (await post('/api/quotas', { tenant: 'acme-corp', feature: 'y', period: 'day', tokenLimit: 10 })).body
+    .id
+  const reservation = (await post('/api/reservations', event, { 'idempotency-key': 'taken' })).body.id
+  const old = writeReservationId({ tenantId: tenant, id: NOBODY, feature: 'x', createdAt: 0 })
+  const poisoned = writeReservationId({ tenantId: tenant, id: NOBODY, feature: 'poison', createdAt: Date.now() })
+  await ctx.database`alter table events add check (feature <> 'poison')`
   return {
     'POST /api/events': [
       ['', event],
@@ -38,6 +48,36 @@ async function scenes({ ctx, post }: TestServer): Promise<Record<string, [path: 
       ['', [event, {}]],
       ['', { ...event, tenant: 'nobody' }],
       ['', { ...event, timestamp: '2020-01-01T00:00:00Z' }],
+    ],
+    'POST /api/check': [
+      ['', event],
+      ['', { ...event, tenant: 'nobody' }],
+    ],
+    'POST /api/reservations': [
+      ['', event],
+      ['', { ...event, tenant: 'nobody' }],
+      ['', { ...event, feature: 'y', tokens: 11 }],
+      ['', { ...event, tokens: 2 }, { 'idempotency-key': 'taken' }],
+    ],
+    'POST /api/reservations/{reservation}/settle': [
+      [`/api/reservations/${reservation}/settle`, { tokens: 1 }],
+      [`/api/reservations/${NOBODY}/settle`, { tokens: 1 }],
+      [`/api/reservations/${old}/settle`, { tokens: 1 }],
+      [`/api/reservations/${poisoned}/settle`, { tokens: 1 }],
+    ],
+    'POST /api/reservations/{reservation}/release': [[`/api/reservations/${reservation}/release`]],
+    'GET /api/quotas': [[''], ['/api/quotas?tenant=nobody']],
+    'GET /api/quotas/{quota}': [[`/api/quotas/${quota}`]],
+    'POST /api/quotas': [
+      ['', { tenant: 'acme-corp', period: 'week', tokenLimit: 10 }],
+      ['', { tenant: 'nobody', period: 'week', tokenLimit: 10 }],
+    ],
+    'PATCH /api/quotas/{quota}': [
+      [`/api/quotas/${quota}`, { hard: false }],
+      [`/api/quotas/${NOBODY}`, { hard: false }],
+    ],
+    'DELETE /api/quotas/{quota}': [
+      [`/api/quotas/${(await post('/api/quotas', { tenant: 'acme-corp', period: 'hour', tokenLimit: 10 })).body.id}`],
     ],
     'GET /api/usage/{tenant}': [['/api/usage/acme-corp']],
     'GET /api/usage/{tenant}/series': [
@@ -148,7 +188,7 @@ test('every documented answer is produced by the running server at least once, a
       on.request(method, url, body, headers)
     const body = operation.requestBody ? {} : undefined
     const cases = [
-      ...(own[`${method} ${path}`] ?? [['']]).map(([url, given]) => at(url || path, server, given)),
+      ...(own[`${method} ${path}`] ?? [['']]).map(([url, given, headers]) => at(url || path, server, given, headers)),
       // The rules that hold for all.
       at(`${good.replace('acme-corp', '%00')}?nothing=1`, server, body),
       at(good.replace('acme-corp', 'nobody').replace('{', ''), server, body),

@@ -134,3 +134,65 @@ test('pruning deletes raw events past their retention, leaves what was counted, 
   expect([left!.n, await total(ctx, 'rollups')]).toEqual([3, 6])
   expect(await verify(ctx.database)).toEqual([])
 })
+
+test('pruning deletes minutes past their retention; counters stay, and verify still agrees', async () => {
+  const now = Date.parse('2026-06-15T12:00:00Z')
+  const ctx = await createContext({ ROLLUP_RETENTION_DAYS: '70' }, { clock: () => now })
+  const [first, second] = await tenantIds(ctx)
+  const at = [
+    [first!, 100],
+    [first!, 80],
+    [first!, 70.1], // in the billing period that the cutoff cuts
+    [first!, 69.9],
+    [second!, 300],
+    [second!, 1],
+  ] as const
+  const events = at.map(([tenantId, age]) => ({
+    tenantId,
+    id: uuidv7(),
+    feature: 'x',
+    tokens: 1,
+    createdAt: now - age * 86_400_000,
+    receivedAt: now,
+  }))
+  await recordEvents(ctx, events)
+  const counters = await total(ctx, 'usage_periods')
+  await prune.consume(ctx, new AbortController().signal)
+  const [left] = await ctx.database`select count(*)::int as n from rollups`
+  expect([left!.n, counters, await total(ctx, 'usage_periods')]).toEqual([2, 6, 6])
+  expect(await verify(ctx.database)).toEqual([])
+  expect(await ctx.metrics.registry.metrics()).toContain('flagmeter_pruned_rows_total{table="rollups"} 4')
+  // What is kept is still compared.
+  await ctx.database`update usage_periods set total_tokens = 9 where period_start = '2026-06-01'`
+  expect(await verify(ctx.database)).toMatchObject([{ check: 'periods', expected_tokens: 1, actual_tokens: 9 }])
+})
+
+test('what to prune is found through an index, also when old and new events share their blocks', async () => {
+  const ctx = await createContext()
+  const [tenantId] = await tenantIds(ctx)
+  await ctx.database`
+    insert into events (tenant_id, id, feature, tokens, created_at, received_at)
+    select ${tenantId!}, gen_random_uuid(), 'x', 1, now() - random() * interval '42 days', now() from generate_series(1, 20000)`
+  await ctx.database`analyze events`
+  const plan = await ctx.database`
+    explain select ctid from events where created_at < now() - interval '41.9 days' limit 5000`
+  expect(JSON.stringify(plan)).toMatch(/(Index|Bitmap Index) Scan.* events_created_at/)
+  const [index] = await ctx.database`select indexdef from pg_indexes where indexname = 'events_created_at'`
+  expect(index!.indexdef).toContain('btree')
+})
+
+test('minutes are deleted in batches, through the index by tenant', async () => {
+  const ctx = await createContext()
+  const [tenantId] = await tenantIds(ctx)
+  await ctx.database`
+    insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
+    select ${tenantId!}, 'x', '2020-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1 from generate_series(1, 12000) n`
+  await ctx.database`analyze rollups`
+  const [first] = await ctx.database`select prune_rollups('2021-01-01', 5000)::int as deleted`
+  expect(first!.deleted).toBe(5000)
+  const plan =
+    await ctx.database`explain select ctid from rollups where tenant_id = ${tenantId!} and minute < '2021-01-01' order by minute limit 10`
+  expect(JSON.stringify(plan)).toContain('rollups_minute')
+  await prune.consume(ctx, new AbortController().signal)
+  expect((await ctx.database`select from rollups`).length).toBe(0)
+})

@@ -27,6 +27,19 @@ describe('GET /api/usage/:tenant', () => {
         { feature: 'gpt-4-turbo', totalTokens: 800_000, eventCount: 1 },
         { feature: 'gpt-4o', totalTokens: 20_000, eventCount: 1 },
       ],
+      quotas: [
+        {
+          id: body.tenant,
+          period: 'month',
+          hard: true,
+          tokenLimit: 1_000_000,
+          totalTokens: 820_000,
+          reservedTokens: 0,
+          quotaPercent: 82,
+          periodStart: '2025-11-01T00:00:00.000Z',
+          resetAt: '2025-12-01T00:00:00.000Z',
+        },
+      ],
     })
     expect((await server.get(`/api/usage/${body.tenant}`)).body).toEqual(body)
   })

@@ -1,17 +1,20 @@
 -- Records a batch of events: deduplicates them, rolls them up by the minute, moves the counters and raises the alerts
 -- that are due, all in one transaction.
 -- The arrays run in parallel, one element per event. An id already recorded for its tenant changes nothing.
--- Returns each counter that moved: its value before and after, and the thresholds it crossed, ascending.
+-- `settles` says which events are what a reservation of the same id came to: its hold is given back here, in the transaction
+-- that counts the event; null: none.
+-- Returns each counter that moved: what was added, its value now, and the thresholds it crossed, ascending.
 -- A counter whose period is over crosses nothing: late events alert nobody.
 -- Raises 23503 (foreign_key_violation) when a tenant does not exist.
 --
--- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, events by (tenant, id),
--- rollups by key, counters by key.
+-- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, reservations and events by
+-- (tenant, id), rollups by key, counters by key.
 create or replace function record_events(
-  tenant_ids uuid[], event_ids uuid[], features text[], tokens bigint[], created_ats timestamptz[], received_ats timestamptz[]
+  tenant_ids uuid[], event_ids uuid[], features text[], tokens bigint[], created_ats timestamptz[], received_ats timestamptz[],
+  settles boolean[] default null
 )
 returns table (
-  tenant_id uuid, quota_id uuid, period_start timestamptz, token_limit bigint,
+  tenant_id uuid, quota_id uuid, feature text, hard boolean, period_start timestamptz, period_end timestamptz, token_limit bigint,
   previous_tokens bigint, total_tokens bigint, recorded_events bigint, crossed int[]
 )
 language plpgsql
@@ -22,7 +25,7 @@ declare
   counter record;
   threshold int;
   r_tenants uuid[]; r_features text[]; r_minutes timestamptz[]; r_tokens bigint[]; r_counts bigint[];
-  u_tenants uuid[]; u_starts timestamptz[]; u_ends timestamptz[]; u_features text[]; u_tokens bigint[]; u_counts bigint[];
+  c_tenants uuid[]; c_features text[]; c_quarters timestamptz[]; c_reserved bigint[]; c_nothing bigint[];
 begin
   -- Shared with other batches, against update_tenant: a billing day must not change between rollup and counter.
   perform from tenants where id in (select distinct unnest(tenant_ids)) order by id for share;
@@ -33,6 +36,18 @@ begin
   limit 1;
   if found then
     raise foreign_key_violation using message = format('tenant %s does not exist', missing);
+  end if;
+
+  if settles is not null then
+    select array_agg(c.tenant_id), array_agg(c.feature), array_agg(c.quarter), array_agg(-c.tokens)
+    into c_tenants, c_features, c_quarters, c_reserved
+    from (
+      select array_agg(e.tenant_id) as tenants, array_agg(e.id) as ids
+      from unnest(tenant_ids, event_ids, settles) as e (tenant_id, id, settles)
+      where e.settles
+    ) as settled
+    cross join lateral close_reservations(settled.tenants, settled.ids, 'settled') as c;
+    c_nothing := array_fill(0::bigint, array[coalesce(cardinality(c_tenants), 0)]);
   end if;
 
   with inserted as (
@@ -55,7 +70,7 @@ begin
   into r_tenants, r_features, r_minutes, r_tokens, r_counts
   from grouped g;
 
-  if r_tenants is null then
+  if r_tenants is null and c_tenants is null then
     return;
   end if;
 
@@ -66,72 +81,43 @@ begin
       event_count = r.event_count + excluded.event_count,
       updated_at = now();
 
-  with quarters as (
-    select g.tenant_id, g.feature, date_bin('15 minutes', g.minute, timestamptz 'epoch') as quarter,
-           sum(g.tokens) as tokens, sum(g.events) as events
-    from unnest(r_tenants, r_features, r_minutes, r_tokens, r_counts) as g (tenant_id, feature, minute, tokens, events)
-    group by 1, 2, 3
-  ),
-  periods as (
-    select q.tenant_id, q.quarter, p.period_start, p.period_end
-    from (select distinct tenant_id, quarter from quarters) as q
-    join tenants t on t.id = q.tenant_id
-    cross join lateral billing_period(q.quarter, t.billing_day, t.timezone) as p
-  ),
-  grouped as (
-    select tenant_id, period_start, period_end, feature, sum(tokens)::bigint as tokens, sum(events)::bigint as events
-    from quarters join periods using (tenant_id, quarter)
-    group by 1, 2, 3, 4
-    order by 1, 2, 4
-  )
-  select array_agg(g.tenant_id), array_agg(g.period_start), array_agg(g.period_end), array_agg(g.feature),
-         array_agg(g.tokens), array_agg(g.events)
-  into u_tenants, u_starts, u_ends, u_features, u_tokens, u_counts
-  from grouped g;
-
-  insert into usage_features as f (tenant_id, period_start, feature, total_tokens, event_count)
-  select * from unnest(u_tenants, u_starts, u_features, u_tokens, u_counts)
-  on conflict (tenant_id, period_start, feature) do update
-  set total_tokens = f.total_tokens + excluded.total_tokens,
-      event_count = f.event_count + excluded.event_count;
-
   for counter in
-    with delta as (
-      select u.tenant_id, u.period_start, u.period_end, sum(u.tokens)::bigint as tokens, sum(u.events)::bigint as events
-      from unnest(u_tenants, u_starts, u_ends, u_tokens, u_counts) as u (tenant_id, period_start, period_end, tokens, events)
+    with quarters as (
+      select g.tenant_id, g.feature, date_bin('15 minutes', g.minute, timestamptz 'epoch') as quarter,
+             sum(g.tokens)::bigint as tokens, sum(g.events)::bigint as events
+      from unnest(r_tenants, r_features, r_minutes, r_tokens, r_counts) as g (tenant_id, feature, minute, tokens, events)
       group by 1, 2, 3
-      order by 1, 2
-    ),
-    moved as (
-      insert into usage_periods as u (tenant_id, quota_id, period_start, period_end, total_tokens, event_count)
-      select d.tenant_id, d.tenant_id, d.period_start, d.period_end, d.tokens, d.events from delta d
-      on conflict (tenant_id, quota_id, period_start) do update
-      set total_tokens = u.total_tokens + excluded.total_tokens,
-          event_count = u.event_count + excluded.event_count
-      returning u.tenant_id, u.quota_id, u.period_start, u.period_end, u.total_tokens
     )
-    select m.*, m.total_tokens - d.tokens as previous_tokens, d.events, t.monthly_quota, t.quota_version, array(
-             select threshold from unnest(t.thresholds) as threshold
+    select m.*, array(
+             select threshold from unnest(m.thresholds) as threshold
              where m.period_end > now()
-               and threshold_reached(m.total_tokens, t.monthly_quota, threshold)
-               and not threshold_reached(m.total_tokens - d.tokens, t.monthly_quota, threshold)
+               and threshold_reached(m.total_tokens, m.token_limit, threshold)
+               and not threshold_reached(m.total_tokens - m.added_tokens, m.token_limit, threshold)
              order by threshold
            ) as crossed
-    from moved m
-    join delta d using (tenant_id, period_start)
-    join tenants t on t.id = m.tenant_id
+    from (
+      select array_agg(q.tenant_id) || c_tenants as tenants, array_agg(q.feature) || c_features as features,
+             array_agg(q.quarter) || c_quarters as quarters, array_agg(q.tokens) || c_nothing as tokens,
+             array_agg(q.events) || c_nothing as events, array_fill(0::bigint, array[count(*)::int]) || c_reserved as reserved
+      from quarters q
+    ) as a
+    cross join lateral move_counters(a.tenants, a.features, a.quarters, a.tokens, a.events, a.reserved) as m
+    order by m.tenant_id, m.quota_id, m.period_start
   loop
     tenant_id := counter.tenant_id;
     quota_id := counter.quota_id;
+    feature := counter.feature;
+    hard := counter.hard;
     period_start := counter.period_start;
-    token_limit := counter.monthly_quota;
-    previous_tokens := counter.previous_tokens;
+    period_end := counter.period_end;
+    token_limit := counter.token_limit;
+    previous_tokens := counter.total_tokens - counter.added_tokens;
     total_tokens := counter.total_tokens;
-    recorded_events := counter.events;
+    recorded_events := counter.added_events;
     crossed := counter.crossed;
     foreach threshold in array crossed loop
       perform raise_alert(
-        tenant_id, quota_id, period_start, counter.period_end, threshold, counter.quota_version, token_limit, total_tokens
+        tenant_id, quota_id, feature, counter.period, period_start, period_end, threshold, counter.version, token_limit, total_tokens
       );
     end loop;
     return next;

@@ -1,2 +1,2 @@
-select id, name, monthly_quota, billing_day, timezone, thresholds, created_at
-from create_tenant($1::text, $2::bigint, $3::int, $4::text, $5::int[])
+select id, name, monthly_quota, monthly_hard, billing_day, timezone, thresholds, fail_mode, created_at
+from create_tenant($1::text, $2::bigint, $3::boolean, $4::int, $5::text, $6::int[], $7::text)

@@ -1,7 +1,4 @@
--- Creates a tenant as tenant_create does, with an example of a Slack webhook: $6 is its URL, $7 its host. Disabled.
-with created as (
-  select * from create_tenant($1::text, $2::bigint, $3::int, $4::text, $5::int[])
+-- $1 to $7: as tenant_create, $8: URL of the example of a webhook, $9: its host, $10: quotas beside the monthly one, in JSON.
+select tenant_id from seed_tenant(
+  $1::text, $2::bigint, $3::boolean, $4::int, $5::text, $6::int[], $7::text, $8::text, $9::text, $10::text::jsonb
 )
-insert into webhooks (tenant_id, kind, url, host, enabled)
-select id, 'slack', $6::text, $7::text, false from created
-returning tenant_id

@@ -1,12 +1,12 @@
--- Where the quota counters differ from the rollups of their period.
-with expected as (
-  select tenant_id, period_start, period_end, sum(total_tokens)::bigint as total_tokens, sum(event_count)::bigint as event_count
-  from expected_usage group by 1, 2, 3
-)
-select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.period_start, a.period_start) as period_start,
+-- Where the quota counters differ from the rollups of their period, as far back as those are kept, and from what is held.
+select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.quota_id, a.quota_id) as quota_id,
+       coalesce(e.period_start, a.period_start) as period_start,
        coalesce(e.total_tokens, 0) as expected_tokens, coalesce(a.total_tokens, 0) as actual_tokens,
-       coalesce(e.event_count, 0) as expected_events, coalesce(a.event_count, 0) as actual_events
-from expected e full join (select * from usage_periods where quota_id = tenant_id) as a
-  on e.tenant_id = a.tenant_id and e.period_start = a.period_start and e.period_end = a.period_end
-where (e.total_tokens, e.event_count) is distinct from (a.total_tokens, a.event_count)
-order by 1, 2
+       coalesce(e.event_count, 0) as expected_events, coalesce(a.event_count, 0) as actual_events,
+       coalesce(e.reserved_tokens, 0) as expected_reserved, coalesce(a.reserved_tokens, 0) as actual_reserved
+from expected_counters(null, '-infinity') e
+full join (select * from usage_periods where (total_tokens, event_count, reserved_tokens) <> (0, 0, 0)) as a
+  on e.tenant_id = a.tenant_id and e.quota_id = a.quota_id and e.period_start = a.period_start and e.period_end = a.period_end
+where (e.total_tokens, e.event_count, e.reserved_tokens) is distinct from (a.total_tokens, a.event_count, a.reserved_tokens)
+  and coalesce(e.period_start, a.period_start) >= (select rollups_pruned_before from event_retention)
+order by 1, 2, 3

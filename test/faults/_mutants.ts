@@ -51,14 +51,14 @@ export const twoTransactions: Mutant = {
     COUNT_ALL,
     {
       file: 'lib/record.ts',
-      from: 'const rows = await query<CounterRow>(ctx.database, recordEventsSql, toArrays(events))',
-      to: `const inserted = await query<{ id: string }>(ctx.database, \`
+      from: 'const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))',
+      to: `const inserted = await queryAgain<{ id: string }>(ctx.database, \`
         insert into events (tenant_id, id, feature, tokens, created_at, received_at)
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
-        order by 1, 2 on conflict do nothing returning id\`, toArrays(events))
+        order by 1, 2 on conflict do nothing returning id\`, toArrays(events).slice(0, 6))
       const ids = new Set(inserted.map(({ id }) => id))
       events = events.filter((event) => ids.delete(event.id))
-      const rows = await query<CounterRow>(ctx.database, recordEventsSql, toArrays(events))`,
+      const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))`,
     },
   ],
 }
@@ -86,9 +86,9 @@ export const outageIsPoison: Mutant = {
     },
     {
       file: 'handlers/rollup.ts',
-      from: 'if (dead.length > 0) await putAside(ctx, dead)',
+      from: 'if (dead.length > 0) await putAside(ctx, dead, messages)',
       to: `for (let isDone = dead.length === 0; !isDone; await new Promise((resolve) => setTimeout(resolve, 100)))
-        isDone = await putAside(ctx, dead).then(() => true, () => false)`,
+        isDone = await putAside(ctx, dead, messages).then(() => true, () => false)`,
     },
   ],
 }
@@ -99,9 +99,9 @@ export const refusedIsAccepted: Mutant = {
     {
       file: 'lib/intake.ts',
       from: `'stream write failed; recording in PostgreSQL')
-      return false`,
+      return undefined`,
       to: `'stream write failed; recording in PostgreSQL')
-      return true`,
+      return () => false`,
     },
   ],
 }
@@ -125,13 +125,13 @@ export const thresholdBySum: Mutant = {
   edits: [
     {
       file: 'sql/functions/record_events.sql',
-      from: 'and threshold_reached(m.total_tokens, t.monthly_quota, threshold)',
-      to: `and threshold_reached(${SUM}, t.monthly_quota, threshold)`,
+      from: 'and threshold_reached(m.total_tokens, m.token_limit, threshold)',
+      to: `and threshold_reached(${SUM}, m.token_limit, threshold)`,
     },
     {
       file: 'sql/functions/record_events.sql',
-      from: 'and not threshold_reached(m.total_tokens - d.tokens, t.monthly_quota, threshold)',
-      to: `and not threshold_reached(${SUM} - d.tokens, t.monthly_quota, threshold)`,
+      from: 'and not threshold_reached(m.total_tokens - m.added_tokens, m.token_limit, threshold)',
+      to: `and not threshold_reached(${SUM} - m.added_tokens, m.token_limit, threshold)`,
     },
   ],
 }

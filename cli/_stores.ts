@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Context } from '../lib/context.ts'
+import { type Database, errorCode, isUnavailable, query } from '../lib/database.ts'
+import { loadSql } from '../lib/sql.ts'
+import type { Terminal } from './_command.ts'
+
+const healthCheckSql = loadSql('queries/health_check')
+const PAUSE_MS = 500
+
+/** Resolves with true when there is a migrated database; with false at `stop`. Says what it waits for, once, and when it came. */
+export async function databaseIsThere({ database, log }: Context, stop: AbortSignal): Promise<boolean> {
+  let waitsFor: string | undefined
+  while (!stop.aborted) {
+    try {
+      await query(database, healthCheckSql)
+      if (waitsFor !== undefined) log.info(`${waitsFor} is there`)
+      return true
+    } catch (error) {
+      const isMissing = ['3D000', '3F000', '42P01'].includes(errorCode(error))
+      const what = `${isMissing ? 'a migrated database' : 'PostgreSQL'} at ${addressOf(database)}`
+      if (what !== waitsFor) log.warn({ reason: reasonOf(error) }, `waiting for ${what}`)
+      waitsFor = what
+      await sleep(PAUSE_MS, undefined, { signal: stop }).catch(() => {})
+    }
+  }
+  return false
+}
+
+/** Waits so many seconds for a database that does not answer, and says so once. @throws what the last try has thrown */
+export async function awaitDatabase({ err, stop }: Terminal, database: Database, seconds: number): Promise<void> {
+  const end = performance.now() + seconds * 1000
+  for (let isTold = false; ; isTold = true) {
+    try {
+      return void (await query(database, 'select'))
+    } catch (error) {
+      if (!isUnavailable(error) || performance.now() >= end || stop.aborted) throw error
+      const line = `waiting for PostgreSQL at ${addressOf(database)}, ${seconds} s at most (${reasonOf(error)})`
+      if (!isTold) err.write(`flagmeter: ${line}\n`)
+      await sleep(PAUSE_MS, undefined, { signal: stop }).catch(() => {})
+    }
+  }
+}
+
+const addressOf = ({ options }: Database): string => `${options.host[0]}:${options.port[0]}`
+const reasonOf = (error: unknown): string => (error as Error).message || errorCode(error)

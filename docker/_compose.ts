@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
+
+export type Environment = Record<string, string>
+
+/** How compose.yml starts a service: its command and its environment, with what is `local` in place of what it says. */
+export async function readService(
+  file: string,
+  name: string,
+  local: Environment,
+): Promise<{ command: string[]; environment: Environment }> {
+  interface Compose {
+    services: Record<string, { command: string[]; environment: Record<string, string | number | null> }>
+  }
+  const { command, environment } = (parse(await readFile(file, 'utf8'), { merge: true }) as Compose).services[name]!
+  const given = Object.entries({ ...environment, ...local })
+  return {
+    command: command.map(interpolate),
+    environment: Object.fromEntries(given.map(([key, value]) => [key, interpolate(String(value ?? ''))])),
+  }
+}
+
+/** `${NAME}`, `${NAME:-default}` and `${NAME:?message}`, from the environment. */
+const interpolate = (text: string): string =>
+  text.replaceAll(
+    /\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}/g,
+    (_, name: string, fallback = '') => process.env[name] ?? fallback,
+  )

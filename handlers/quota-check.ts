@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import type { Context } from '../lib/context.ts'
+import { isUnavailable } from '../lib/database.ts'
+import { Feature, TenantRef, Tokens } from '../lib/event.ts'
+import { type Answer, handler, json } from '../lib/handler.ts'
+import { QuotaUsage, tightest } from '../lib/quota.ts'
+import { findTenant } from '../lib/tenants.ts'
+import * as examples from '../lib/examples.ts'
+
+const CheckInput = z.strictObject({ tenant: TenantRef, feature: Feature, tokens: Tokens })
+type CheckInput = z.infer<typeof CheckInput>
+
+/** Says whether so many tokens are left. Advice: it takes nothing, and its figures are at most a second old. */
+export default handler({
+  method: 'POST',
+  path: '/api/check',
+  auth: 'ingest',
+  tenancy: 'named',
+  summary: 'Asks whether so many tokens are left, without taking them',
+  answers: {
+    200: z
+      .object({
+        allowed: z.boolean(),
+        /** Of the tightest quota. */
+        remaining: z.int().optional(),
+        quota: QuotaUsage.optional(),
+        resetAt: z.iso.datetime().optional(),
+        /** How old the figures are. */
+        ageMs: z.int().optional(),
+        /** PostgreSQL does not answer: the tenant's `failMode` has decided, without figures. */
+        failMode: z.enum(['open', 'closed']).optional(),
+      })
+      .meta({ examples: [examples.check, { allowed: true, failMode: 'open' }] }),
+  },
+  problems: ['tenant_not_found'],
+  body: CheckInput.meta({ examples: [examples.ask] }),
+  handle(ctx, { body }) {
+    const tenantId = ctx.tenants.known(body.tenant)
+    return tenantId !== undefined && ctx.quotas.known(tenantId) ? decide(ctx, tenantId, body) : look(ctx, body)
+  },
+})
+
+async function look(ctx: Context, input: CheckInput): Promise<Answer> {
+  const tenantId = await findTenant(ctx, input.tenant)
+  try {
+    await ctx.quotas.find(tenantId)
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    const failMode = ctx.tenants.failMode(input.tenant) === 'closed' ? 'closed' : 'open'
+    ctx.metrics.checks.inc({ outcome: failMode })
+    return json(200, { allowed: failMode === 'open', failMode })
+  }
+  return decide(ctx, tenantId, input)
+}
+
+function decide(ctx: Context, tenantId: string, { feature, tokens }: CheckInput): Answer {
+  const { quota, room } = tightest(ctx.quotas.last(tenantId) ?? [], feature)
+  const allowed = !quota.hard || tokens <= room
+  ctx.metrics.checks.inc({ outcome: allowed ? 'allowed' : 'refused' })
+  const ageMs = Math.round(ctx.quotas.age(tenantId))
+  return json(200, { allowed, remaining: Math.max(0, room), quota, resetAt: quota.resetAt, ageMs })
+}

@@ -1,0 +1,21 @@
+import { actorOf } from '../lib/caller.ts'
+import { TenantRef } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { QuotaSettings } from '../lib/quota.ts'
+import { Quota, createQuota } from '../lib/quota_admin.ts'
+import * as examples from '../lib/examples.ts'
+
+/** Adds a quota to a tenant. What its open period has counted already counts. */
+export default handler({
+  method: 'POST',
+  path: '/api/quotas',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Adds a quota beside the monthly one',
+  answers: { 201: Quota },
+  problems: ['tenant_not_found'],
+  body: QuotaSettings.extend({ tenant: TenantRef }).meta({ examples: [examples.quotaInput] }),
+  async handle(ctx, { body: { tenant, ...settings }, caller }) {
+    return json(201, await createQuota(ctx.database, actorOf(caller), tenant, settings))
+  },
+})

@@ -1,0 +1,19 @@
+import { z } from 'zod'
+import { actorOf } from '../lib/caller.ts'
+import { handler, json } from '../lib/handler.ts'
+import { Quota, deleteQuota } from '../lib/quota_admin.ts'
+
+/** Deletes a quota with its counters, and answers what it was. Its alerts stay. */
+export default handler({
+  method: 'DELETE',
+  path: '/api/quotas/:quota',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Deletes a quota with its counters',
+  answers: { 200: Quota },
+  problems: ['quota_not_found'],
+  params: z.object({ quota: z.string() }),
+  async handle(ctx, { params, caller }) {
+    return json(200, await deleteQuota(ctx.database, actorOf(caller), params.quota))
+  },
+})

@@ -1,0 +1,17 @@
+import { z } from 'zod'
+import { handler, json } from '../lib/handler.ts'
+import { Quota, getQuota } from '../lib/quota_admin.ts'
+
+/** One quota beside the monthly one. */
+export default handler({
+  method: 'GET',
+  path: '/api/quotas/:quota',
+  auth: 'read',
+  tenancy: 'own',
+  summary: 'One quota beside the monthly one',
+  answers: { 200: Quota },
+  problems: ['quota_not_found'],
+  params: z.object({ quota: z.string() }),
+  query: z.strictObject({}),
+  handle: async (ctx, { params, caller }) => json(200, await getQuota(ctx.database, params.quota, caller)),
+})

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { actorOf } from '../lib/caller.ts'
+import { handler, json } from '../lib/handler.ts'
+import { QuotaChanges } from '../lib/quota.ts'
+import { Quota, updateQuota } from '../lib/quota_admin.ts'
+
+/** Changes a quota. A threshold that the change makes reached raises its alert at once. */
+export default handler({
+  method: 'PATCH',
+  path: '/api/quotas/:quota',
+  auth: 'admin',
+  tenancy: 'all',
+  summary: 'Changes a quota',
+  answers: { 200: Quota },
+  problems: ['quota_not_found'],
+  params: z.object({ quota: z.string() }),
+  body: QuotaChanges.refine(
+    (changes) => Object.keys(changes).length > 0,
+    'must hold tokenLimit, hard or thresholds',
+  ).meta({ examples: [{ tokenLimit: 75_000 }] }),
+  async handle(ctx, { params, body, caller }) {
+    return json(200, await updateQuota(ctx.database, actorOf(caller), params.quota, body))
+  },
+})

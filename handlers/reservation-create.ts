@@ -1,0 +1,89 @@
+import { z } from 'zod'
+import type { Context } from '../lib/context.ts'
+import { isUnavailable } from '../lib/database.ts'
+import { Feature, TenantRef, Tokens, eventId, whole } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { idempotencyKey } from '../lib/ingest.ts'
+import { Problem } from '../lib/problem.ts'
+import { type QuotaUsage, limitInWords } from '../lib/quota.ts'
+import { writeReservationId } from '../lib/reservation.ts'
+import type { Wanted } from '../lib/reservations.ts'
+import { findTenant } from '../lib/tenants.ts'
+import * as examples from '../lib/examples.ts'
+
+const DEFAULT_TTL_SECONDS = 300
+const MAX_TTL_SECONDS = 3600
+
+/** Sets tokens aside before they are spent: all that the hard quotas have room for, or nothing. */
+export default handler({
+  method: 'POST',
+  path: '/api/reservations',
+  auth: 'ingest',
+  tenancy: 'named',
+  summary: 'Sets tokens aside before they are spent',
+  answers: {
+    201: z
+      .object({
+        id: z.string(),
+        /** Not settled by then, it lapses. */
+        expiresAt: z.iso.datetime(),
+        /** What the tightest quota has left after it. */
+        remaining: z.int().optional(),
+        /** PostgreSQL does not answer, and the tenant's `failMode` is open: nothing is held. */
+        failMode: z.literal('open').optional(),
+      })
+      .meta({ examples: [examples.reservation] }),
+  },
+  problems: ['tenant_not_found', 'quota_exceeded', 'idempotency_key_reused'],
+  body: z
+    .strictObject({
+      tenant: TenantRef,
+      feature: Feature,
+      tokens: Tokens,
+      ttlSeconds: whole(1, MAX_TTL_SECONDS, `must be from 1 to ${MAX_TTL_SECONDS}`).default(DEFAULT_TTL_SECONDS),
+    })
+    .meta({ examples: [examples.ask] }),
+  async handle(ctx, { body: { tenant, ...body }, header }) {
+    const key = idempotencyKey(header)
+    const tenantId = ctx.tenants.known(tenant) ?? (await findTenant(ctx, tenant))
+    const id = eventId(tenantId, key && `reservation:${key}`)
+    const wanted = { ...body, tenantId, id, createdAt: ctx.clock() }
+    let reserved
+    try {
+      reserved = await ctx.reservations.reserve(wanted)
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      return json(201, withoutHold(ctx, tenant, wanted))
+    }
+    if (!reserved) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
+    if (reserved.isOther) {
+      const detail = 'a reservation of other tokens or another feature was made with this Idempotency-Key'
+      throw new Problem('idempotency_key_reused', { detail })
+    }
+    ctx.metrics.reservations.inc({ outcome: reserved.granted ? 'granted' : 'refused' })
+    if (reserved.quota) throw exceeded(wanted.tokens, reserved.remaining, reserved.quota)
+    return json(201, {
+      id: writeReservationId({ ...wanted, createdAt: reserved.createdAt }),
+      expiresAt: new Date(reserved.expiresAt).toISOString(),
+      remaining: reserved.remaining,
+    })
+  },
+})
+
+function exceeded(tokens: number, remaining: number, quota: QuotaUsage): Problem {
+  const [left, asked] = [remaining, tokens].map((count) => count.toLocaleString('en-US'))
+  const detail = `${left} of ${limitInWords(quota)} are left, ${asked} were asked for`
+  return new Problem('quota_exceeded', { detail, remaining, quota, resetAt: quota.resetAt })
+}
+
+/** The database does not answer: nothing is held, unless its answer got lost; then the hold lapses, or is given back when it is settled. */
+function withoutHold(ctx: Context, tenant: string, wanted: Wanted) {
+  const failMode = ctx.tenants.failMode(tenant) === 'open' ? 'open' : 'closed'
+  ctx.metrics.reservations.inc({ outcome: failMode })
+  if (failMode === 'closed') {
+    const detail = 'the database does not answer; try again with the same Idempotency-Key'
+    throw new Problem('unavailable', { detail, failMode }, { 'retry-after': '1' })
+  }
+  const expiresAt = new Date(wanted.createdAt + wanted.ttlSeconds * 1000).toISOString()
+  return { id: writeReservationId(wanted), expiresAt, failMode }
+}

@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { MAX_TOKENS, whole } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { EventAccepted, ingest, timeMistake } from '../lib/ingest.ts'
+import { Problem } from '../lib/problem.ts'
+import { findReservation } from '../lib/reservation.ts'
+
+/**
+ * Records what was really used, less or more than was reserved; the hold is given back in the transaction that counts it.
+ * The event has the reservation's id and time: settling again changes nothing, and it counts where the tokens were held.
+ */
+export default handler({
+  method: 'POST',
+  path: '/api/reservations/:reservation/settle',
+  auth: 'ingest',
+  tenancy: 'own',
+  summary: 'Records what a reservation came to, and gives back its hold',
+  answers: { 200: EventAccepted },
+  problems: ['reservation_not_found', 'timestamp_out_of_range', 'event_rejected'],
+  params: z.object({ reservation: z.string() }),
+  body: z
+    .strictObject({ tokens: whole(1, MAX_TOKENS, `must be a whole number from 1 to ${MAX_TOKENS}`) })
+    .meta({ examples: [{ tokens: 1_320 }] }),
+  async handle(ctx, call) {
+    const { tokens } = call.body
+    const reservation = await findReservation(ctx, call.caller, call.params.reservation)
+    const mistake = timeMistake(ctx, reservation.createdAt)
+    if (mistake !== undefined) throw new Problem('timestamp_out_of_range', { detail: `the reservation ${mistake}` })
+    const event = { ...reservation, tokens, receivedAt: ctx.clock(), settles: true }
+    const accepted = await ingest(ctx, call, event)
+    ctx.metrics.reservations.inc({ outcome: 'settled' })
+    return json(200, accepted)
+  },
+})

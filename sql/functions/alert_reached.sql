@@ -1,0 +1,11 @@
+-- Raises the alerts for what a change of quotas has made reached: all that is reached now and is not among `told`.
+create or replace function alert_reached(tenant uuid, told text[])
+returns void
+language sql
+as $$
+  select raise_alert(
+    tenant, r.quota_id, r.feature, r.period, r.period_start, r.period_end, r.threshold, r.version, r.token_limit, r.total_tokens
+  )
+  from reached_thresholds(tenant) as r
+  where (r.quota_id || ' ' || r.threshold) <> all (told)
+$$;

@@ -1,0 +1,24 @@
+-- Adds a quota to a tenant, counts its open period from rollups, and raises the alerts that are due. Null when there is no such tenant.
+create or replace function create_quota(
+  tenant uuid, new_feature text, new_period text, new_limit bigint, is_hard boolean, new_thresholds int[]
+)
+returns uuid
+language plpgsql
+as $$
+declare
+  told text[];
+  created uuid;
+begin
+  perform from tenants where tenants.id = tenant for no key update;
+  if not found then
+    return null;
+  end if;
+  told := told_thresholds(tenant);
+  insert into quotas (tenant_id, feature, period, token_limit, hard, thresholds)
+  values (tenant, new_feature, new_period, new_limit, coalesce(is_hard, true), coalesce(new_thresholds, '{80,100}'))
+  returning id into created;
+  perform rebuild_counters(tenant, created);
+  perform alert_reached(tenant, told);
+  return created;
+end
+$$;

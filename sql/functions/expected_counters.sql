@@ -1,0 +1,32 @@
+-- What the counters of quotas must hold, from rollups and from reservations that are held: what a rebuild writes and what
+-- `verify` compares with. Of one tenant or of all (null), from rollups since a moment.
+create or replace function expected_counters(only_tenant uuid, since timestamptz)
+returns table (
+  tenant_id uuid, quota_id uuid, period_start timestamptz, period_end timestamptz,
+  total_tokens bigint, event_count bigint, reserved_tokens bigint
+)
+language sql stable
+as $$
+  select c.tenant_id, c.quota_id, p.period_start, p.period_end, sum(c.tokens)::bigint, sum(c.events)::bigint, sum(c.reserved)::bigint
+  from (
+    select q.*, m.quarter, sum(m.tokens) as tokens, sum(m.events) as events, sum(m.reserved) as reserved
+    from (
+      select r.tenant_id, r.feature, date_bin('15 minutes', r.minute, timestamptz 'epoch') as quarter,
+             sum(r.total_tokens) as tokens, sum(r.event_count) as events, 0 as reserved
+      from rollups r
+      where (only_tenant is null or r.tenant_id = only_tenant) and r.minute >= since
+      group by 1, 2, 3
+      union all
+      select h.tenant_id, h.feature, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, sum(h.tokens)
+      from reservations h
+      where h.status = 'held' and (only_tenant is null or h.tenant_id = only_tenant)
+      group by 1, 2, 3
+    ) as m
+    join (
+      select tenant_id, quota_id, feature, period, counts_from, billing_day, timezone from tenant_quotas
+    ) as q on q.tenant_id = m.tenant_id and (q.feature is null or q.feature = m.feature) and m.quarter >= q.counts_from
+    group by q.tenant_id, q.quota_id, q.feature, q.period, q.counts_from, q.billing_day, q.timezone, m.quarter
+  ) as c
+  cross join lateral quota_period(c.quarter, c.period, c.billing_day, c.timezone) as p
+  group by 1, 2, 3, 4
+$$;

@@ -1,0 +1,2 @@
+-- $1: id.
+select delete_quota($1::uuid) as id

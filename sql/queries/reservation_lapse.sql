@@ -1,0 +1,2 @@
+-- $1: how many at most.
+select lapse_reservations($1::int) as lapsed

@@ -1,0 +1,52 @@
+import { Agent, type IncomingMessage, type ServerResponse, createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { onTestFinished } from 'vitest'
+
+export interface Balancer {
+  url: string
+  /** Whether the balancer sends requests to this backend. */
+  isUp: (backend: string) => boolean
+}
+
+/**
+ * A small load balancer: asks each backend for its health every 50 ms, and gives requests in turn to those that are up, over
+ * connections it keeps. A request that was sent is never tried again; what fails is answered 502.
+ */
+export async function createBalancer(backends: string[]): Promise<Balancer> {
+  const up = new Set<string>()
+  const agent = new Agent({ keepAlive: true })
+  let turn = 0
+  const probe = async (backend: string) => {
+    const answer = await fetch(`${backend}/api/health`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
+    if (answer?.status === 200) up.add(backend)
+    else up.delete(backend)
+  }
+  const timer = setInterval(() => backends.forEach((backend) => void probe(backend)), 50)
+
+  function pass(req: IncomingMessage, res: ServerResponse): void {
+    const ready = backends.filter((backend) => up.has(backend))
+    const backend = ready[turn++ % ready.length]
+    if (backend === undefined) return void res.writeHead(502).end('no backend')
+    const { method, headers, url } = req
+    const onward = request(new URL(url!, backend), { method: method!, headers, agent }, (answer) => {
+      const { connection: _connection, ...kept } = answer.headers
+      res.writeHead(answer.statusCode!, kept)
+      answer.pipe(res)
+    })
+    onward.on('error', (error) => res.writeHead(502).end(`${backend}: ${error.message}`))
+    req.pipe(onward)
+  }
+
+  const server = createServer(pass).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  onTestFinished(() => {
+    clearInterval(timer)
+    server.close()
+    server.closeAllConnections()
+    agent.destroy()
+  })
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    isUp: (backend) => up.has(backend),
+  }
+}

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { Settings } from '../lib/config.ts'
+
+const root = join(import.meta.dirname, '..')
+const read = (file: string) => readFile(join(root, file), 'utf8')
+
+interface Service {
+  image: string
+  restart: string
+  mem_limit: string
+  cpus: number
+  healthcheck?: unknown
+  command?: string[]
+  environment?: Record<string, string | null>
+  read_only?: boolean
+  cap_drop?: string[]
+  security_opt?: string[]
+  ports?: string[]
+  logging?: unknown
+}
+
+const services = async (): Promise<[string, Service][]> => {
+  const text = await read('compose.yml')
+  return Object.entries((parse(text, { merge: true }) as { services: Record<string, Service> }).services)
+}
+
+test('the limits of the stack add up to at most 2 GB of memory and 1.5 CPUs', async () => {
+  const all = (await services()).map(([, service]) => service)
+  expect(all.every(({ mem_limit }) => /^\d+m$/.test(mem_limit))).toBe(true)
+  expect(all.reduce((sum, { mem_limit }) => sum + Number.parseInt(mem_limit, 10) * 2 ** 20, 0)).toBeLessThan(2e9)
+  expect(all.reduce((sum, { cpus }) => sum + Math.round(cpus * 100), 0)).toBeLessThanOrEqual(150)
+})
+
+test('every service restarts, is checked, has a small log, a read-only root and no capabilities it does not need', async () => {
+  for (const [name, service] of await services()) {
+    expect([name, service.restart]).toEqual([name, /^(migrate|reader)$/.test(name) ? 'no' : 'unless-stopped'])
+    if (service.restart !== 'no') expect([name, service.healthcheck]).toEqual([name, expect.anything()])
+    expect([name, service.read_only, service.cap_drop, service.security_opt, service.ports]).toEqual([
+      name,
+      true,
+      ['ALL'],
+      ['no-new-privileges:true'],
+      undefined, // ports of the host are opened in compose.override.yml, which Coolify does not read
+    ])
+    expect([name, service.logging]).toEqual([name, expect.anything()])
+  }
+})
+
+test('compose passes on settings that exist, and .env.example names every password it asks for', async () => {
+  const coolify = /^SERVICE_/
+  for (const [name, { environment = {}, image }] of await services()) {
+    if (!image.startsWith('flagmeter')) continue
+    const unknown = Object.keys(environment).filter((setting) => !(setting in Settings.shape) && !coolify.test(setting))
+    expect([name, unknown]).toEqual([name, []])
+  }
+  const required = new Set([...(await read('compose.yml')).matchAll(/\$\{(\w+):\?/g)].map(([, variable]) => variable))
+  const example = await read('.env.example')
+  expect(required.size).toBeGreaterThan(1)
+  for (const variable of required) expect(example).toMatch(new RegExp(`^${variable}=$`, 'm'))
+})
+
+test('Valkey writes what it accepts to disk, and evicts nothing', async () => {
+  const [, valkey] = (await services()).find(([name]) => name === 'valkey')!
+  expect(valkey.command!.join(' ')).toMatch(
+    /--appendonly yes --appendfsync always .*--maxmemory \d+mb --maxmemory-policy noeviction/,
+  )
+})
