@@ -8,6 +8,8 @@ const root = join(import.meta.dirname, '../..')
 export interface Mutant {
   name: string
   edits: { file: string; from: string; to: string }[]
+  /** What gives it away: a figure that is not 0, or one of the things that are wrong. */
+  shows: 'lost' | 'doubled' | RegExp
   /** Settings of Valkey, when the mistake is there. */
   valkey?: Record<string, string>
 }
@@ -19,10 +21,11 @@ const COUNT_ALL = {
   to: 'from unnest(tenant_ids, features, created_ats, tokens) as inserted (tenant_id, feature, created_at, tokens)',
 }
 
-export const noDedupe: Mutant = { name: 'no dedupe', edits: [COUNT_ALL] }
+export const noDedupe: Mutant = { name: 'no dedupe', shows: 'doubled', edits: [COUNT_ALL] }
 
 export const ackBeforeCommit: Mutant = {
   name: 'ack before commit',
+  shows: 'lost',
   edits: [
     {
       file: 'lib/consumer.ts',
@@ -35,6 +38,7 @@ export const ackBeforeCommit: Mutant = {
 /** Killed between the two, a worker leaves an entry behind that nobody will ever take over, or delete. */
 export const ackInTwoSteps: Mutant = {
   name: 'XACK and XDEL apart',
+  shows: /^not quiet: stream \d+, pending 0/,
   edits: [
     {
       file: 'lib/stream.ts',
@@ -47,6 +51,7 @@ export const ackInTwoSteps: Mutant = {
 /** The events in a transaction of their own, then what they add up to in a second one. */
 export const twoTransactions: Mutant = {
   name: 'two transactions',
+  shows: 'doubled',
   edits: [
     COUNT_ALL,
     {
@@ -66,6 +71,7 @@ export const twoTransactions: Mutant = {
 /** What an outage keeps from being recorded is acknowledged all the same. */
 export const outageIsDone: Mutant = {
   name: 'a failed batch counts as done',
+  shows: 'lost',
   edits: [
     {
       file: 'handlers/rollup.ts',
@@ -77,6 +83,7 @@ export const outageIsDone: Mutant = {
 
 export const outageIsPoison: Mutant = {
   name: 'an outage makes dead letters',
+  shows: /valid events became dead letters/,
   edits: [
     {
       file: 'handlers/rollup.ts',
@@ -95,6 +102,7 @@ export const outageIsPoison: Mutant = {
 
 export const refusedIsAccepted: Mutant = {
   name: 'a refused write counts as accepted',
+  shows: 'lost',
   edits: [
     {
       file: 'lib/intake.ts',
@@ -108,6 +116,7 @@ export const refusedIsAccepted: Mutant = {
 
 export const poisonTakesAll: Mutant = {
   name: 'poison takes its batch along',
+  shows: /valid events became dead letters/,
   edits: [
     { file: 'lib/record.ts', from: 'if (only && events.length === 1) {', to: 'if (only) {' },
     {
@@ -122,6 +131,7 @@ const SUM = '(select sum(r.total_tokens)::bigint from rollups r where r.tenant_i
 
 export const thresholdBySum: Mutant = {
   name: 'threshold by SUM',
+  shows: /alerts missing/,
   edits: [
     {
       file: 'sql/functions/record_events.sql',
@@ -138,6 +148,7 @@ export const thresholdBySum: Mutant = {
 
 export const settledBeforeSent: Mutant = {
   name: 'delivered before it is sent',
+  shows: /deliveries never received/,
   edits: [
     {
       file: 'handlers/deliver.ts',
@@ -152,6 +163,7 @@ export const settledBeforeSent: Mutant = {
 /** Not the product's mistake but its Valkey's: what `flagmeter config check` warns of. */
 export const valkeyWith = (name: string, value: string): Mutant => ({
   name: `${name} ${value}`,
+  shows: 'lost',
   edits: [],
   valkey: { [name]: value },
 })

@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import type { Mutant } from './_mutants.ts'
 import { type Outcome, isRed } from './_run.ts'
 
 /** An experiment, and what came of it. */
@@ -15,10 +16,17 @@ export interface Result {
 export const isFine = ({ outcome, missed }: Result): boolean =>
   !isRed(outcome) && outcome.failure === undefined && missed.length === 0
 
-/** The figures by which an outcome is red. */
+/** All by which an outcome is red. */
 export function signs({ lost, doubled, tokens, unsent, wrong }: Outcome): string {
   const figures = Object.entries({ L: lost, D: doubled, T: tokens, U: unsent }).filter(([, count]) => count !== 0)
-  return (figures.length > 0 ? figures.map(([name, count]) => `${name} ${count}`) : wrong).join(', ')
+  return [...figures.map(([name, count]) => `${name} ${count}`), ...wrong].join(', ')
+}
+
+/** What gave a mutant away. */
+export function sign({ shows }: Mutant, { lost, doubled, wrong }: Outcome): string {
+  if (shows === 'lost') return `L ${lost}`
+  if (shows === 'doubled') return `D ${doubled}`
+  return wrong.find((line) => shows.test(line)) ?? ''
 }
 
 /** One line per experiment; rounds of the same one are added up. */

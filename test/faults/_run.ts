@@ -68,7 +68,7 @@ export const NOTHING: Outcome = {
 
 /** A pipeline at rest: longer than a claim of a delivery lasts. */
 const PATIENCE_MS = 25_000
-const MUTANT_PATIENCE_MS = 4_000
+const MUTANT_PATIENCE_MS = 8_000
 
 let runs = 0
 
@@ -139,3 +139,10 @@ async function settle(rig: Rig, patienceMs: number): Promise<void> {
 /** Whether the books, or what else is checked, show a mistake. */
 export const isRed = ({ lost, doubled, tokens, unsent, wrong }: Outcome): boolean =>
   lost + Math.abs(doubled) + tokens + unsent + wrong.length > 0
+
+/** Whether an outcome gives a mutant away, by the sign that is its own. */
+export function gaveAway({ shows }: Mutant, { lost, doubled, wrong }: Outcome): boolean {
+  if (shows === 'lost') return lost > 0
+  if (shows === 'doubled') return doubled !== 0
+  return wrong.some((line) => shows.test(line))
+}

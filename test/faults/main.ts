@@ -12,8 +12,8 @@ import { postgresOutage } from './postgres_outage.ts'
 import { powerLoss } from './power_loss.ts'
 import { randomKills } from './random_kills.ts'
 import { stoppedWorker } from './stopped_worker.ts'
-import { type Result, isFine, printTable, signs } from './_report.ts'
-import { type Experiment, NOTHING, isRed, run } from './_run.ts'
+import { type Result, isFine, printTable, sign, signs } from './_report.ts'
+import { type Experiment, NOTHING, gaveAway, run } from './_run.ts'
 import { type Stage, openStage } from './_stage.ts'
 
 /** The longest first, so that the lanes end together. */
@@ -84,8 +84,9 @@ async function perform(stage: Stage, experiment: Experiment, ownSeed: number, is
   for (const mutant of isFirst ? mutants : []) {
     console.error(`${name}, with a mistake: ${mutant.name} …`)
     const outcome = await run(experiment, stage, createRandom(ownSeed), mutant)
-    if (isRed(outcome) && outcome.failure === undefined) caught.push(`${mutant.name} (${signs(outcome)})`)
-    else missed.push(`${mutant.name} ${outcome.failure ?? ''}`)
+    if (gaveAway(mutant, outcome) && outcome.failure === undefined)
+      caught.push(`${mutant.name} (${sign(mutant, outcome)})`)
+    else missed.push([mutant.name, signs(outcome), outcome.failure ?? ''].join(' '))
   }
   console.error(`${name} …`)
   const outcome = await run(experiment, stage, createRandom(ownSeed))
