@@ -1,9 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-
-const root = join(import.meta.dirname, '../..')
-
 /** One way to get the product wrong. A run must find it, or it would not find the same mistake in the product. */
 export interface Mutant {
   name: string
@@ -167,22 +161,3 @@ export const valkeyWith = (name: string, value: string): Mutant => ({
   edits: [],
   valkey: { [name]: value },
 })
-
-/** Builds the product with a mistake in it. Returns the folder of its bundles. */
-export async function buildMutant({ name, edits }: Mutant): Promise<string> {
-  const dir = join(root, 'node_modules/.cache/flagmeter-mutants', name.replaceAll(/\W+/g, '-'))
-  await rm(dir, { recursive: true, force: true })
-  await mkdir(dir, { recursive: true })
-  for (const part of ['cli', 'handlers', 'lib', 'sql', 'package.json', 'esbuild.config.mjs'])
-    await cp(join(root, part), join(dir, part), { recursive: true })
-  for (const { file, from, to } of edits) {
-    const text = await readFile(join(dir, file), 'utf8')
-    if (text.split(from).length !== 2) throw new Error(`the mutant '${name}' no longer fits ${file}`)
-    await writeFile(
-      join(dir, file),
-      text.replace(from, () => to),
-    )
-  }
-  execFileSync(process.execPath, ['esbuild.config.mjs', 'dist'], { cwd: dir, stdio: 'inherit' })
-  return join(dir, 'dist')
-}

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -42,6 +42,8 @@ export interface Rig {
   killValkey(): Promise<void>
   startValkey(): Promise<void>
   release(): Promise<void>
+  /** After its release: removes database, ledger and logs. In hours they would fill the disk. */
+  discard(): Promise<void>
 }
 
 interface Options {
@@ -150,6 +152,10 @@ export async function openRig(
       redis.disconnect()
       await server.release()
       await database.end({ timeout: 1 })
+    },
+    async discard() {
+      await stage.dropDatabase(name)
+      for (const path of [valkeyDir, logFile, rig.ledgerFile]) await rm(path, { recursive: true, force: true })
     },
   }
   stage.rigs.add(rig)

@@ -2,7 +2,8 @@ import { type Random, createRandom } from '../_random.ts'
 import { type Differences, becomesQuiet, compare, countersDiffer } from './_books.ts'
 import { type Client, type Load, startClient } from './_client.ts'
 import { type Account, type Ledger, openLedger, readLedger } from './_ledger.ts'
-import { type Mutant, buildMutant } from './_mutants.ts'
+import { buildMutant } from './_build.ts'
+import type { Mutant } from './_mutants.ts'
 import { DIST } from './_process.ts'
 import { type Rig, openRig } from './_rig.ts'
 import type { Stage } from './_stage.ts'
@@ -83,6 +84,7 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
     valkey: { ...valkey, settings: { ...valkey.settings, ...mutant?.valkey } },
     ...(experiment.tenants && { tenants: experiment.tenants }),
   })
+  let outcome: Outcome
   try {
     const ledger = await openLedger(rig.ledgerFile)
     let client: Client | undefined
@@ -110,7 +112,7 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
     const differing = await countersDiffer(rig.database)
     if (differing > 0) rig.wrong.push(`flagmeter verify finds ${differing} differences`)
     await experiment.check?.(rig, account)
-    return {
+    outcome = {
       ...differences,
       faults: rig.faults,
       events: account.sent.size,
@@ -123,6 +125,9 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
   } finally {
     await rig.release()
   }
+  const isAsExpected = mutant ? gaveAway(mutant, outcome) : !isRed(outcome)
+  if (isAsExpected && outcome.failure === undefined) await rig.discard()
+  return outcome
 }
 
 /** Lets workers that nobody harms bring everything to an end. */

@@ -15,6 +15,7 @@ export interface Stage {
   valkeyCommand: string
   /** Makes a database and returns its URL, which stays the same when the server is started again. */
   createDatabase(name: string): Promise<string>
+  dropDatabase(name: string): Promise<void>
   /** Stops PostgreSQL at once, as `pg_ctl stop -m immediate` does: no checkpoint, no farewell. */
   crashPostgres(): Promise<void>
   startPostgres(): Promise<void>
@@ -46,21 +47,33 @@ export async function openStage(): Promise<Stage> {
     while (isAlive(pid)) await sleep(10)
   }
 
-  async function createDatabase(name: string): Promise<string> {
+  async function administer(work: (admin: postgres.Sql) => Promise<unknown>): Promise<URL> {
     const url = new URL(server!.url)
     url.port = String(relay.port)
     const admin = postgres(url.href, { max: 1, onnotice: () => {} })
-    await admin`create database ${admin(name)}`
-    await admin.end()
+    try {
+      await work(admin)
+      return url
+    } finally {
+      await admin.end()
+    }
+  }
+
+  async function createDatabase(name: string): Promise<string> {
+    const url = await administer((admin) => admin`create database ${admin(name)}`)
     url.pathname = `/${name}`
     return url.href
   }
+
+  const dropDatabase = async (name: string): Promise<void> =>
+    void (await administer((admin) => admin`drop database ${admin(name)} with (force)`))
 
   await startPostgres()
   return {
     dir,
     valkeyCommand,
     createDatabase,
+    dropDatabase,
     crashPostgres,
     startPostgres,
     rigs,

@@ -12,6 +12,7 @@ import { postgresOutage } from './postgres_outage.ts'
 import { powerLoss } from './power_loss.ts'
 import { randomKills } from './random_kills.ts'
 import { stoppedWorker } from './stopped_worker.ts'
+import { removeMutants } from './_build.ts'
 import { type Result, isFine, printTable, sign, signs } from './_report.ts'
 import { type Experiment, NOTHING, gaveAway, run } from './_run.ts'
 import { type Stage, openStage } from './_stage.ts'
@@ -42,25 +43,31 @@ if (chosen.length === 0) {
 const { seed } = createRandom()
 console.log(`seed ${seed} (FLAGMETER_SEED=${seed} repeats what is chosen at random; time has its own mind)`)
 const stages: Stage[] = []
+const results: Result[] = []
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)
-  process.once(signal, () => void releaseAll(false).finally(() => process.exit(code)))
+  process.once(signal, () => void finish().finally(() => process.exit(code)))
 
-const results: Result[] = []
 const endsAt = Date.now() + (values.long ? Number(values.hours) * 3_600_000 : 0)
 try {
   for (let round = 0; round === 0 || Date.now() < endsAt; round++) await runAll(round)
 } finally {
+  await finish()
+}
+
+/** Tells what was seen so far, and stops everything. */
+async function finish(): Promise<void> {
   const order = ({ name }: Result) => 100 * Number(name[0]) + EXPERIMENTS.findIndex((known) => known.name === name)
   printTable(results.toSorted((a, b) => order(a) - order(b)))
-  const allFine = results.length > 0 && results.every(isFine)
+  const allFine = results.every(isFine)
   if (!allFine) {
     process.exitCode = 1
     console.log(`ledgers and logs are kept in ${stages.map(({ dir }) => dir).join(' and ')}`)
   }
-  await releaseAll(!allFine)
+  for (const stage of stages) await stage?.release({ keep: !allFine })
+  await removeMutants()
 }
 
 /** Each lane has stores of its own, and takes the next experiment that waits. */
@@ -92,8 +99,4 @@ async function perform(stage: Stage, experiment: Experiment, ownSeed: number, is
   const outcome = await run(experiment, stage, createRandom(ownSeed))
   for (const line of [...outcome.wrong, outcome.failure ?? []].flat()) console.error(`${name}: ${line}`)
   return { name, unit, outcome, caught, missed }
-}
-
-async function releaseAll(keep: boolean): Promise<void> {
-  for (const stage of stages) await stage?.release({ keep })
 }
