@@ -10,7 +10,8 @@ const LAST_ANSWER_MS = 60_000
 
 /** Whom to send to, and what. */
 export interface Load {
-  url: string
+  /** The API processes; each request goes to one of them. */
+  urls: string[]
   key: string
   tenants: { id: string; name: string }[]
   features: number
@@ -72,7 +73,7 @@ export function startClient(load: Load, ledger: Ledger, random: Random): Client 
       const { body, events } = makeBatch()
       const request = await ledger.sent(events)
       for (let status = 0; status !== 201;) {
-        status = await post(load, body)
+        status = await post(random.pick(load.urls), load.key, body)
         await ledger.answered(request, status)
         if (status === 201) break
         if (status !== 0 && status < 500) throw new Error(`a valid batch was answered ${status}`)
@@ -96,7 +97,7 @@ export function startClient(load: Load, ledger: Ledger, random: Random): Client 
 }
 
 /** The status of the answer; 0: none came. */
-async function post({ url, key }: Load, body: string): Promise<number> {
+async function post(url: string, key: string, body: string): Promise<number> {
   try {
     const answer = await fetch(`${url}/api/events`, {
       method: 'POST',

@@ -66,7 +66,7 @@ async function firstWaiting(rig: Rig, workers: Map<string, Process>): Promise<st
       where locktype = 'advisory' and objid = ${LOCK} and not granted and datname = current_database()`
     const alive = rows.filter(({ name }) => workers.has(name))
     if (alive.length > 0) return alive.map(({ name }) => name)
-    // A transaction of one killed before, that came only now, and holds the rows that all others wait for.
+    // Of a worker killed before, or of the API: it holds the rows that all others wait for.
     if (rows.length > 0)
       await endSessions(
         rig,

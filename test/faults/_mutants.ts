@@ -1,13 +1,9 @@
-import { execFileSync } from 'node:child_process'
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-
-const root = join(import.meta.dirname, '../..')
-
 /** One way to get the product wrong. A run must find it, or it would not find the same mistake in the product. */
 export interface Mutant {
   name: string
   edits: { file: string; from: string; to: string }[]
+  /** What gives it away: a figure that is not 0, or one of the things that are wrong. */
+  shows: 'lost' | 'doubled' | RegExp
   /** Settings of Valkey, when the mistake is there. */
   valkey?: Record<string, string>
 }
@@ -19,10 +15,11 @@ const COUNT_ALL = {
   to: 'from unnest(tenant_ids, features, created_ats, tokens) as inserted (tenant_id, feature, created_at, tokens)',
 }
 
-export const noDedupe: Mutant = { name: 'no dedupe', edits: [COUNT_ALL] }
+export const noDedupe: Mutant = { name: 'no dedupe', shows: 'doubled', edits: [COUNT_ALL] }
 
 export const ackBeforeCommit: Mutant = {
   name: 'ack before commit',
+  shows: 'lost',
   edits: [
     {
       file: 'lib/consumer.ts',
@@ -35,6 +32,7 @@ export const ackBeforeCommit: Mutant = {
 /** Killed between the two, a worker leaves an entry behind that nobody will ever take over, or delete. */
 export const ackInTwoSteps: Mutant = {
   name: 'XACK and XDEL apart',
+  shows: /^not quiet: stream \d+, pending 0/,
   edits: [
     {
       file: 'lib/stream.ts',
@@ -47,6 +45,7 @@ export const ackInTwoSteps: Mutant = {
 /** The events in a transaction of their own, then what they add up to in a second one. */
 export const twoTransactions: Mutant = {
   name: 'two transactions',
+  shows: 'doubled',
   edits: [
     COUNT_ALL,
     {
@@ -66,6 +65,7 @@ export const twoTransactions: Mutant = {
 /** What an outage keeps from being recorded is acknowledged all the same. */
 export const outageIsDone: Mutant = {
   name: 'a failed batch counts as done',
+  shows: 'lost',
   edits: [
     {
       file: 'handlers/rollup.ts',
@@ -77,6 +77,7 @@ export const outageIsDone: Mutant = {
 
 export const outageIsPoison: Mutant = {
   name: 'an outage makes dead letters',
+  shows: /valid events became dead letters/,
   edits: [
     {
       file: 'handlers/rollup.ts',
@@ -95,6 +96,7 @@ export const outageIsPoison: Mutant = {
 
 export const refusedIsAccepted: Mutant = {
   name: 'a refused write counts as accepted',
+  shows: 'lost',
   edits: [
     {
       file: 'lib/intake.ts',
@@ -108,6 +110,7 @@ export const refusedIsAccepted: Mutant = {
 
 export const poisonTakesAll: Mutant = {
   name: 'poison takes its batch along',
+  shows: /valid events became dead letters/,
   edits: [
     { file: 'lib/record.ts', from: 'if (only && events.length === 1) {', to: 'if (only) {' },
     {
@@ -122,6 +125,7 @@ const SUM = '(select sum(r.total_tokens)::bigint from rollups r where r.tenant_i
 
 export const thresholdBySum: Mutant = {
   name: 'threshold by SUM',
+  shows: /alerts missing/,
   edits: [
     {
       file: 'sql/functions/record_events.sql',
@@ -138,6 +142,7 @@ export const thresholdBySum: Mutant = {
 
 export const settledBeforeSent: Mutant = {
   name: 'delivered before it is sent',
+  shows: /deliveries never received/,
   edits: [
     {
       file: 'handlers/deliver.ts',
@@ -152,25 +157,7 @@ export const settledBeforeSent: Mutant = {
 /** Not the product's mistake but its Valkey's: what `flagmeter config check` warns of. */
 export const valkeyWith = (name: string, value: string): Mutant => ({
   name: `${name} ${value}`,
+  shows: 'lost',
   edits: [],
   valkey: { [name]: value },
 })
-
-/** Builds the product with a mistake in it. Returns the folder of its bundles. */
-export async function buildMutant({ name, edits }: Mutant): Promise<string> {
-  const dir = join(root, 'node_modules/.cache/flagmeter-mutants', name.replaceAll(/\W+/g, '-'))
-  await rm(dir, { recursive: true, force: true })
-  await mkdir(dir, { recursive: true })
-  for (const part of ['cli', 'handlers', 'lib', 'sql', 'package.json', 'esbuild.config.mjs'])
-    await cp(join(root, part), join(dir, part), { recursive: true })
-  for (const { file, from, to } of edits) {
-    const text = await readFile(join(dir, file), 'utf8')
-    if (text.split(from).length !== 2) throw new Error(`the mutant '${name}' no longer fits ${file}`)
-    await writeFile(
-      join(dir, file),
-      text.replace(from, () => to),
-    )
-  }
-  execFileSync(process.execPath, ['esbuild.config.mjs', 'dist'], { cwd: dir, stdio: 'inherit' })
-  return join(dir, 'dist')
-}

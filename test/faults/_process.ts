@@ -12,6 +12,8 @@ export interface Process {
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   /** Whether anybody has sent a signal that ends it. */
   killed: boolean
+  /** Whether it has ended. */
+  gone: boolean
   /** Sends a signal at once; SIGKILL and SIGTERM end it. */
   signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void
   /** SIGKILL, and waits until it is gone. */
@@ -27,13 +29,18 @@ export function startProcess(bundles: string, args: string[], env: Record<string
   })
   closeSync(log)
   const ended = new Promise<Awaited<Process['ended']>>((resolve) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }))
-    child.once('error', () => resolve({ code: null, signal: null }))
+    const end = (code: number | null, signal: NodeJS.Signals | null) => {
+      started.gone = true
+      resolve({ code, signal })
+    }
+    child.once('exit', end)
+    child.once('error', () => end(null, null))
   })
   const started: Process = {
     pid: child.pid!,
     ended,
     killed: false,
+    gone: false,
     signal(name) {
       if (name === 'SIGKILL' || name === 'SIGTERM') started.killed = true
       child.kill(name)

@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import type { Mutant } from './_mutants.ts'
 import { type Outcome, isRed } from './_run.ts'
 
 /** An experiment, and what came of it. */
@@ -12,12 +13,20 @@ export interface Result {
   missed: string[]
 }
 
-export const isFine = ({ outcome, missed }: Result): boolean => !isRed(outcome) && missed.length === 0
+export const isFine = ({ outcome, missed }: Result): boolean =>
+  !isRed(outcome) && outcome.failure === undefined && missed.length === 0
 
-/** The figures by which an outcome is red. */
+/** All by which an outcome is red. */
 export function signs({ lost, doubled, tokens, unsent, wrong }: Outcome): string {
   const figures = Object.entries({ L: lost, D: doubled, T: tokens, U: unsent }).filter(([, count]) => count !== 0)
   return [...figures.map(([name, count]) => `${name} ${count}`), ...wrong].join(', ')
+}
+
+/** What gave a mutant away. */
+export function sign({ shows }: Mutant, { lost, doubled, wrong }: Outcome): string {
+  if (shows === 'lost') return `L ${lost}`
+  if (shows === 'doubled') return `D ${doubled}`
+  return wrong.find((line) => shows.test(line)) ?? ''
 }
 
 /** One line per experiment; rounds of the same one are added up. */
@@ -56,23 +65,31 @@ export function printTable(results: Result[]): void {
   console.log(
     'L accepted events lost, D events counted without being there, T tokens that differ, U events nobody sent',
   )
-  for (const { name, outcome } of rows.values())
-    if (outcome.wrong.length > 0) console.log(`${name}: ${[...new Set(outcome.wrong)].join('; ')}`)
+  for (const { name, outcome } of rows.values()) {
+    const { wrong, failure, notes } = outcome
+    const lines = [...new Set([...wrong, ...(failure === undefined ? [] : [failure]), ...notes])]
+    if (lines.length > 0) console.log(`${name}: ${lines.join('; ')}`)
+  }
 }
 
-const add = (a: Result, b: Result): Result => ({
-  ...a,
-  missed: [...a.missed, ...b.missed],
-  caught: [...a.caught, ...b.caught],
-  outcome: {
-    faults: a.outcome.faults + b.outcome.faults,
-    events: a.outcome.events + b.outcome.events,
-    lost: a.outcome.lost + b.outcome.lost,
-    doubled: Math.abs(a.outcome.doubled) + Math.abs(b.outcome.doubled),
-    tokens: a.outcome.tokens + b.outcome.tokens,
-    unsent: a.outcome.unsent + b.outcome.unsent,
-    retried: a.outcome.retried + b.outcome.retried,
-    seconds: a.outcome.seconds + b.outcome.seconds,
-    wrong: [...a.outcome.wrong, ...b.outcome.wrong],
-  },
-})
+function add(a: Result, b: Result): Result {
+  const failure = a.outcome.failure ?? b.outcome.failure
+  return {
+    ...a,
+    missed: [...a.missed, ...b.missed],
+    caught: [...a.caught, ...b.caught],
+    outcome: {
+      faults: a.outcome.faults + b.outcome.faults,
+      events: a.outcome.events + b.outcome.events,
+      lost: a.outcome.lost + b.outcome.lost,
+      doubled: Math.abs(a.outcome.doubled) + Math.abs(b.outcome.doubled),
+      tokens: a.outcome.tokens + b.outcome.tokens,
+      unsent: a.outcome.unsent + b.outcome.unsent,
+      retried: a.outcome.retried + b.outcome.retried,
+      seconds: a.outcome.seconds + b.outcome.seconds,
+      wrong: [...a.outcome.wrong, ...b.outcome.wrong],
+      notes: b.outcome.notes,
+      ...(failure !== undefined && { failure }),
+    },
+  }
+}

@@ -1,5 +1,4 @@
-import { mkdir } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,6 +11,7 @@ import { newKey } from '../../lib/key.ts'
 import type { Random } from '../_random.ts'
 import { type NativeValkey, startNativeValkey } from '../_valkey.ts'
 import type { Load } from './_client.ts'
+import { fixedPort } from './_port.ts'
 import { type Process, startProcess } from './_process.ts'
 import type { Stage } from './_stage.ts'
 
@@ -33,13 +33,17 @@ export interface Rig {
   /** What went wrong that no figure shows. */
   wrong: string[]
   ledgerFile: string
-  /** Starts the API, on the same port every time, and waits until it answers. */
-  serve(env?: Record<string, string>): Promise<Process>
-  /** Starts a worker; its name is how PostgreSQL sees it. */
+  /** What a reader may want to know beside the figures. */
+  notes: string[]
+  /** Starts an API process, each on the same port every time, and waits until it answers. */
+  serve(env?: Record<string, string>, index?: number): Promise<Process>
+  /** Starts a worker; PostgreSQL sees it under its name. */
   work(consumers: string[], env?: Record<string, string>, name?: string): Process
   killValkey(): Promise<void>
   startValkey(): Promise<void>
   release(): Promise<void>
+  /** After its release: removes database, ledger and logs. In hours they would fill the disk. */
+  discard(): Promise<void>
 }
 
 interface Options {
@@ -67,8 +71,7 @@ export async function openRig(
   let server: NativeValkey = await startNativeValkey(stage.valkeyCommand, given)
   const redis = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 })
   redis.on('error', () => {})
-  const port = await fixedPort(random)
-  const url = `http://127.0.0.1:${port}`
+  const apiPorts = [await fixedPort(random), await fixedPort(random)]
   const database = openDatabase({ databaseUrl, databasePoolSize: 4 }, 60_000)
   const key = newKey()
   const base = {
@@ -81,8 +84,10 @@ export async function openRig(
     WEBHOOK_ALLOW_PRIVATE: 'true',
     DELIVERY_RETRY_SECONDS: Array.from({ length: 100 }, () => 1).join(','),
     LOG_LEVEL: 'info',
-    PORT: String(port),
   }
+
+  /** How PostgreSQL sees it. */
+  const named = (as: string) => ({ DATABASE_URL: `${databaseUrl}?application_name=${as}` })
 
   function start(args: string[], env: Record<string, string>): Process {
     const started = startProcess(bundles, args, { ...base, ...env }, logFile)
@@ -104,7 +109,7 @@ export async function openRig(
     valkeyPort: given.port,
     valkeyDir,
     load: {
-      url,
+      urls: [],
       key,
       tenants: [],
       features: 3,
@@ -116,18 +121,23 @@ export async function openRig(
     },
     faults: 0,
     wrong: [],
+    notes: [],
     ledgerFile: join(stage.dir, `${name}.ledger`),
-    async serve(env = {}) {
-      const api = start(['serve'], env)
-      for (let isUp = false; !isUp && !api.killed; await sleep(20))
+    async serve(env = {}, index = 0) {
+      const url = `http://127.0.0.1:${apiPorts[index]}`
+      const api = start(['serve'], { ...named('api'), ...env, PORT: String(apiPorts[index]) })
+      for (let isUp = false; !isUp; await sleep(20)) {
+        if (api.gone) throw new Error('the API does not start')
         isUp = await fetch(`${url}/api/health/live`).then(
           ({ ok }) => ok,
           () => false,
         )
+      }
+      rig.load.urls[index] = url
       return api
     },
     work: (consumers, env = {}, workerName = 'worker') =>
-      start(['worker', ...consumers], { ...env, DATABASE_URL: `${databaseUrl}?application_name=${workerName}` }),
+      start(['worker', ...consumers], { ...named(workerName), ...env }),
     async killValkey() {
       process.kill(server.pid, 'SIGKILL')
       await server.gone
@@ -137,12 +147,18 @@ export async function openRig(
       if (redis.status !== 'ready') await once(redis, 'ready')
     },
     async release() {
+      stage.rigs.delete(rig)
       for (const running of processes) await running.kill()
       redis.disconnect()
       await server.release()
       await database.end({ timeout: 1 })
     },
+    async discard() {
+      await stage.dropDatabase(name)
+      for (const path of [valkeyDir, logFile, rig.ledgerFile]) await rm(path, { recursive: true, force: true })
+    },
   }
+  stage.rigs.add(rig)
   try {
     const migrated = startProcess(bundles, ['migrate'], base, logFile)
     if ((await migrated.ended).code !== 0) throw new Error(`migrate failed, see ${logFile}`)
@@ -153,20 +169,5 @@ export async function openRig(
   } catch (error) {
     await rig.release()
     throw error
-  }
-}
-
-/** A free port below those that the system gives to outgoing connections: one must not take it while a server is down. */
-async function fixedPort(random: Random): Promise<number> {
-  for (;;) {
-    const port = 20_000 + random.below(12_000)
-    const server = createServer()
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!isFree) continue
-    await new Promise((resolve) => server.close(resolve))
-    return port
   }
 }

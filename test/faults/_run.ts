@@ -2,7 +2,8 @@ import { type Random, createRandom } from '../_random.ts'
 import { type Differences, becomesQuiet, compare, countersDiffer } from './_books.ts'
 import { type Client, type Load, startClient } from './_client.ts'
 import { type Account, type Ledger, openLedger, readLedger } from './_ledger.ts'
-import { type Mutant, buildMutant } from './_mutants.ts'
+import { buildMutant } from './_build.ts'
+import type { Mutant } from './_mutants.ts'
 import { DIST } from './_process.ts'
 import { type Rig, openRig } from './_rig.ts'
 import type { Stage } from './_stage.ts'
@@ -45,12 +46,30 @@ export interface Outcome extends Differences {
   /** Unknown outcomes that were sent again. */
   retried: number
   seconds: number
+  /** What else is not as it must be. */
   wrong: string[]
+  /** The harm could not be done: the run says nothing. */
+  failure?: string
+  notes: string[]
+}
+
+/** Of an experiment that was not run. */
+export const NOTHING: Outcome = {
+  lost: 0,
+  doubled: 0,
+  tokens: 0,
+  unsent: 0,
+  faults: 0,
+  events: 0,
+  retried: 0,
+  seconds: 0,
+  wrong: [],
+  notes: [],
 }
 
 /** A pipeline at rest: longer than a claim of a delivery lasts. */
 const PATIENCE_MS = 25_000
-const MUTANT_PATIENCE_MS = 4_000
+const MUTANT_PATIENCE_MS = 8_000
 
 let runs = 0
 
@@ -65,9 +84,11 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
     valkey: { ...valkey, settings: { ...valkey.settings, ...mutant?.valkey } },
     ...(experiment.tenants && { tenants: experiment.tenants }),
   })
+  let outcome: Outcome
   try {
     const ledger = await openLedger(rig.ledgerFile)
     let client: Client | undefined
+    let failure: string | undefined
     // Its own generator: how often the harm asks for a number depends on time, what is sent must not.
     const send = () =>
       void (client = startClient({ ...rig.load, ...experiment.load }, ledger, createRandom(random.seed + 1)))
@@ -81,9 +102,9 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
         brief: mutant !== undefined,
       })
     } catch (error) {
-      rig.wrong.push((error as Error).message)
+      failure = (error as Error).message
     }
-    await client?.stop().catch((error: Error) => rig.wrong.push(error.message))
+    await client?.stop().catch((error: Error) => (failure ??= error.message))
     await ledger.close()
     await settle(rig, mutant ? MUTANT_PATIENCE_MS : PATIENCE_MS)
     const account = await readLedger(rig.ledgerFile)
@@ -91,17 +112,22 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
     const differing = await countersDiffer(rig.database)
     if (differing > 0) rig.wrong.push(`flagmeter verify finds ${differing} differences`)
     await experiment.check?.(rig, account)
-    return {
+    outcome = {
       ...differences,
       faults: rig.faults,
       events: account.sent.size,
       retried: account.unknown,
       seconds: (performance.now() - startedAt) / 1000,
       wrong: rig.wrong,
+      notes: rig.notes,
+      ...(failure !== undefined && { failure }),
     }
   } finally {
     await rig.release()
   }
+  const isAsExpected = mutant ? gaveAway(mutant, outcome) : !isRed(outcome)
+  if (isAsExpected && outcome.failure === undefined) await rig.discard()
+  return outcome
 }
 
 /** Lets workers that nobody harms bring everything to an end. */
@@ -110,9 +136,18 @@ async function settle(rig: Rig, patienceMs: number): Promise<void> {
   const open = await becomesQuiet(rig.database, rig.redis, patienceMs)
   if (open) rig.wrong.push(`not quiet: stream ${open.stream}, pending ${open.pending}, outbox ${open.outbox}`)
   worker.signal('SIGTERM')
-  await worker.ended
+  const { code } = await worker.ended
+  // By the signal itself, when all was quiet before it could listen to signals.
+  if (code !== 0 && code !== null) rig.wrong.push(`the last worker ended with ${code}`)
 }
 
-/** Whether an outcome shows that something is wrong. */
+/** Whether the books, or what else is checked, show a mistake. */
 export const isRed = ({ lost, doubled, tokens, unsent, wrong }: Outcome): boolean =>
   lost + Math.abs(doubled) + tokens + unsent + wrong.length > 0
+
+/** Whether an outcome gives a mutant away, by the sign that is its own. */
+export function gaveAway({ shows }: Mutant, { lost, doubled, wrong }: Outcome): boolean {
+  if (shows === 'lost') return lost > 0
+  if (shows === 'doubled') return doubled !== 0
+  return wrong.some((line) => shows.test(line))
+}

@@ -15,9 +15,12 @@ export interface Stage {
   valkeyCommand: string
   /** Makes a database and returns its URL, which stays the same when the server is started again. */
   createDatabase(name: string): Promise<string>
+  dropDatabase(name: string): Promise<void>
   /** Stops PostgreSQL at once, as `pg_ctl stop -m immediate` does: no checkpoint, no farewell. */
   crashPostgres(): Promise<void>
   startPostgres(): Promise<void>
+  /** What runs on it now. */
+  rigs: Set<{ release(): Promise<void> }>
   /** Stops everything; the folder goes unless it is to be kept. */
   release(options?: { keep: boolean }): Promise<void>
 }
@@ -28,6 +31,7 @@ export async function openStage(): Promise<Stage> {
   if (valkeyCommand === undefined) throw new Error('this needs valkey-server or redis-server on the PATH')
   const dir = await mkdtemp(join(tmpdir(), 'flagmeter-faults-'))
   const relay = await openRelay()
+  const rigs: Stage['rigs'] = new Set()
   let server: EmbeddedPostgres | undefined
 
   async function startPostgres(): Promise<void> {
@@ -43,24 +47,38 @@ export async function openStage(): Promise<Stage> {
     while (isAlive(pid)) await sleep(10)
   }
 
-  async function createDatabase(name: string): Promise<string> {
+  async function administer(work: (admin: postgres.Sql) => Promise<unknown>): Promise<URL> {
     const url = new URL(server!.url)
     url.port = String(relay.port)
     const admin = postgres(url.href, { max: 1, onnotice: () => {} })
-    await admin`create database ${admin(name)}`
-    await admin.end()
+    try {
+      await work(admin)
+      return url
+    } finally {
+      await admin.end()
+    }
+  }
+
+  async function createDatabase(name: string): Promise<string> {
+    const url = await administer((admin) => admin`create database ${admin(name)}`)
     url.pathname = `/${name}`
     return url.href
   }
+
+  const dropDatabase = async (name: string): Promise<void> =>
+    void (await administer((admin) => admin`drop database ${admin(name)} with (force)`))
 
   await startPostgres()
   return {
     dir,
     valkeyCommand,
     createDatabase,
+    dropDatabase,
     crashPostgres,
     startPostgres,
+    rigs,
     async release({ keep } = { keep: false }) {
+      for (const rig of rigs) await rig.release()
       relay.release()
       await server?.release()
       if (!keep) await rm(dir, { recursive: true, force: true })

@@ -3,12 +3,12 @@ import { noDedupe } from './_mutants.ts'
 import type { Experiment } from './_run.ts'
 import { openValkeyProxy } from './_valkey_proxy.ts'
 
-const DURATION_MS = 40_000
+const DURATION_MS = 30_000
 const BRIEF_MS = 8_000
 
 /** Between the API and Valkey: XADD is done and its answer dropped, or there is no link, or all is well, in turns. */
 export const brokenLink: Experiment = {
-  name: 'XADD done, its answer dropped',
+  name: '5 XADD done, its answer dropped',
   unit: 'answers',
   mutants: [noDedupe],
   load: { senders: 12 },
@@ -21,7 +21,7 @@ export const brokenLink: Experiment = {
         return false
       },
     })
-    await rig.serve({ VALKEY_URL: proxy.url })
+    for (const index of [0, 1]) await rig.serve({ VALKEY_URL: proxy.url }, index)
     const worker = rig.work(['rollup'])
     send()
     for (const end = Date.now() + (brief ? BRIEF_MS : DURATION_MS); Date.now() < end;) {

@@ -23,7 +23,7 @@ const receivers = new WeakMap<Rig, Receiver>()
 
 /** The sender is killed while a message is with its receiver, or just answered; workers are killed in between. */
 export const alertDeliveries: Experiment = {
-  name: 'kill the sender of alerts',
+  name: '8 kill the sender of alerts',
   unit: 'kills',
   mutants: [thresholdBySum, settledBeforeSent],
   tenants: TENANTS,
@@ -34,14 +34,15 @@ export const alertDeliveries: Experiment = {
     receivers.set(rig, receiver)
     await addWebhooks(rig, receiver.url)
     await rig.serve()
-    const workers = [rig.work(['rollup']), rig.work(['rollup'])]
+    const work = () => rig.work(['rollup'], { WORKER_CONCURRENCY: '8' }) // crossings race
+    const workers = [work(), work()]
     send()
     for (const kills = brief ? BRIEF_KILLS : KILLS; rig.faults < kills; rig.faults++) {
       await killSender(rig, receiver)
       if (random.below(3) > 0) continue
       const index = random.below(workers.length)
       await workers[index]!.kill()
-      workers[index] = rig.work(['rollup'])
+      workers[index] = work()
     }
     for (const worker of workers) await worker.kill()
     receiver.onMessage = (answer) => void answer.end()
@@ -49,6 +50,8 @@ export const alertDeliveries: Experiment = {
   async check(rig, account) {
     const receiver = receivers.get(rig)!
     receiver.release()
+    const messages = [...receiver.received.values()].reduce((sum, count) => sum + count, 0)
+    rig.notes.push(`${receiver.received.size} deliveries, ${messages} messages received`)
     rig.wrong.push(...(await checkAlerts(rig, account)), ...(await checkDeliveries(rig, receiver)))
   },
 }

@@ -27,7 +27,7 @@ const REACH_MS = 30_000
 
 /** SIGKILL at each of them. */
 export const failpoints: Experiment[] = Object.entries(POINTS).map(([point, mutant]) => ({
-  name: `kill worker ${point}`,
+  name: `1 kill worker ${point}`,
   unit: 'kills',
   mutants: [mutant],
   async harm({ rig, send, brief }) {

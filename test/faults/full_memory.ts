@@ -10,7 +10,7 @@ const WAIT_MS = 30_000
 
 /** Valkey's memory runs full while no worker is there, at first not even a consumer group; then a worker comes. */
 export const fullMemory: Experiment = {
-  name: 'Valkey’s memory full',
+  name: '6 memory of Valkey full',
   unit: 'times',
   mutants: [refusedIsAccepted, valkeyWith('maxmemory-policy', 'allkeys-lru')],
   load: { senders: 8, pauseMs: 0 },

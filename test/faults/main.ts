@@ -1,6 +1,7 @@
 // `npm run test:faults`: harms the real processes in every way that operation brings, and compares the books with what a
 // client wrote down. Each experiment first runs with a mistake built in, which it must find.
 // `-- --only <word>` runs those whose name has the word, `-- --long` goes round for hours (`--hours <n>`, default 4).
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../_random.ts'
 import { brokenLink } from './broken_link.ts'
@@ -11,20 +12,24 @@ import { postgresOutage } from './postgres_outage.ts'
 import { powerLoss } from './power_loss.ts'
 import { randomKills } from './random_kills.ts'
 import { stoppedWorker } from './stopped_worker.ts'
-import { type Result, isFine, printTable, signs } from './_report.ts'
-import { type Experiment, isRed, run } from './_run.ts'
-import { openStage } from './_stage.ts'
+import { removeMutants } from './_build.ts'
+import { type Result, isFine, printTable, sign, signs } from './_report.ts'
+import { type Experiment, NOTHING, gaveAway, run } from './_run.ts'
+import { type Stage, openStage } from './_stage.ts'
 
+/** The longest first, so that the lanes end together. */
 const EXPERIMENTS: Experiment[] = [
+  postgresOutage,
   ...failpoints,
   randomKills,
   powerLoss,
-  postgresOutage,
   brokenLink,
   fullMemory,
   stoppedWorker,
   alertDeliveries,
 ]
+/** Experiments at once: each keeps two cores busy. */
+const LANES = Math.max(1, Math.min(3, Math.floor(availableParallelism() / 2)))
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, long: { type: 'boolean' }, hours: { type: 'string', default: '4' } },
@@ -37,40 +42,61 @@ if (chosen.length === 0) {
 
 const { seed } = createRandom()
 console.log(`seed ${seed} (FLAGMETER_SEED=${seed} repeats what is chosen at random; time has its own mind)`)
-const stage = await openStage()
-process.once('SIGINT', () => void stage.release().finally(() => process.exit(130)))
-process.once('SIGTERM', () => void stage.release().finally(() => process.exit(143)))
-
+const stages: Stage[] = []
 const results: Result[] = []
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => void finish().finally(() => process.exit(code)))
+
 const endsAt = Date.now() + (values.long ? Number(values.hours) * 3_600_000 : 0)
 try {
-  for (let round = 0; round === 0 || Date.now() < endsAt; round++)
-    for (const [index, experiment] of chosen.entries()) {
-      const result = await perform(experiment, seed + 100 * index + 10_000 * round, round === 0)
-      results.push(result)
-    }
+  for (let round = 0; round === 0 || Date.now() < endsAt; round++) await runAll(round)
 } finally {
-  printTable(results)
-  const allFine = results.length > 0 && results.every(isFine)
+  await finish()
+}
+
+/** Tells what was seen so far, and stops everything. */
+async function finish(): Promise<void> {
+  const order = ({ name }: Result) => 100 * Number(name[0]) + EXPERIMENTS.findIndex((known) => known.name === name)
+  printTable(results.toSorted((a, b) => order(a) - order(b)))
+  const allFine = results.every(isFine)
   if (!allFine) {
     process.exitCode = 1
-    console.log(`ledgers and logs are kept in ${stage.dir}`)
+    console.log(`ledgers and logs are kept in ${stages.map(({ dir }) => dir).join(' and ')}`)
   }
-  await stage.release({ keep: !allFine })
+  for (const stage of stages) await stage?.release({ keep: !allFine })
+  await removeMutants()
+}
+
+/** Each lane has stores of its own, and takes the next experiment that waits. */
+async function runAll(round: number): Promise<void> {
+  const waiting = chosen.map((experiment, index) => ({ experiment, ownSeed: seed + 100 * index + 10_000 * round }))
+  const lane = async (index: number) => {
+    const stage = (stages[index] ??= await openStage())
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      results.push(await perform(stage, next.experiment, next.ownSeed, round === 0))
+  }
+  await Promise.all(Array.from({ length: Math.min(LANES, waiting.length) }, (_, index) => lane(index)))
 }
 
 /** The mutants first: an experiment that can't turn red proves nothing. */
-async function perform(experiment: Experiment, ownSeed: number, withMutants: boolean): Promise<Result> {
+async function perform(stage: Stage, experiment: Experiment, ownSeed: number, isFirst: boolean): Promise<Result> {
+  const { name, unit, mutants, needs } = experiment
+  const missing = needs?.()
+  if (missing !== undefined) return { name, unit, outcome: { ...NOTHING, failure: missing }, caught: [], missed: [] }
   const caught: string[] = []
   const missed: string[] = []
-  for (const mutant of withMutants ? experiment.mutants : []) {
-    console.error(`${experiment.name}: ${mutant.name} …`)
+  for (const mutant of isFirst ? mutants : []) {
+    console.error(`${name}, with a mistake: ${mutant.name} …`)
     const outcome = await run(experiment, stage, createRandom(ownSeed), mutant)
-    if (isRed(outcome)) caught.push(`${mutant.name} (${signs(outcome)})`)
-    else missed.push(mutant.name)
+    if (gaveAway(mutant, outcome) && outcome.failure === undefined)
+      caught.push(`${mutant.name} (${sign(mutant, outcome)})`)
+    else missed.push([mutant.name, signs(outcome), outcome.failure ?? ''].join(' '))
   }
-  console.error(`${experiment.name} …`)
+  console.error(`${name} …`)
   const outcome = await run(experiment, stage, createRandom(ownSeed))
-  for (const line of outcome.wrong) console.error(`  ${line}`)
-  return { name: experiment.name, unit: experiment.unit, outcome, caught, missed }
+  for (const line of [...outcome.wrong, outcome.failure ?? []].flat()) console.error(`${name}: ${line}`)
+  return { name, unit, outcome, caught, missed }
 }

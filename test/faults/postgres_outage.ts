@@ -7,7 +7,7 @@ const AWAY_MS = 60_000
 
 /** PostgreSQL is stopped at once, again and again, at times together with Valkey; then it is away for a minute. */
 export const postgresOutage: Experiment = {
-  name: 'PostgreSQL stopped, and away for a minute',
+  name: '4 PostgreSQL stopped, and away for a minute',
   unit: 'outages',
   mutants: [outageIsDone, outageIsPoison],
   load: { pauseMs: 20 },

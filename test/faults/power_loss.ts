@@ -3,7 +3,7 @@ import { readFile, readdir, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { existsOnPath } from '../_valkey.ts'
-import { noDedupe, valkeyWith } from './_mutants.ts'
+import { valkeyWith } from './_mutants.ts'
 import type { Process } from './_process.ts'
 import type { Experiment } from './_run.ts'
 
@@ -12,9 +12,9 @@ const BRIEF_CUTS = 4
 
 /** A power cut at Valkey: it dies, and what it wrote and never fsynced is gone. SIGKILL alone keeps all of that. */
 export const powerLoss: Experiment = {
-  name: 'power loss on Valkey',
+  name: '3 power loss on Valkey',
   unit: 'cuts',
-  mutants: [valkeyWith('appendfsync', 'everysec'), noDedupe],
+  mutants: [valkeyWith('appendfsync', 'everysec')],
   needs: () => (process.platform === 'linux' && existsOnPath('cc') ? undefined : 'needs Linux and a C compiler (cc)'),
   load: { senders: 6 },
   valkey(stage) {
@@ -25,21 +25,24 @@ export const powerLoss: Experiment = {
   async harm({ rig, send, brief }) {
     await rig.serve()
     send()
+    let bytes = 0
     for (const cuts = brief ? BRIEF_CUTS : CUTS; rig.faults < cuts; rig.faults++) {
       // Without a worker, all that was accepted is in Valkey alone; with one, acknowledgements are lost, too.
       const worker: Process | undefined = rig.faults % 2 === 1 ? rig.work(['rollup']) : undefined
       await sleep(400 + rig.random.below(1200))
       await rig.killValkey()
-      await cutUnsynced(rig.valkeyDir)
+      bytes += await cutUnsynced(rig.valkeyDir)
       await rig.startValkey()
       await sleep(rig.random.below(2500)) // until the API writes to it again
       await worker?.kill()
     }
+    rig.notes.push(`${bytes} bytes cut off`)
   },
 }
 
-/** Cuts every append-only file to the length it had when it was last fsynced. */
-async function cutUnsynced(dir: string): Promise<void> {
+/** Cuts every append-only file to the length it had when it was last fsynced. Returns how many bytes are gone. */
+async function cutUnsynced(dir: string): Promise<number> {
+  let bytes = 0
   const log = await readFile(join(dir, 'fsync.log'), 'utf8').catch(() => '')
   const durable = new Map(
     log.split('\n').map((line) => {
@@ -52,6 +55,10 @@ async function cutUnsynced(dir: string): Promise<void> {
   for (const file of files.filter((name) => /\.incr\.aof$|^appendonly\.aof$/.test(name))) {
     const path = join(dir, file)
     const length = durable.get(path) ?? 0
-    if ((await stat(path)).size > length) await truncate(path, length)
+    const more = (await stat(path)).size - length
+    if (more <= 0) continue
+    await truncate(path, length)
+    bytes += more
   }
+  return bytes
 }

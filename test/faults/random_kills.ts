@@ -4,26 +4,28 @@ import type { Process } from './_process.ts'
 import type { Experiment } from './_run.ts'
 
 const KILLS = 60
-const BRIEF_KILLS = 12
+const BRIEF_KILLS = 25
 
-/** SIGKILL of the API, of a worker or of Valkey, whenever chance wants it. */
+/** SIGKILL of one of two API processes, of one of two workers, or of Valkey, whenever chance wants it. */
 export const randomKills: Experiment = {
-  name: 'kill API, worker, Valkey at random',
+  name: '2 kill API, worker, Valkey at random',
   unit: 'kills',
   mutants: [noDedupe],
+  load: { senders: 6 },
   async harm({ rig, send, brief }) {
     const { random } = rig
-    let api = await rig.serve()
+    const apis = [await rig.serve({}, 0), await rig.serve({}, 1)]
     const workers: Process[] = [rig.work(['rollup']), rig.work(['rollup'])]
     send()
     for (const kills = brief ? BRIEF_KILLS : KILLS; rig.faults < kills; rig.faults++) {
-      await sleep(random.below(600))
+      await sleep(random.below(500))
       const target = random.pick(['api', 'worker', 'worker', 'valkey'] as const)
       const downMs = random.below(400)
       if (target === 'api') {
-        await api.kill()
+        const index = random.below(apis.length)
+        await apis[index]!.kill()
         await sleep(downMs)
-        api = await rig.serve()
+        apis[index] = await rig.serve({}, index)
       } else if (target === 'worker') {
         const index = random.below(workers.length)
         await workers[index]!.kill()

@@ -11,7 +11,7 @@ const REACH_MS = 30_000
 
 /** Workers stopped with a batch in hand until others have taken it over, and woken; poison among the events. */
 export const stoppedWorker: Experiment = {
-  name: 'worker stopped past its claim, poison',
+  name: '7 worker stopped past its claim, poison',
   unit: 'stops',
   mutants: [noDedupe, poisonTakesAll],
   async harm({ rig, ledger, send, brief }) {
