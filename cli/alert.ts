@@ -1,15 +1,13 @@
 import { Command } from 'commander'
+import type { Crossing } from '../lib/alert.ts'
+import { limitInWords } from '../lib/quota.ts'
 import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { askAll } from './_http.ts'
 
-interface Alert {
-  tenantName: string
-  threshold: number
-  quotaPercent: number
-  totalTokens: number
-  quota: { tokenLimit: number }
-  createdAt: string
+interface Alert extends Crossing {
   id: string
+  tenantName: string
+  createdAt: string
 }
 
 /** `flagmeter alert list` */
@@ -29,10 +27,10 @@ export function alertCommand(terminal: Terminal): Command {
         `${alert.threshold} %`,
         `${alert.quotaPercent} %`,
         alert.totalTokens,
-        alert.quota.tokenLimit,
+        limitInWords(alert.quota),
         alert.id,
       ])
-      printTable(terminal, ['raised (UTC)', 'tenant', 'threshold', 'used', 'tokens', 'quota', 'id'], rows)
+      printTable(terminal, ['raised (UTC)', 'tenant', 'threshold', 'used', 'tokens', 'of', 'id'], rows)
     })
   return new Command('alert')
     .description('Shows the alerts that were raised.')
