@@ -60,7 +60,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   const limits = overrides.limits ?? openLimits(config, valkey)
   const quotas = overrides.quotas ?? openQuotas(database, clock)
   const usages = overrides.usages ?? openUsages(database, clock)
-  const reservations = overrides.reservations ?? openReservations({ database, metrics })
+  const reservations = overrides.reservations ?? openReservations({ database, metrics, ...(valkey && { valkey }) })
   const base = {
     config,
     log,

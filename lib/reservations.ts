@@ -60,7 +60,7 @@ export interface Reservations {
 }
 
 /** Opens the reservations of one process. They are committed in groups, as events are. */
-export function openReservations(ctx: Pick<Context, 'database' | 'metrics'>): Reservations {
+export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'valkey'>): Reservations {
   const reserving = openGroup(reserveAll, { most: GROUP, restMs: REST_MS, atOnce: AT_ONCE })
   const releasing = openGroup(releaseAll, { most: GROUP, restMs: REST_MS })
 
@@ -82,6 +82,7 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics'>): Re
         unique.map(({ tokens }) => tokens),
         unique.map(({ createdAt }) => new Date(createdAt).toISOString()),
         unique.map(({ ttlSeconds }) => ttlSeconds),
+        !ctx.valkey, // with it, a settlement may wait in the stream: `lapse` looks
       ],
       ANSWER_MS,
     )

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Context } from './context.ts'
 import type { Message, StreamConsumer } from './handler.ts'
-import { BLOCK_MS, openReader } from './valkey.ts'
+import { BLOCK_MS, type Valkey, openReader } from './valkey.ts'
 
 /** One loop's view of a stream, as one consumer of its group. */
 export interface Stream {
@@ -132,4 +132,10 @@ function payloadOf(fields: string[] | null): string {
   if (fields === null) return '[]'
   const [name, payload] = fields
   return name === 'events' && payload !== undefined ? payload : JSON.stringify({ fields })
+}
+
+/** When the oldest entry came that is not recorded yet, in milliseconds since 1970: recorded ones are deleted. Undefined: there is none. */
+export async function oldestEntryAt(valkey: Valkey, key: string): Promise<number | undefined> {
+  const [first] = await valkey.xrange(key, '-', '+', 'COUNT', 1)
+  return first && Number.parseInt(first[0], 10)
 }

@@ -216,7 +216,7 @@ const commands = [
   kill.map((delayMs): Step => [
     `lapse${delayMs === undefined ? '' : `, killed after ${delayMs} ms`}`,
     async (model, real) => {
-      const run = (database: Database) => database`select lapse_reservations(1000, ${[real.tenantId]})`
+      const run = (database: Database) => database`select lapse_reservations(1000, now(), ${[real.tenantId]})`
       if (delayMs !== undefined) await cut(real, run, delayMs)
       await run(real.ctx.database)
       lapse(model)

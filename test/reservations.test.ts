@@ -148,6 +148,26 @@ test('with Valkey the hold stays until the event is counted, and goes in that mo
   expect(await verify(database)).toEqual([])
 })
 
+test('a settlement that waits in the stream keeps its hold, however far behind the worker is', async () => {
+  const server = await createTestServer({ VALKEY_URL })
+  const { ctx } = server
+  const [settled, forgotten] = [(await reserve(server, { ttlSeconds: 1 })).body.id, await reserve(server)]
+  expect(forgotten.status).toBe(201)
+  await settle(server, settled, 80)
+  // The worker is an hour behind, and both have expired; the one that is forgotten did so before the settlement came.
+  await ctx.database`update reservations set expires_at = now() - interval '1 second' where tokens = 100 and feature = 'x'`
+  await ctx.database`update reservations set expires_at = now() - interval '1 minute' where id = ${readReservationId(forgotten.body.id)!.id}`
+  await startConsumers(ctx, ['lapse'])
+  await until(async () => (await counters(server))[0][1] === 100)
+  await sleep(600)
+  expect(await counters(server)).toEqual([[0, 100]])
+  expect((await reserve(server, { tokens: 999_901 })).status).toBe(409)
+  await startConsumers(ctx, ['rollup'])
+  await until(async () => (await counters(server))[0][1] === 0)
+  expect(await counters(server)).toEqual([[80, 0]])
+  expect(await verify(ctx.database)).toEqual([])
+})
+
 test('an event beyond a hard quota counts, and its answer says so: at once, and through Valkey when the worker has counted', async () => {
   for (const env of [{}, { VALKEY_URL }]) {
     const server = await createTestServer(env)

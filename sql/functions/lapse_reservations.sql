@@ -1,5 +1,6 @@
--- Gives back what at most `batch` reservations hold that have expired, of the given tenants or of all, and returns how many.
-create or replace function lapse_reservations(batch int, tenants uuid[] default null)
+-- Gives back what at most `batch` reservations hold that expired by `moment`, of the given tenants or of all (null), and returns
+-- how many. `moment` is not after now.
+create or replace function lapse_reservations(batch int, moment timestamptz default now(), tenants uuid[] default null)
 returns int
 language sql
 as $$
@@ -8,7 +9,8 @@ as $$
     select array_agg(tenant_id) as tenants, array_agg(id) as ids
     from (
       select tenant_id, id from reservations
-      where status = 'held' and expires_at <= now() and (lapse_reservations.tenants is null or tenant_id = any (lapse_reservations.tenants))
+      where status = 'held' and expires_at <= least(moment, now())
+        and (lapse_reservations.tenants is null or tenant_id = any (lapse_reservations.tenants))
       order by expires_at limit batch
     ) as expired
     having count(*) > 0

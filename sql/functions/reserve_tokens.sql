@@ -1,7 +1,8 @@
 -- Reserves tokens, one reservation per element of the parallel arrays, in their order. Each takes its tokens from every counter
 -- that concerns its feature, or from none: granted when all hard quotas have room for it (total + reserved + tokens <= limit).
 -- The counters are locked before they are read, so nobody else can take what was seen to be free. A reservation that is known
--- by its id is not taken again. What has expired is given back first. A tenant that does not exist has no row in the answer.
+-- by its id is not taken again. With `lapses`, what has expired is given back first: where no settlement waits in a stream.
+-- A tenant that does not exist has no row in the answer.
 -- Returns, by position: whether it is granted, until when, and what is left of the tightest quota (the hard one with the least
 -- left; when none is hard, the soft one). All else is null unless it is needed: of a reservation that was known, how it was made;
 -- of one that is refused, that quota.
@@ -9,7 +10,8 @@
 --
 -- Locks: tenants, reservations that lapse, counters, each by key.
 create or replace function reserve_tokens(
-  tenant_ids uuid[], ids uuid[], features text[], tokens bigint[], created_ats timestamptz[], ttl_seconds int[]
+  tenant_ids uuid[], ids uuid[], features text[], tokens bigint[], created_ats timestamptz[], ttl_seconds int[],
+  lapses boolean
 )
 returns table (
   "position" int, granted boolean, expires_at bigint, remaining bigint,
@@ -32,8 +34,8 @@ declare
   made bigint;
 begin
   perform from tenants t where t.id = any (tenant_ids) order by t.id for share;
-  if exists (select from reservations r where r.status = 'held' and r.expires_at <= now() and r.tenant_id = any (tenant_ids)) then
-    perform lapse_reservations(1000, tenant_ids);
+  if lapses and exists (select from reservations r where r.status = 'held' and r.expires_at <= now() and r.tenant_id = any (tenant_ids)) then
+    perform lapse_reservations(1000, now(), tenant_ids);
   end if;
 
   -- The counters concerned, in the order of their keys.

@@ -1,2 +1,2 @@
--- $1: how many at most.
-select lapse_reservations($1::int) as lapsed
+-- $1: how many at most, $2: that expired by this moment.
+select lapse_reservations($1::int, $2::timestamptz) as lapsed
