@@ -32,6 +32,7 @@ export const alertDeliveries: Experiment = {
     const { random } = rig
     const receiver = await openReceiver()
     receivers.set(rig, receiver)
+    rig.releases.push(() => receiver.release())
     await addWebhooks(rig, receiver.url)
     await rig.serve()
     const work = () => rig.work(['rollup'], { WORKER_CONCURRENCY: '8' }) // crossings race
@@ -49,7 +50,6 @@ export const alertDeliveries: Experiment = {
   },
   async check(rig, account) {
     const receiver = receivers.get(rig)!
-    receiver.release()
     const messages = [...receiver.received.values()].reduce((sum, count) => sum + count, 0)
     rig.notes.push(`${receiver.received.size} deliveries, ${messages} messages received`)
     rig.wrong.push(...(await checkAlerts(rig, account)), ...(await checkDeliveries(rig, receiver)))
