@@ -41,6 +41,8 @@ export interface Rig {
   work(consumers: string[], env?: Record<string, string>, name?: string): Process
   killValkey(): Promise<void>
   startValkey(): Promise<void>
+  /** What else ends with it. */
+  releases: (() => void)[]
   release(): Promise<void>
   /** After its release: removes database, ledger and logs. In hours they would fill the disk. */
   discard(): Promise<void>
@@ -122,6 +124,7 @@ export async function openRig(
     faults: 0,
     wrong: [],
     notes: [],
+    releases: [],
     ledgerFile: join(stage.dir, `${name}.ledger`),
     async serve(env = {}, index = 0) {
       const url = `http://127.0.0.1:${apiPorts[index]}`
@@ -149,6 +152,7 @@ export async function openRig(
     async release() {
       stage.rigs.delete(rig)
       for (const running of processes) await running.kill()
+      for (const end of rig.releases) end()
       redis.disconnect()
       await server.release()
       await database.end({ timeout: 1 })

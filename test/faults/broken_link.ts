@@ -21,6 +21,7 @@ export const brokenLink: Experiment = {
         return false
       },
     })
+    rig.releases.push(() => proxy.release())
     for (const index of [0, 1]) await rig.serve({ VALKEY_URL: proxy.url }, index)
     const worker = rig.work(['rollup'])
     send()

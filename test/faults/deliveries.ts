@@ -8,9 +8,9 @@ import type { Experiment } from './_run.ts'
 
 const KILLS = 50
 const BRIEF_KILLS = 10
-const QUOTA = 150_000
+const QUOTA = 60_000
 const THRESHOLDS = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
-const TENANTS = Array.from({ length: 30 }, (_, i) => ({
+const TENANTS = Array.from({ length: 60 }, (_, i) => ({
   name: `tenant-${i}`,
   monthlyQuota: QUOTA,
   thresholds: THRESHOLDS,
@@ -27,11 +27,12 @@ export const alertDeliveries: Experiment = {
   unit: 'kills',
   mutants: [thresholdBySum, settledBeforeSent],
   tenants: TENANTS,
-  load: { senders: 8, features: 12, spreadMs: 1_000, pauseMs: 10 },
+  load: { senders: 12, features: 30, spreadMs: 1_000, pauseMs: 5 },
   async harm({ rig, send, brief }) {
     const { random } = rig
     const receiver = await openReceiver()
     receivers.set(rig, receiver)
+    rig.releases.push(() => receiver.release())
     await addWebhooks(rig, receiver.url)
     await rig.serve()
     const work = () => rig.work(['rollup'], { WORKER_CONCURRENCY: '8' }) // crossings race
@@ -49,7 +50,6 @@ export const alertDeliveries: Experiment = {
   },
   async check(rig, account) {
     const receiver = receivers.get(rig)!
-    receiver.release()
     const messages = [...receiver.received.values()].reduce((sum, count) => sum + count, 0)
     rig.notes.push(`${receiver.received.size} deliveries, ${messages} messages received`)
     rig.wrong.push(...(await checkAlerts(rig, account)), ...(await checkDeliveries(rig, receiver)))

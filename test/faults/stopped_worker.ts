@@ -39,6 +39,7 @@ async function stopAndWake(rig: Rig, stops: number): Promise<void> {
       return true
     },
   })
+  rig.releases.push(() => proxy.release())
   const worker = rig.work(['rollup'], { VALKEY_URL: proxy.url })
   while (rig.faults < stops) {
     const stopped = new Promise<true>((resolve) => {
@@ -55,5 +56,4 @@ async function stopAndWake(rig: Rig, stops: number): Promise<void> {
     await sleep(rig.random.below(300))
   }
   await worker.kill()
-  proxy.release()
 }
