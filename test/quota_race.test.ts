@@ -18,6 +18,19 @@ interface Call {
   body: any
 }
 
+type Server = Awaited<ReturnType<typeof startServer>>
+
+/** Tries until there is an answer: a broken connection, or a 503 of a database that stalls, means unknown. */
+async function insist(server: () => Server, path: string, body: object, key = ''): Promise<Call> {
+  for (;;) {
+    const answer = await server()
+      .post(path, body, key ? { 'idempotency-key': key } : {})
+      .catch(() => undefined)
+    if (answer && answer.status < 500) return answer
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 /** A server in a process of its own. */
 async function startServer(env: Record<string, string>) {
   const port = String(await freePort())
@@ -56,7 +69,12 @@ describe('a hard quota that fits 100, asked by 1,000 at once over two processes'
       })
       const asked = await Promise.all(
         Array.from({ length: ASKING }, (_, i) =>
-          servers[i % 2]!.post('/api/reservations', { tenant: id, feature, tokens: TOKENS }),
+          insist(
+            () => servers[i % 2]!,
+            '/api/reservations',
+            { tenant: id, feature, tokens: TOKENS },
+            `${feature}-${i}`,
+          ),
         ),
       )
       const granted = asked.filter(({ status }) => status === 201)
@@ -65,10 +83,12 @@ describe('a hard quota that fits 100, asked by 1,000 at once over two processes'
       // Half of them is settled, on the other server; then as much room is there as the other half gave back.
       const outcomes = granted.map(({ body }, i) => {
         const verb = i % 2 ? 'release' : 'settle'
-        return servers[(i + round) % 2]!.post(`/api/reservations/${body.id}/${verb}`, { tokens: TOKENS })
+        return insist(() => servers[(i + round) % 2]!, `/api/reservations/${body.id}/${verb}`, { tokens: TOKENS })
       })
       for (const { status } of await Promise.all(outcomes)) expect(status).toBe(200)
     }
+    const [stats] = await ctx.database`select deadlocks from pg_stat_database where datname = current_database()`
+    expect(stats!.deadlocks).toBe(0)
     const totals = async () =>
       (
         await ctx.database`
@@ -102,17 +122,10 @@ test('servers and workers that are killed while they reserve, settle and lapse l
   let running = true
   let settled = 0
   let over = 0
-  /** Tries until there is an answer: a broken connection means unknown. */
-  const insist = async (path: string, body: object, key = ''): Promise<Call> => {
-    for (;;) {
-      const answer = await server.post(path, body, key ? { 'idempotency-key': key } : {}).catch(() => undefined)
-      if (answer && answer.status < 500) return answer
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
   const users = Array.from({ length: 24 }, async (_, user) => {
     for (let call = 0; running; call++) {
       const made = await insist(
+        () => server,
         '/api/reservations',
         { tenant: id, feature: 'x', tokens: 10, ttlSeconds: call % 3 === 0 ? 1 : 60 },
         `${user}-${call}`,
@@ -122,9 +135,9 @@ test('servers and workers that are killed while they reserve, settle and lapse l
         continue
       }
       if (call % 3 === 0) continue // forgotten: it lapses
-      if (call % 3 === 1) await insist(`/api/reservations/${made.body.id}/release`, {})
+      if (call % 3 === 1) await insist(() => server, `/api/reservations/${made.body.id}/release`, {})
       else {
-        expect((await insist(`/api/reservations/${made.body.id}/settle`, { tokens: 3 })).status).toBe(200)
+        expect((await insist(() => server, `/api/reservations/${made.body.id}/settle`, { tokens: 3 })).status).toBe(200)
         settled++
       }
       const [row] =

@@ -53,23 +53,22 @@ begin
     order by 1, 2, 3
   ) as c;
 
-  loop
-    select array_agg(l.feature order by l.n), array_agg(l.period order by l.n), array_agg(l.hard order by l.n),
-           array_agg(l.token_limit order by l.n), array_agg(l.total_tokens order by l.n), array_agg(l.reserved_tokens order by l.n)
-    into c_features, c_periods, c_hard, c_limits, c_totals, c_reserved
-    from (
-      select c.n, q.feature, q.period, q.hard, q.token_limit, u.total_tokens, u.reserved_tokens
-      from unnest(c_tenants, c_quotas, c_starts) with ordinality as c (tenant_id, quota_id, period_start, n)
-      join usage_periods u using (tenant_id, quota_id, period_start)
-      join tenant_quotas q using (tenant_id, quota_id)
-      order by c.n
-      for update of u
-    ) as l;
-    exit when cardinality(c_limits) = cardinality(c_tenants) or c_tenants is null;
-    insert into usage_periods (tenant_id, quota_id, period_start, period_end, total_tokens, event_count)
-    select *, 0, 0 from unnest(c_tenants, c_quotas, c_starts, c_ends)
-    on conflict (tenant_id, quota_id, period_start) do nothing;
-  end loop;
+  -- Before anything is locked: who held one counter and then made another, earlier in the order, would deadlock with who locks both.
+  insert into usage_periods (tenant_id, quota_id, period_start, period_end, total_tokens, event_count)
+  select *, 0, 0 from unnest(c_tenants, c_quotas, c_starts, c_ends)
+  on conflict (tenant_id, quota_id, period_start) do nothing;
+
+  select array_agg(l.feature order by l.n), array_agg(l.period order by l.n), array_agg(l.hard order by l.n),
+         array_agg(l.token_limit order by l.n), array_agg(l.total_tokens order by l.n), array_agg(l.reserved_tokens order by l.n)
+  into c_features, c_periods, c_hard, c_limits, c_totals, c_reserved
+  from (
+    select c.n, q.feature, q.period, q.hard, q.token_limit, u.total_tokens, u.reserved_tokens
+    from unnest(c_tenants, c_quotas, c_starts) with ordinality as c (tenant_id, quota_id, period_start, n)
+    join usage_periods u using (tenant_id, quota_id, period_start)
+    join tenant_quotas q using (tenant_id, quota_id)
+    order by c.n
+    for update of u
+  ) as l;
 
   for item in
     with items as (
