@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
-import { findServer, freePort, startNativeValkey } from '../test/_valkey.ts'
+import { findServer, freePort, isFree, startNativeValkey } from '../test/_valkey.ts'
 import { type Environment, readService } from './_compose.ts'
 import { startPrometheus } from './_prometheus.ts'
 
@@ -27,6 +27,7 @@ try {
 }
 
 async function main(): Promise<void> {
+  if (!(await isFree(Number(apiPort)))) throw new Error(`port ${apiPort} is taken: set API_PORT to another`)
   await mkdir(join(dir, 'valkey'), { recursive: true })
   const stores = { DATABASE_URL: await openDatabase(), VALKEY_URL: await openStream() }
   const local = { ...stores, HOST: '127.0.0.1', PORT: apiPort, FLAGMETER_DIR: dir }

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -77,11 +77,26 @@ export const existsOnPath = (command: string): string | undefined =>
     .map((folder) => join(folder, command))
     .find((file) => existsSync(file))
 
-/** A port nobody listens on now. */
+let nextPort = 10_000 + Math.floor(Math.random() * 20_000)
+
+/**
+ * A port nobody listens on now. Below those that a system gives to whoever asks for port 0 (32,768 on Linux, 49,152
+ * elsewhere): one of those went to another test's server before the process it was meant for had started.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const port = nextPort++
+    if (await isFree(port)) return port
+  }
+}
+
+/** Whether nobody listens on this port of this machine now. */
+export async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  const free = await once(server, 'listening').then(
+    () => true,
+    () => false,
+  )
+  if (free) await new Promise((resolve) => server.close(resolve))
+  return free
 }
