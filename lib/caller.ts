@@ -12,6 +12,9 @@ export interface Caller {
   tenantName?: string
 }
 
+/** Of a caller, the tenant it is bound to; null: none. */
+export type Bound = { readonly tenantId?: string | null }
+
 /** Whoever calls an endpoint that needs no key. */
 export const ANYONE: Caller = { keyId: '', keyName: '', scopes: [] }
 

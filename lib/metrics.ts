@@ -132,6 +132,9 @@ export function openMetrics() {
   // A series that starts with its first failure has no increase: all that are known start at 0.
   for (const path of ['stream', 'direct']) metrics.accepted.inc({ path }, 0)
   for (const outcome of ['delivered', 'retried', 'dead']) metrics.deliveries.inc({ outcome }, 0)
+  for (const outcome of ['allowed', 'refused', 'open', 'closed']) metrics.checks.inc({ outcome }, 0)
+  for (const outcome of ['granted', 'refused', 'settled', 'released', 'lapsed', 'open', 'closed'])
+    metrics.reservations.inc({ outcome }, 0)
   for (const table of ['events', 'rollups', 'reservations', 'deleted_tenants']) metrics.pruned.inc({ table }, 0)
   return metrics
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Bound } from './caller.ts'
 import { type Database, change, query } from './database.ts'
 import { Instant, asUuid } from './event.ts'
 import { Problem } from './problem.ts'
@@ -54,11 +55,7 @@ export async function listQuotas(
 }
 
 /** The quota of this id, if the caller may know of it. @throws Problem quota_not_found */
-export async function getQuota(
-  database: Database,
-  ref: string,
-  { tenantId = null }: { readonly tenantId?: string | null } = {},
-): Promise<Quota> {
+export async function getQuota(database: Database, ref: string, { tenantId = null }: Bound = {}): Promise<Quota> {
   const id = asUuid(ref)
   const [row] = id === null ? [] : await query<QuotaSettingsRow>(database, quotaListSql, [id, tenantId, 0, 1])
   if (!row) throw new Problem('quota_not_found', { detail: 'quota does not exist' })

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises'
 import type { Context } from './context.ts'
 import { query, statementsInHand } from './database.ts'
 import { loadSql } from './sql.ts'
+import { entryTime, oldestEntryAt } from './stream.ts'
 import type { Valkey } from './valkey.ts'
 
 const databaseSizeSql = loadSql('queries/database_size')
@@ -34,7 +35,7 @@ function readPool({ metrics, database, config }: Context): void {
 
 async function readDatabase({ metrics, database }: Context): Promise<void> {
   try {
-    const [row] = await inTime(query<{ bytes: number }>(database, databaseSizeSql))
+    const [row] = await query<{ bytes: number }>(database, databaseSizeSql, [], TIMEOUT_MS)
     metrics.databaseBytes.set(row!.bytes)
     metrics.databaseUp.set(1)
   } catch {
@@ -46,17 +47,17 @@ async function readDatabase({ metrics, database }: Context): Promise<void> {
 /** What is recorded is deleted, so what the stream holds is what waits; and what is not pending was not read yet. */
 async function readStream({ metrics, config, clock }: Context, valkey: Valkey): Promise<void> {
   const key = config.queueName
-  const [length, [first], groups] = await inTime(
-    Promise.all([valkey.xlen(key), valkey.xrange(key, '-', '+', 'COUNT', 1), groupsOf(valkey, key)]),
+  const [length, oldestAt, groups] = await inTime(
+    Promise.all([valkey.xlen(key), oldestEntryAt(valkey, key), groupsOf(valkey, key)]),
   )
-  const age = (id: string | undefined) => (id === undefined ? 0 : Math.max(0, clock() - Number.parseInt(id, 10)) / 1000)
+  const age = (at: number | undefined) => (at === undefined ? 0 : Math.max(0, clock() - at) / 1000)
   metrics.streamEntries.set(length)
-  metrics.streamOldestSeconds.set(age(first?.[0]))
+  metrics.streamOldestSeconds.set(age(oldestAt))
   for (const group of groups) {
     const [pending, oldest] = (await inTime(valkey.xpending(key, group))) as [number, string | null]
     metrics.streamLag.set({ group }, Math.max(0, length - pending))
     metrics.streamPending.set({ group }, pending)
-    metrics.streamPendingSeconds.set({ group }, age(oldest ?? undefined))
+    metrics.streamPendingSeconds.set({ group }, age(oldest === null ? undefined : entryTime(oldest)))
   }
 }
 

@@ -137,5 +137,8 @@ function payloadOf(fields: string[] | null): string {
 /** When the oldest entry came that is not recorded yet, in milliseconds since 1970: recorded ones are deleted. Undefined: there is none. */
 export async function oldestEntryAt(valkey: Valkey, key: string): Promise<number | undefined> {
   const [first] = await valkey.xrange(key, '-', '+', 'COUNT', 1)
-  return first && Number.parseInt(first[0], 10)
+  return first && entryTime(first[0])
 }
+
+/** When an entry came: its id begins with the milliseconds since 1970. */
+export const entryTime = (id: string): number => Number.parseInt(id, 10)

@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import type { Bound } from './caller.ts'
 import { type Database, query } from './database.ts'
 import { Instant, asUuid, must, text } from './event.ts'
 import { Problem } from './problem.ts'
 import { urlMistake } from './public_address.ts'
 import { loadSql } from './sql.ts'
 import * as examples from './examples.ts'
-
-/** Of a caller, the tenant it is bound to. */
-export type Bound = { readonly tenantId?: string | null }
 
 const webhookListSql = loadSql('queries/webhook_list')
 

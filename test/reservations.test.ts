@@ -1,26 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import { readReservationId, writeReservationId } from '../lib/reservation.ts'
-import { type TestServer, createTestServer, startConsumers, until } from './_context.ts'
+import { createTestServer, startConsumers, until } from './_context.ts'
 import { tenantId } from './_deliveries.ts'
-import { createProxy } from './_proxy.ts'
-
-const VALKEY_URL = inject('valkeyUrl')
-const want = (fields: object = {}) => ({ tenant: 'acme-corp', feature: 'x', tokens: 100, ...fields })
-
-/** [used, reserved] of each quota, the monthly one first. */
-const counters = async ({ get }: TestServer, tenant = 'acme-corp') =>
-  (await get(`/api/usage/${tenant}`)).body.quotas.map((quota: any) => [quota.totalTokens, quota.reservedTokens])
-
-const reserve = async ({ post }: TestServer, fields: object = {}, key?: string) =>
-  post('/api/reservations', want(fields), key === undefined ? {} : { 'idempotency-key': key })
-const settle = async ({ post }: TestServer, id: string, tokens: number) =>
-  post(`/api/reservations/${id}/settle`, { tokens })
-const release = async ({ post }: TestServer, id: string) => post(`/api/reservations/${id}/release`, {})
-/** Lets every reservation expire now. */
-const expire = (server: TestServer) =>
-  server.ctx.database`update reservations set expires_at = now() - interval '1 second'`
+import { counters, expire, release, reserve, settle, want } from './_reservations.ts'
 
 test('a reservation holds its tokens until it is settled with what was used, or released', async () => {
   const server = await createTestServer()
@@ -124,114 +108,6 @@ test('what is not settled lapses, once, by the worker or by the next who asks; s
   expect(settled.body).toMatchObject({ success: true, overQuota: true })
   expect(await counters(server)).toEqual([[150, 0]])
   expect(await verify(server.ctx.database)).toEqual([])
-})
-
-test('with Valkey the hold stays until the event is counted, and goes in that moment', async () => {
-  const server = await createTestServer({ VALKEY_URL, LIMIT_REQUESTS: '0' })
-  const ids = await Promise.all(Array.from({ length: 200 }, async () => (await reserve(server)).body.id))
-  await Promise.all(ids.map((id) => settle(server, id, 100)))
-  expect(await counters(server)).toEqual([[0, 20_000]])
-  const { database } = server.ctx
-  const seen = new Set<number>()
-  let sum = 20_000
-  await startConsumers(server.ctx, ['rollup'])
-  for (let used = 0; used < 20_000;) {
-    const [row] = await database`select total_tokens, reserved_tokens from usage_periods`
-    used = row!.total_tokens
-    seen.add(used)
-    if (used + row!.reserved_tokens !== 20_000) sum = used + row!.reserved_tokens
-  }
-  expect([sum, seen.size > 0]).toEqual([20_000, true])
-  await Promise.all(ids.map((id) => settle(server, id, 100)))
-  await sleep(500)
-  expect(await counters(server)).toEqual([[20_000, 0]])
-  expect(await verify(database)).toEqual([])
-})
-
-test('a settlement that waits in the stream keeps its hold, however far behind the worker is', async () => {
-  const server = await createTestServer({ VALKEY_URL })
-  const { ctx } = server
-  const [settled, forgotten] = [(await reserve(server, { ttlSeconds: 1 })).body.id, await reserve(server)]
-  expect(forgotten.status).toBe(201)
-  await settle(server, settled, 80)
-  // The worker is an hour behind, and both have expired; the one that is forgotten did so before the settlement came.
-  await ctx.database`update reservations set expires_at = now() - interval '1 second' where tokens = 100 and feature = 'x'`
-  await ctx.database`update reservations set expires_at = now() - interval '1 minute' where id = ${readReservationId(forgotten.body.id)!.id}`
-  await startConsumers(ctx, ['lapse'])
-  await until(async () => (await counters(server))[0][1] === 100)
-  await sleep(600)
-  expect(await counters(server)).toEqual([[0, 100]])
-  expect((await reserve(server, { tokens: 999_901 })).status).toBe(409)
-  await startConsumers(ctx, ['rollup'])
-  await until(async () => (await counters(server))[0][1] === 0)
-  expect(await counters(server)).toEqual([[80, 0]])
-  expect(await verify(ctx.database)).toEqual([])
-})
-
-test('an event beyond a hard quota counts, and its answer says so: at once, and through Valkey when the worker has counted', async () => {
-  for (const env of [{}, { VALKEY_URL }]) {
-    const server = await createTestServer(env)
-    await startConsumers(server.ctx, ['rollup'])
-    await server.post('/api/quotas', { tenant: 'acme-corp', feature: 'x', period: 'day', tokenLimit: 150 })
-    expect((await server.post('/api/events', want())).body.overQuota).toBe(undefined)
-    const beyond = await server.post('/api/events', want())
-    if (!('VALKEY_URL' in env)) expect(beyond.body.overQuota).toBe(true)
-    await until(async () => (await server.post('/api/events', want({ tokens: 1 }))).body.overQuota === true)
-    const batch = await server.post('/api/events', [want({ tokens: 1 }), want({ tokens: 1, feature: 'y' })])
-    expect(batch.body.results.map(({ overQuota }: any) => overQuota)).toEqual([true, undefined])
-    // A soft quota says nothing; of two hard ones of a feature, one that is exceeded is enough.
-    for (const [feature, period, tokenLimit, hard] of [
-      ['soft', 'day', 50, false],
-      ['two', 'day', 150, true],
-      ['two', 'week', 1_000, true],
-    ])
-      await server.post('/api/quotas', { tenant: 'globex-inc', feature, period, tokenLimit, hard })
-    for (const feature of ['soft', 'two', 'soft', 'two'])
-      await server.post('/api/events', want({ tenant: 'globex-inc', feature }))
-    const globex = async (feature: string) =>
-      (await server.post('/api/events', want({ tenant: 'globex-inc', feature, tokens: 1 }))).body.overQuota
-    await until(async () => (await globex('two')) === true)
-    expect(await globex('soft')).toBe(undefined)
-    expect(await globex('two')).toBe(true)
-  }
-})
-
-describe('while the database is away', () => {
-  test('reservations are refused with 503, unless the tenant is open; what was open can be settled', async () => {
-    const direct = await createTestServer()
-    const proxy = await createProxy(direct.databaseUrl)
-    const server = await createTestServer({ DATABASE_URL: proxy.url, LIMIT_REQUESTS: '0' })
-    await server.request('PATCH', '/api/tenants/globex-inc', { failMode: 'open' })
-    for (const tenant of ['acme-corp', 'globex-inc']) expect((await reserve(server, { tenant })).status).toBe(201)
-    proxy.set('closed')
-    const closed = await reserve(server)
-    expect([closed.status, closed.body.code, closed.body.failMode]).toEqual([503, 'unavailable', 'closed'])
-    expect(closed.headers.get('retry-after')).toBe('1')
-    const open = await reserve(server, { tenant: 'globex-inc', tokens: 7 })
-    expect([open.status, open.body]).toEqual([
-      201,
-      { id: expect.any(String), expiresAt: expect.any(String), failMode: 'open' },
-    ])
-    proxy.set('open')
-    await until(async () => (await settle(server, open.body.id, 5)).status === 200)
-    expect(await counters(direct, 'globex-inc')).toEqual([[5, 100]])
-  })
-
-  test('an answer that is lost means unknown: the retry with its key finds the hold', async () => {
-    const direct = await createTestServer()
-    const proxy = await createProxy(direct.databaseUrl)
-    const server = await createTestServer({ DATABASE_URL: proxy.url, LIMIT_REQUESTS: '0' })
-    await reserve(server, { tokens: 1 })
-    proxy.set('mute')
-    const startedAt = Date.now()
-    const lost = await reserve(server, {}, 'call-1')
-    expect([lost.status, Date.now() - startedAt < 4_000]).toEqual([503, true])
-    expect(await counters(direct)).toEqual([[0, 101]])
-    proxy.set('closed')
-    proxy.set('open')
-    await until(async () => (await reserve(server, {}, 'call-1')).status === 201)
-    expect(await counters(direct)).toEqual([[0, 101]])
-  })
 })
 
 test('what a reservation comes to counts in the periods that held it: at a month’s end and when clocks move, in five zones', async () => {
