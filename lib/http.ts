@@ -152,7 +152,7 @@ function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
   return new Problem('internal', { detail: `see the log for request ${requestId}` })
 }
 
-/** No answer is a page: nothing of it is run, framed, sniffed or kept (OWASP REST Security Cheat Sheet). */
+/** No answer but the dashboard is a page: nothing of it is run, framed, sniffed or kept (OWASP REST Security Cheat Sheet). */
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -162,14 +162,14 @@ const SECURITY_HEADERS = {
 }
 
 function send(res: ServerResponse, reply: Answer, extra: Record<string, string>, keepAlive: boolean): void {
-  const text = reply.text ?? (reply.status === 204 ? '' : JSON.stringify(reply.json))
+  const body = reply.body ?? reply.text ?? (reply.status === 204 ? '' : JSON.stringify(reply.json))
   const headers: Record<string, string | number> = { 'content-type': 'application/json', ...SECURITY_HEADERS, ...extra }
   if (reply.status === 204) delete headers['content-type']
-  else headers['content-length'] = Buffer.byteLength(text)
+  else headers['content-length'] = Buffer.byteLength(body)
   if (reply.headers) Object.assign(headers, reply.headers)
   if (!keepAlive) headers.connection = 'close'
   res.writeHead(reply.status, headers)
-  res.end(text)
+  res.end(body)
 }
 
 function report(ctx: Context, route: string, method: string, status: number, requestId: string, ms: number): void {

@@ -76,10 +76,10 @@ function parametersOf(where: 'path' | 'query', schema: z.ZodType | undefined): J
 }
 
 function answer(schema: z.ZodType): Json {
-  const isText = schema instanceof z.ZodString
+  const contentType = schema.meta()?.contentType ?? (schema instanceof z.ZodString ? 'text/plain' : 'application/json')
   return {
     description: schema.description ?? 'It worked.',
-    content: { [isText ? 'text/plain' : 'application/json']: { schema: schemaOf(schema, 'output') } },
+    content: { [contentType as string]: { schema: schemaOf(schema, 'output') } },
   }
 }
 

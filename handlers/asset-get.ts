@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { serveAsset } from '../lib/dashboard.ts'
+import { handler } from '../lib/handler.ts'
+import { Problem } from '../lib/problem.ts'
+
+/** A script, style sheet or picture of the dashboard. */
+export default handler({
+  method: 'GET',
+  path: '/assets/:file',
+  auth: 'none',
+  summary: 'A file of the dashboard',
+  answers: { 200: z.string().meta({ contentType: 'application/octet-stream' }) },
+  problems: ['not_found'],
+  params: z.object({ file: z.string() }),
+  handle(_ctx, { params, header }) {
+    const asset = serveAsset(params.file, header('accept-encoding'))
+    if (!asset) throw new Problem('not_found')
+    return asset
+  },
+})

@@ -1,0 +1,14 @@
+import { z } from 'zod'
+import { servePage } from '../lib/dashboard.ts'
+import { handler } from '../lib/handler.ts'
+
+/** A tenant's page of the dashboard: the same for every name, which the page itself reads from the path. */
+export default handler({
+  method: 'GET',
+  path: '/tenants/:tenant',
+  auth: 'none',
+  summary: 'A tenant’s page of the dashboard',
+  answers: { 200: z.string().meta({ contentType: 'text/html' }) },
+  params: z.object({ tenant: z.string() }),
+  handle: () => servePage(),
+})

@@ -1,0 +1,13 @@
+import { z } from 'zod'
+import { servePage } from '../lib/dashboard.ts'
+import { handler } from '../lib/handler.ts'
+
+/** The dashboard. The page holds no figures: it signs in and asks the API. */
+export default handler({
+  method: 'GET',
+  path: '/',
+  auth: 'none',
+  summary: 'The dashboard',
+  answers: { 200: z.string().meta({ contentType: 'text/html' }) },
+  handle: () => servePage(),
+})
