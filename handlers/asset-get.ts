@@ -9,7 +9,7 @@ export default handler({
   path: '/assets/:file',
   auth: 'none',
   summary: 'A file of the dashboard',
-  answers: { 200: z.string().meta({ contentType: 'application/octet-stream' }) },
+  answers: {},
   problems: ['not_found'],
   params: z.object({ file: z.string() }),
   handle(_ctx, { params, header }) {

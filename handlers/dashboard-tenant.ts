@@ -8,7 +8,7 @@ export default handler({
   path: '/tenants/:tenant',
   auth: 'none',
   summary: 'A tenant’s page of the dashboard',
-  answers: { 200: z.string().meta({ contentType: 'text/html' }) },
+  answers: {},
   params: z.object({ tenant: z.string() }),
   handle: () => servePage(),
 })

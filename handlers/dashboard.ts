@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { servePage } from '../lib/dashboard.ts'
 import { handler } from '../lib/handler.ts'
 
@@ -8,6 +7,6 @@ export default handler({
   path: '/',
   auth: 'none',
   summary: 'The dashboard',
-  answers: { 200: z.string().meta({ contentType: 'text/html' }) },
+  answers: {},
   handle: () => servePage(),
 })

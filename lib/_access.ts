@@ -6,6 +6,7 @@ import type { Context } from './context.ts'
 import type { HttpHandler } from './handler.ts'
 import type { KeyFault } from './keys.ts'
 import { Problem } from './problem.ts'
+import { isOwnOrigin, readSession, sessionCookie } from './session.ts'
 
 const FAULTS: Record<KeyFault, string> = {
   mistyped: 'this is no key, or a mistyped one',
@@ -16,7 +17,12 @@ const FAULTS: Record<KeyFault, string> = {
 
 /** Finds out who calls, and whether they may. A promise only when the key must be looked up. @throws Problem */
 export function authorize(ctx: Context, endpoint: HttpHandler, req: IncomingMessage): Caller | Promise<Caller> {
-  const [, key] = /^bearer +(\S+) *$/i.exec(req.headers.authorization ?? '') ?? []
+  const { authorization, cookie } = req.headers
+  const [, key] = /^bearer +(?!fs_)(\S+) *$/i.exec(authorization ?? '') ?? []
+  if (key === undefined && authorization === undefined && cookie !== undefined) {
+    const caller = authorizeSession(ctx, endpoint, req)
+    if (caller) return caller
+  }
   if (key === undefined) {
     // RFC 6750, section 3.1: no error code when there was no attempt.
     throw new Problem(
@@ -27,6 +33,31 @@ export function authorize(ctx: Context, endpoint: HttpHandler, req: IncomingMess
   }
   const caller = ctx.keys.known(key)
   return caller ? permit(endpoint, caller) : lookUp(ctx, endpoint, req, key)
+}
+
+/** The caller of the browser that is signed in; undefined: it is not. A browser sends its cookie by itself, so a change must come from our page. */
+function authorizeSession(
+  ctx: Context,
+  endpoint: HttpHandler,
+  req: IncomingMessage,
+): Caller | Promise<Caller> | undefined {
+  const host = hostOf(req, ctx.config.trustedProxies)
+  const session = readSession(req.headers.cookie, host)
+  if (session === undefined) return undefined
+  if (req.method !== 'GET' && req.method !== 'HEAD' && !isOwnOrigin(req.headers.origin, host))
+    throw new Problem('forbidden', {
+      detail: 'with a session, a change must come from the page itself: send its Origin',
+    })
+  const caller = ctx.keys.known(session)
+  if (caller) return permit(endpoint, caller)
+  return lookUp(ctx, endpoint, req, session).catch((error: unknown) => {
+    if (!(error instanceof Problem) || error.code !== 'unauthorized') throw error
+    throw new Problem(
+      'unauthorized',
+      { detail: 'the session has ended: sign in again' },
+      { ...error.headers, 'set-cookie': sessionCookie(host, '', 0) },
+    )
+  })
 }
 
 async function lookUp(ctx: Context, endpoint: HttpHandler, req: IncomingMessage, key: string): Promise<Caller> {
@@ -67,6 +98,12 @@ export function bindTenant<T>(caller: Caller, input: T): T {
   if (!('tenant' in input) || input.tenant === undefined) return { ...input, tenant: caller.tenantId }
   if (!mayName(caller, input.tenant)) throw otherTenant()
   return input
+}
+
+/** What the caller calls this server: behind proxies, what the first of them was called. */
+export function hostOf({ headers }: IncomingMessage, trustedProxies: number): string {
+  const forwarded = trustedProxies > 0 ? headers['x-forwarded-host']?.toString().split(',')[0]?.trim() : undefined
+  return forwarded || (headers.host ?? '')
 }
 
 /** Where a request comes from: an IPv4 address, or the /64 of an IPv6 one, which is a single customer's. */

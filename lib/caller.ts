@@ -10,6 +10,8 @@ export interface Caller {
   /** The only tenant it may speak of, and its name; undefined: any. */
   tenantId?: string
   tenantName?: string
+  /** When its key or its session ends, in milliseconds since 1970; undefined: never. */
+  expiresAt?: number
 }
 
 /** Of a caller, the tenant it is bound to; null: none. */

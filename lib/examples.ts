@@ -8,6 +8,12 @@ const ALERT = '1f0d23a8-ec3d-43a6-b2bb-a7c46315382c'
 const EVENT = '019a9a3c-0f0e-7b7a-9c36-7f4c1f0c2d11'
 
 export const event = { tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1500, id: 'request-4711' }
+export const session = {
+  keyName: 'on call',
+  scopes: ['read' as const],
+  ...tenant,
+  expiresAt: '2025-11-28T10:15:00.000Z',
+}
 export const accepted = { success: true, eventId: EVENT } as const
 export const batch = { success: true, accepted: 1, rejected: 0, results: [{ eventId: EVENT }] }
 export const usage = {

@@ -35,6 +35,8 @@ export interface Call<Params, Query, Body> {
   requestId: string
   /** The endpoints of this server. */
   endpoints: HttpHandler[]
+  /** What the caller calls this server, with the port if it is not the scheme's own. */
+  host: string
   /** The header of that lower-case name. */
   header: (name: string) => string | undefined
 }
@@ -62,7 +64,7 @@ export interface HttpHandler<
   tenancy?: Tenancy
   /** One line for the API's description. */
   summary: string
-  /** What it answers when it works, by status. */
+  /** What it answers when it works, by status; nothing: a page or a file, which is not part of the API. */
   answers: Record<number, z.ZodType>
   /** The problems of its own; those that follow from its input and its access are known. */
   problems?: ProblemCode[]

@@ -3,7 +3,7 @@ import { type IncomingMessage, type Server, type ServerResponse, createServer } 
 import type { Duplex } from 'node:stream'
 import findMyWay from 'find-my-way'
 import type { z } from 'zod'
-import { authorize, bindTenant, takeRequest } from './_access.ts'
+import { authorize, bindTenant, hostOf, takeRequest } from './_access.ts'
 import { parseBody, readBody } from './_body.ts'
 import { corsHeaders, preflight } from './_cors.ts'
 import { ANYONE } from './caller.ts'
@@ -71,6 +71,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       params: endpoint.params && check(endpoint.params, given.params),
       query: endpoint.query && check(endpoint.query, given.query),
       body: endpoint.body && check(endpoint.body, given.body),
+      host: hostOf(req, ctx.config.trustedProxies),
       header: (name) => req.headers[name] as string | undefined,
       caller,
       requestId,

@@ -2,6 +2,7 @@ import type { Caller } from './caller.ts'
 import { type Database, isUnavailable, query } from './database.ts'
 import type { Scope } from './handler.ts'
 import { hashKey, isKey } from './key.ts'
+import { isSession } from './session.ts'
 import { LOOKUP_MS, openLookup } from './lookup.ts'
 import { loadSql } from './sql.ts'
 
@@ -16,7 +17,7 @@ const MAX_KEYS = 10_000
 /** Why a key is refused. */
 export type KeyFault = 'mistyped' | 'unknown' | 'revoked' | 'expired'
 
-/** Verifies keys, from memory when it can. */
+/** Verifies keys, and the sessions that stand for them, from memory when it can. */
 export interface Keys {
   /** The caller of a key verified a moment ago: the fast path, without a promise. */
   known(key: string): Caller | undefined
@@ -63,7 +64,7 @@ export function openKeys(database: Database, clock: () => number = Date.now): Ke
   }
 
   async function find(key: string): Promise<Caller | KeyFault> {
-    if (!isKey(key)) return 'mistyped'
+    if (!isKey(key) && !isSession(key)) return 'mistyped'
     const entry = await lookup.find(key).catch((error: unknown) => {
       const last = lookup.last(key)
       if (!last || !isUnavailable(error)) throw error
@@ -86,6 +87,13 @@ export function openKeys(database: Database, clock: () => number = Date.now): Ke
 
 function toEntry(row: KeyRow): Entry {
   const { id: keyId, name: keyName, scopes, tenant_id: tenantId, tenant_name: tenantName } = row
-  const caller = { keyId, keyName, scopes, ...(tenantId && tenantName && { tenantId, tenantName }) }
-  return { caller, expiresAt: row.expires_at?.getTime() ?? Infinity, isRevoked: row.revoked_at !== null }
+  const expiresAt = row.expires_at?.getTime()
+  const caller = {
+    keyId,
+    keyName,
+    scopes,
+    ...(tenantId && tenantName && { tenantId, tenantName }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  }
+  return { caller, expiresAt: expiresAt ?? Infinity, isRevoked: row.revoked_at !== null }
 }

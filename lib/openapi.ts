@@ -4,10 +4,11 @@ import { PROBLEMS, ProblemDocument, type ProblemCode } from './problem.ts'
 
 type Json = Record<string, unknown>
 
-/** The OpenAPI 3.1 document of these endpoints, made from the schemas they check with. */
+/** The OpenAPI 3.1 document of these endpoints, made from the schemas they check with. What answers with a page is not in it. */
 export function describeApi(endpoints: HttpHandler[]): Json {
   const paths: Record<string, Json> = {}
   for (const endpoint of endpoints) {
+    if (Object.keys(endpoint.answers).length === 0) continue
     const path = endpoint.path.replaceAll(/:(\w+)/g, '{$1}')
     paths[path] = { ...paths[path], [endpoint.method.toLowerCase()]: operation(endpoint) }
   }
@@ -20,10 +21,18 @@ export function describeApi(endpoints: HttpHandler[]): Json {
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    security: [{ key: [] }],
+    security: [{ key: [] }, { session: [] }],
     paths,
     components: {
-      securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'A key, like fm_…' } },
+      securitySchemes: {
+        key: { type: 'http', scheme: 'bearer', description: 'A key, like fm_…' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-flagmeter',
+          description: 'Of a browser that is signed in (POST /api/session); on loopback it is called flagmeter.',
+        },
+      },
       schemas: { Problem: schemaOf(ProblemDocument, 'output') },
     },
   }
@@ -76,10 +85,11 @@ function parametersOf(where: 'path' | 'query', schema: z.ZodType | undefined): J
 }
 
 function answer(schema: z.ZodType): Json {
-  const contentType = schema.meta()?.contentType ?? (schema instanceof z.ZodString ? 'text/plain' : 'application/json')
+  if (schema instanceof z.ZodUndefined) return { description: schema.description ?? 'It worked; there is no body.' }
+  const isText = schema instanceof z.ZodString
   return {
     description: schema.description ?? 'It worked.',
-    content: { [contentType as string]: { schema: schemaOf(schema, 'output') } },
+    content: { [isText ? 'text/plain' : 'application/json']: { schema: schemaOf(schema, 'output') } },
   }
 }
 

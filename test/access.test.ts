@@ -94,6 +94,7 @@ async function createScene() {
       keys[`${scope} ${kind} revoked`] = revoked.key
     }
   }
+  const [, file = ''] = /\/assets\/(main-[^"]+)/.exec((await server.get('/')).body) ?? []
   const targets = {} as Record<Whose, Record<string, string>>
   for (const [whose, tenant] of [
     ['own', 'acme-corp'],
@@ -105,7 +106,7 @@ async function createScene() {
     const delivery = (await deliveries(ctx)).find((row: any) => row.tenant_id === id)!.id
     const made = await server.post('/api/quotas', { tenant, period: 'day', tokenLimit: 10 })
     const reservation = (await server.post('/api/reservations', { tenant, feature: 'x', tokens: 1 })).body.id
-    targets[whose] = { tenant, webhook, delivery, quota: made.body.id, reservation, key: NOBODY }
+    targets[whose] = { tenant, webhook, delivery, quota: made.body.id, reservation, key: NOBODY, file }
   }
 
   /** A request that gets past the key check and changes nothing the other cases need: a body that does not fit, an id of nothing. */
@@ -115,7 +116,7 @@ async function createScene() {
     const named = endpoint.tenancy === 'named' && !endpoint.path.includes(':tenant')
     const tenant = named || endpoint.path === '/api/events' ? { tenant: target.tenant } : {}
     const body = endpoint.body ? { ...tenant, nothing: 1 } : undefined
-    const safe = endpoint.method === 'DELETE' ? path.replace(/[^/]+$/, NOBODY) : path
+    const safe = endpoint.method === 'DELETE' && /:\w+$/.test(endpoint.path) ? path.replace(/[^/]+$/, NOBODY) : path
     const search = named && !endpoint.body ? `?tenant=${target.tenant}` : ''
     return server.request(endpoint.method, safe + search, body, { authorization: '', ...elsewhere(), ...headers })
   }

@@ -158,6 +158,7 @@ test('every documented answer is produced by the running server at least once, a
     const about = [method, path, status]
     const documented = operation.responses[status]
     expect([...about, body, documented !== undefined]).toEqual([...about, body, true])
+    if (status === 204) return void produced.add(about.join(' '))
     const type = headers.get('content-type')!.split(';')[0]!
     expect([...about, Object.keys(documented.content)]).toEqual([...about, [type]])
     const pointer = ['paths', path, method.toLowerCase(), 'responses', String(status), 'content', type, 'schema']

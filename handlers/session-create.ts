@@ -1,0 +1,29 @@
+import { query } from '../lib/database.ts'
+import { handler, json } from '../lib/handler.ts'
+import { hashKey } from '../lib/key.ts'
+import { Problem } from '../lib/problem.ts'
+import { SESSION_MS, Session, newSession, sessionCookie, toSession } from '../lib/session.ts'
+import { loadSql } from '../lib/sql.ts'
+
+const sessionCreateSql = loadSql('queries/session_create')
+
+/** Signs a browser in with a key: the answer sets a cookie that stands for it. A session can't prolong itself. */
+export default handler({
+  method: 'POST',
+  path: '/api/session',
+  auth: 'read',
+  tenancy: 'own',
+  summary: 'Signs a browser in, with a cookie',
+  answers: { 201: Session },
+  async handle(ctx, { caller, header, host }) {
+    if (header('authorization') === undefined)
+      throw new Problem('unauthorized', { detail: 'a session comes from a key: send it as Authorization: Bearer fm_…' })
+    const session = newSession()
+    const now = ctx.clock()
+    const expiresAt = Math.min(now + SESSION_MS, caller.expiresAt ?? Infinity)
+    const [end, start] = [expiresAt, now].map((at) => new Date(at).toISOString())
+    await query(ctx.database, sessionCreateSql, [hashKey(session), caller.keyId, end, start])
+    const cookie = sessionCookie(host, session, expiresAt - now)
+    return json(201, toSession({ ...caller, expiresAt }), { 'set-cookie': cookie })
+  },
+})

@@ -1,0 +1,13 @@
+import { handler, json } from '../lib/handler.ts'
+import { Session, toSession } from '../lib/session.ts'
+
+/** Who calls, and what they may do. */
+export default handler({
+  method: 'GET',
+  path: '/api/session',
+  auth: 'read',
+  tenancy: 'own',
+  summary: 'Who is signed in',
+  answers: { 200: Session },
+  handle: (_ctx, { caller }) => json(200, toSession(caller)),
+})
