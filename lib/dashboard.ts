@@ -37,7 +37,7 @@ export function serveAsset(name: string, acceptEncoding = ''): Answer | undefine
   const asset = assets.get(name)
   if (!asset) return undefined
   const encoding = (['br', 'gzip'] as const).find((known) =>
-    new RegExp(`\\b${known}\\b(?!;q=0(\\.0*)?(,|$))`).test(acceptEncoding),
+    new RegExp(`\\b${known}\\b(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`).test(acceptEncoding),
   )
   return {
     status: 200,
