@@ -6,6 +6,7 @@ import { withDatabase } from './_database.ts'
 
 const CHECKS = {
   rollups: loadSql('queries/verify_rollups'),
+  hours: loadSql('queries/verify_hours'),
   features: loadSql('queries/verify_features'),
   periods: loadSql('queries/verify_periods'),
 }
@@ -18,8 +19,8 @@ interface Difference {
   period_start?: Date
   expected_tokens: number
   actual_tokens: number
-  expected_events: number
-  actual_events: number
+  expected_events?: number
+  actual_events?: number
   expected_reserved?: number
   actual_reserved?: number
 }
@@ -28,7 +29,7 @@ interface Difference {
 export const verifyCommand = (terminal: Terminal): Command =>
   new Command('verify')
     .description(
-      'Recomputes rollups from events, counters from rollups, and holds from reservations. Prints every difference; exit 1 if there is one.',
+      'Recomputes rollups from events, hours and counters from rollups, and holds from reservations. Prints every difference; exit 1 if there is one.',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ flagmeter verify && echo exact')
@@ -36,7 +37,7 @@ export const verifyCommand = (terminal: Terminal): Command =>
       const differences = await withDatabase(terminal, verify)
       if (json) printJson(terminal, differences)
       else if (differences.length > 0) print(terminal, differences)
-      else terminal.out.write('rollups match events, counters match rollups and reservations\n')
+      else terminal.out.write('rollups match events, hours and counters match rollups and reservations\n')
       if (differences.length > 0) throw new CommandError(`${differences.length} differences`)
     })
 
@@ -62,8 +63,8 @@ function print(terminal: Terminal, differences: (Difference & { check: string })
     (row.minute ?? row.period_start)?.toISOString() ?? '',
     row.expected_tokens,
     row.actual_tokens,
-    row.expected_events,
-    row.actual_events,
+    row.expected_events ?? '',
+    row.actual_events ?? '',
     row.expected_reserved ?? '',
     row.actual_reserved ?? '',
   ])

@@ -8,6 +8,9 @@ import { loadSql } from '../lib/sql.ts'
 import { getTenant } from '../lib/tenants.ts'
 
 const usageSeriesSql = loadSql('queries/usage_series')
+const usageSeriesFeaturesSql = loadSql('queries/usage_series_features')
+
+const Point = z.object({ start: Instant, totalTokens: z.int(), eventCount: z.int() })
 
 const Series = z
   .object({
@@ -17,7 +20,9 @@ const Series = z
     step: z.enum(['minute', 'hour', 'day']),
     from: Instant,
     to: Instant,
-    points: z.array(z.object({ start: Instant, totalTokens: z.int(), eventCount: z.int() })),
+    points: z.array(Point),
+    /** With `by=feature`: the ten largest of the range, and all others together as null. */
+    features: z.array(z.object({ feature: z.string().nullable(), points: z.array(Point) })).optional(),
   })
   .meta({ examples: [examples.series] })
 
@@ -35,41 +40,67 @@ export default handler({
   answers: { 200: Series },
   problems: ['tenant_not_found', 'series_too_long'],
   params: z.object({ tenant: TenantRef }),
-  query: z.strictObject({
-    from: Timestamp.optional(),
-    to: Timestamp.optional(),
-    step: z.enum(['minute', 'hour', 'day'], 'must be minute, hour or day').default('hour'),
-    feature: Feature.optional(),
-  }),
-  async handle(ctx, { params, query: { from, to, step, feature } }) {
+  query: z
+    .strictObject({
+      from: Timestamp.optional(),
+      to: Timestamp.optional(),
+      step: z.enum(['minute', 'hour', 'day'], 'must be minute, hour or day').default('hour'),
+      feature: Feature.optional(),
+      by: z.enum(['feature'], 'must be feature').optional(),
+    })
+    .refine(({ feature, by }) => feature === undefined || by === undefined, {
+      path: ['by'],
+      error: 'must not stand beside feature',
+    }),
+  async handle(ctx, { params, query: { from, to, step, feature, by } }) {
     const end = to ? Date.parse(to) : ctx.clock() + STEP_MS.minute
     const start = from ? Date.parse(from) : end - STEP_MS.day
     checkRange(start, end, step)
     const tenant = await getTenant(ctx.database, params.tenant)
     const range = { from: new Date(start).toISOString(), to: new Date(end).toISOString() }
-    const rows = await query<{ start: Date; total_tokens: number; event_count: number }>(ctx.database, usageSeriesSql, [
-      tenant.id,
-      feature ?? null,
-      range.from,
-      range.to,
-      step,
-      tenant.timezone,
+    const where = [range.from, range.to, step, tenant.timezone]
+    const [points, features] = await Promise.all([
+      query<PointRow>(ctx.database, usageSeriesSql, [tenant.id, feature ?? null, ...where]),
+      by && query<PointRow & { feature: string | null }>(ctx.database, usageSeriesFeaturesSql, [tenant.id, ...where]),
     ])
-    const points = rows.map((row) => ({
-      start: row.start.toISOString(),
-      totalTokens: row.total_tokens,
-      eventCount: row.event_count,
-    }))
     return json(200, {
       tenant: tenant.id,
       tenantName: tenant.name,
       ...(feature && { feature }),
       step,
       ...range,
-      points,
+      points: points.map(toPoint),
+      ...(features && { features: byFeature(features) }),
     })
   },
 })
+
+interface PointRow {
+  start: Date
+  total_tokens: number
+  event_count: number
+}
+
+const toPoint = (row: PointRow): z.infer<typeof Point> => ({
+  start: row.start.toISOString(),
+  totalTokens: row.total_tokens,
+  eventCount: row.event_count,
+})
+
+/** The features by their tokens, the largest first; the others come last. */
+function byFeature(rows: (PointRow & { feature: string | null })[]) {
+  const features = new Map<string | null, { tokens: number; points: z.infer<typeof Point>[] }>()
+  for (const row of rows) {
+    const of = features.get(row.feature) ?? { tokens: 0, points: [] }
+    features.set(row.feature, of)
+    of.tokens += row.total_tokens
+    of.points.push(toPoint(row))
+  }
+  const rank = (feature: string | null, tokens: number) => (feature === null ? -1 : tokens)
+  return [...features]
+    .sort(([a, { tokens: x }], [b, { tokens: y }]) => rank(b, y) - rank(a, x))
+    .map(([feature, { points }]) => ({ feature, points }))
+}
 
 function checkRange(start: number, end: number, step: keyof typeof STEP_MS): void {
   if (start >= end) {

@@ -24,6 +24,19 @@ export const usage = {
   quotaPercent: 82,
   ...period,
 }
+export const overview = {
+  ...usage,
+  thresholds: [80, 100],
+  reservedTokens: 0,
+  tokensPerMinute: 1_200,
+  tokensLastDay: 41_000,
+}
+export const trend = {
+  tenant: TENANT,
+  from: period.periodStart,
+  stepSeconds: 14_400,
+  totalTokens: [0, 52_000, 61_000],
+}
 export const features = [{ feature: 'gpt-4-turbo', totalTokens: 820_000, eventCount: 612 }]
 export const series = {
   ...tenant,

@@ -163,6 +163,7 @@ test('a deleted tenant is gone at once with its keys and webhooks, its events an
     'rollups',
     'usage_periods',
     'usage_features',
+    'usage_hours',
     'quotas',
     'reservations',
     'webhooks',

@@ -60,7 +60,7 @@ describe.skipIf(!canDump)('backup and restore (need pg_dump on the PATH, and a s
     expect(await runCli(['restore', file], empty)).toMatchObject({ code: 0, err: '' })
     expect((await runCli(['migrate'], empty)).code).toBe(0)
     expect((await runCli(['verify'], empty)).out).toBe(
-      'rollups match events, counters match rollups and reservations\n',
+      'rollups match events, hours and counters match rollups and reservations\n',
     )
     const restored = await createContext({ DATABASE_URL: empty.DATABASE_URL })
     const count = async (database: typeof ctx.database) =>

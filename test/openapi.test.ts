@@ -82,9 +82,11 @@ async function scenes({
     'GET /api/usage/{tenant}': [['/api/usage/acme-corp']],
     'GET /api/usage/{tenant}/series': [
       ['/api/usage/acme-corp/series'],
+      ['/api/usage/acme-corp/series?by=feature'],
       ['/api/usage/acme-corp/series?step=minute&from=2020-01-01T00:00:00Z'],
       ['/api/usage/nobody/series'],
     ],
+    'GET /api/trends': [['/api/trends?tenants=acme-corp,nobody']],
     'GET /api/tenants/{tenant}': [['/api/tenants/acme-corp']],
     'POST /api/tenants': [
       ['', { name: 'new' }],

@@ -11,6 +11,7 @@ begin
   end if;
   delete from webhooks where tenant_id = tenant;
   delete from alerts where tenant_id = tenant;
+  delete from usage_hours where tenant_id = tenant;
   delete from usage_features where tenant_id = tenant;
   delete from usage_periods where tenant_id = tenant;
   delete from quotas where tenant_id = tenant;

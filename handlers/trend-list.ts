@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import { query } from '../lib/database.ts'
+import { Instant, TenantRef, asUuid } from '../lib/event.ts'
+import { handler, json } from '../lib/handler.ts'
+import { loadSql } from '../lib/sql.ts'
+import * as examples from '../lib/examples.ts'
+
+const trendListSql = loadSql('queries/trend_list')
+
+const Trends = z
+  .object({
+    trends: z.array(z.object({ tenant: z.guid(), from: Instant, stepSeconds: z.int(), totalTokens: z.array(z.int()) })),
+  })
+  .meta({ examples: [{ trends: [examples.trend] }] })
+
+interface Row {
+  tenant_id: string
+  first_hour: Date
+  step_seconds: number
+  total_tokens: number[]
+}
+
+/** How the open billing period went so far, of many tenants at once: tokens per step, at most 128 steps of whole hours. */
+export default handler({
+  method: 'GET',
+  path: '/api/trends',
+  auth: 'read',
+  tenancy: 'own',
+  summary: 'The open billing period of many tenants in a few steps; those that there are not are left out',
+  answers: { 200: Trends },
+  query: z.strictObject({
+    tenants: z
+      .string()
+      .transform((list) => list.split(','))
+      .pipe(z.array(TenantRef).max(100, 'must hold at most 100 tenants'))
+      .describe('names or ids, with commas between them'),
+  }),
+  async handle(ctx, { query: { tenants }, caller }) {
+    const ids = tenants.map(asUuid).filter((id) => id !== null)
+    const args = [tenants, ids, new Date(ctx.clock()).toISOString(), caller.tenantId ?? null]
+    const rows = await query<Row>(ctx.database, trendListSql, args)
+    const trends = rows.map((row) => ({
+      tenant: row.tenant_id,
+      from: row.first_hour.toISOString(),
+      stepSeconds: row.step_seconds,
+      totalTokens: row.total_tokens ?? [],
+    }))
+    return json(200, { trends })
+  },
+})
