@@ -14,7 +14,7 @@ async function perCore(server: Running): Promise<number> {
 
 /** What the key check and the limits cost: single-event POSTs through Valkey with them, against the same server without. */
 export async function access(stage: Stage): Promise<Row> {
-  await stage.database`truncate events, rollups, usage_periods, usage_features`
+  await stage.database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const env = stage.streamEnv()
   const [checked, open] = [await stage.ingest(false, env), await stage.ingest(true, env)]
   const series = await inTurns(

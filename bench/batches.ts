@@ -15,7 +15,7 @@ const TENANTS = ['acme-corp', 'globex-inc', 'initech-llc']
 /** Events per second in batches of 1,000, from socket to committed rollup, against the same rows through plain SQL. */
 export async function batches(stage: Stage): Promise<Row> {
   const { database } = stage
-  await database`truncate events, rollups, usage_periods, usage_features`
+  await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const env = { ...stage.streamEnv(), WORKER_CONCURRENCY: String(CONNECTIONS) }
   const server = await stage.serve(['event-ingest'], env)
   const worker = await stage.work(['rollup'], env)

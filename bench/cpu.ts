@@ -16,7 +16,7 @@ const MINUTES = 43_200
 /** CPU seconds per million events of the whole pipeline (server, worker, Valkey, PostgreSQL), against the control's. */
 export async function cpu(stage: Stage): Promise<Row> {
   const { database } = stage
-  await database`truncate events, rollups, usage_periods, usage_features`
+  await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   await database`drop table if exists naive_rollups`
   await database`
     create table naive_rollups (tenant text, feature text, minute timestamptz, total_tokens bigint, primary key (tenant, feature, minute))`

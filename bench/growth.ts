@@ -1,3 +1,4 @@
+import { openChanges } from '../lib/changes.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { openMetrics } from '../lib/metrics.ts'
 import { recordEvents } from '../lib/record.ts'
@@ -12,12 +13,12 @@ const TENANTS = 1_000
 
 /** The time of record_events per event with 20,000,000 events stored against the same with 100,000. Takes minutes, and 5 GB. */
 export async function growth({ database }: Stage): Promise<Row> {
-  await database`truncate events, rollups, usage_periods, usage_features`
+  await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   await database`insert into tenants (name) select 'tenant-' || i from generate_series(1, ${TENANTS}) i on conflict do nothing`
   const tenants = (
     await database<{ id: string }[]>`select id from tenants where name like 'tenant-%' order by name`
   ).map(({ id }) => id)
-  const recorder = { database, metrics: openMetrics() }
+  const recorder = { database, metrics: openMetrics(), changes: openChanges(database, Date.now) }
 
   /** Events that time has brought already: ids in the order of time, as the servers make them. */
   async function store(from: number, count: number): Promise<void> {
@@ -57,7 +58,7 @@ export async function growth({ database }: Stage): Promise<Row> {
   await database`vacuum analyze events`
   await record()
   const large = await record()
-  await database`truncate events, rollups, usage_periods, usage_features`
+  await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   // Batch by batch in the order of their times: the medians decide, the spread is that of tenths.
   const tenth = (times: number[]) =>
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((part) => median(times.filter((_, i) => i % 10 === part)))

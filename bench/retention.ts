@@ -1,3 +1,4 @@
+import { openChanges } from '../lib/changes.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { query } from '../lib/database.ts'
 import { openMetrics } from '../lib/metrics.ts'
@@ -18,9 +19,9 @@ const rollupPruneSql = loadSql('queries/rollup_prune')
 
 /** Deleting a day of events and its minutes, in batches as the worker does, against recording a day. */
 export async function retention({ database }: Stage): Promise<Row> {
-  await database`truncate events, rollups, usage_periods, usage_features`
+  await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const tenants = await database<{ id: string }[]>`select id from tenants`
-  const recorder = { database, metrics: openMetrics() }
+  const recorder = { database, metrics: openMetrics(), changes: openChanges(database, Date.now) }
   let newest = Math.floor(Date.now() / DAY_MS) - 400
 
   /** Records the day after the newest; returns events per second. */

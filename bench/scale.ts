@@ -15,7 +15,7 @@ export const canScale = (): boolean => availableParallelism() >= SCALE_CORES
 
 /** Batches of 1,000 through two servers and two workers, against one of each. */
 export async function scale(stage: Stage): Promise<Row> {
-  await stage.database`truncate events, rollups, usage_periods, usage_features`
+  await stage.database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const [two, one] = [await open(stage, 2), await open(stage, 1)]
   const series = await inTurns(ROUNDS, two.run, one.run)
   await two.stop()

@@ -19,7 +19,7 @@ export async function straightToPostgres(stage: Stage): Promise<Row> {
 }
 
 async function measure(stage: Stage, name: string, target: string, env: Record<string, string>): Promise<Row> {
-  await stage.database`truncate events, rollups, usage_periods, usage_features`
+  await stage.database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const server = await stage.serve(['event-ingest', 'metrics'], env)
   const bare = await stage.bare(201, ANSWER)
   let answered = 0

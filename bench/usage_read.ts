@@ -11,7 +11,7 @@ const FEATURES = 10
 /** GET /api/usage of a tenant with a month of minutes of ten features, against a bare server that answers the same bytes. */
 export async function usageRead(stage: Stage): Promise<Row> {
   const { database } = stage
-  await database`truncate events, rollups, usage_periods, usage_features`
+  await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   await fill(stage, 'acme-corp', FEATURES, 30 * 24 * 60)
   await database`vacuum analyze rollups, usage_periods, usage_features`
   const server = await stage.serve(['usage-get'])
@@ -37,7 +37,7 @@ const ROWS = 10_000_000
 /** The time of GET /api/usage/:tenant with 10,000,000 rollup rows in the database against the same with 1,000. */
 export async function usageGrowth(stage: Stage): Promise<Row> {
   const { database } = stage
-  await database`truncate events, rollups, usage_periods, usage_features`
+  await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const own = 30 * 24 * 60
   await fill(stage, 'acme-corp', FEATURES, own)
   await database`

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { query } from '../lib/database.ts'
 import { Event, asUuid } from '../lib/event.ts'
+import { openChanges } from '../lib/changes.ts'
 import { openMetrics } from '../lib/metrics.ts'
 import { type Recorder, recordEvents } from '../lib/record.ts'
 import { loadSql } from '../lib/sql.ts'
@@ -47,9 +48,12 @@ export function deadLetterCommand(terminal: Terminal): Command {
     .action(async (id: string | undefined, { json }: { json?: boolean }) => {
       if (id !== undefined && asUuid(id) === null)
         throw new CommandError(`'${id}' is not the id of a dead letter`, Exit.usage)
-      const result = await withDatabase(terminal, (database) =>
-        replayLetters({ database, metrics: openMetrics() }, id ?? null),
-      )
+      const result = await withDatabase(terminal, async (database) => {
+        const changes = openChanges(database, Date.now)
+        const replayed = await replayLetters({ database, metrics: openMetrics(), changes }, id ?? null)
+        await changes.flush()
+        return replayed
+      })
       if (id !== undefined && result.recorded + result.failed === 0)
         throw new CommandError(`there is no dead letter ${id}`)
       if (json) printJson(terminal, result)

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
+import { type Changes, openChanges } from './changes.ts'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database.ts'
+import { type Feed, openFeed } from './feed.ts'
 import { type Intake, openIntake } from './intake.ts'
 import { type Keys, openKeys } from './keys.ts'
 import { type Limits, openLimits } from './limits.ts'
@@ -30,6 +32,10 @@ export interface Context {
   usages: Usages
   reservations: Reservations
   intake: Intake
+  /** What this process tells the dashboards of all. */
+  changes: Changes
+  /** What the browsers of this process hear. */
+  feed: Feed
   /** Milliseconds since 1970. */
   clock: () => number
   /** Aborts when the process is told to stop: readiness turns 503, and answers close their connections. */
@@ -60,7 +66,10 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   const limits = overrides.limits ?? openLimits(config, valkey)
   const quotas = overrides.quotas ?? openQuotas(database, clock)
   const usages = overrides.usages ?? openUsages(database, clock)
-  const reservations = overrides.reservations ?? openReservations({ database, metrics, ...(valkey && { valkey }) })
+  const changes = overrides.changes ?? openChanges(database, clock)
+  const reservations =
+    overrides.reservations ?? openReservations({ database, metrics, changes, ...(valkey && { valkey }) })
+  const feed = overrides.feed ?? openFeed({ config, database, clock, log, stopping })
   const base = {
     config,
     log,
@@ -74,6 +83,8 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
     quotas,
     usages,
     reservations,
+    changes,
+    feed,
     ...(valkey && { valkey }),
   }
   const intake = overrides.intake ?? openIntake(base)
@@ -81,7 +92,8 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
     ctx: { ...base, intake },
     async release() {
       const idle = Promise.all([intake.idle(), reservations.idle()])
-      await Promise.race([idle, sleep(IDLE_TIMEOUT_MS, undefined, { ref: false })])
+      await feed.release()
+      await Promise.race([idle.then(() => changes.flush()), sleep(IDLE_TIMEOUT_MS, undefined, { ref: false })])
       valkey?.disconnect()
       await database.end({ timeout: 5 })
     },

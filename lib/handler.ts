@@ -1,14 +1,16 @@
+import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
 import type { ProblemCode } from './problem.ts'
 
-/** What an endpoint sends back: one of a JSON value, a text, and bytes. */
+/** What an endpoint sends back: one of a JSON value, a text, bytes, and a stream that goes on until somebody ends it. */
 export interface Answer {
   status: number
   json?: unknown
   text?: string
   body?: Buffer
+  stream?: Readable
   headers?: Record<string, string>
 }
 

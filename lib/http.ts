@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { type Duplex, type Readable, pipeline } from 'node:stream'
 import findMyWay from 'find-my-way'
 import type { z } from 'zod'
 import { authorize, bindTenant, hostOf, takeRequest } from './_access.ts'
@@ -14,6 +14,8 @@ import type { Answer, HttpHandler } from './handler.ts'
 import { Problem, type ProblemCode, invalidInput, problemDocument } from './problem.ts'
 
 const DEFAULT_BODY_BYTES = 64 * 1024
+/** How often it is looked whether the caller of an open stream still may. */
+const RECHECK_MS = 5_000
 type Match = NonNullable<ReturnType<ReturnType<typeof findMyWay>['find']>>
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
@@ -44,6 +46,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       reply = problemAnswer(ctx, error, requestId)
     }
     const keepAlive = server.listening && !ctx.stopping.aborted
+    if (reply.stream && endpoint) keepAllowed(endpoint, req, reply.stream)
     send(res, reply, { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }, keepAlive)
     report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
   }
@@ -77,6 +80,17 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       requestId,
       endpoints: handlers,
     })
+  }
+
+  /** A key may be revoked, and a session end, while its stream goes on; that the database is away ends nothing. */
+  function keepAllowed(endpoint: HttpHandler, req: IncomingMessage, stream: Readable): void {
+    const look = async () => authorize(ctx, endpoint, req)
+    const timer = setInterval(() => {
+      look().catch((error: unknown) => {
+        if (error instanceof Problem) stream.destroy()
+      })
+    }, RECHECK_MS).unref()
+    stream.once('close', () => clearInterval(timer))
   }
 
   const allowedMethods = (url: string) => METHODS.filter((method) => router.find(method, url))
@@ -163,14 +177,17 @@ const SECURITY_HEADERS = {
 }
 
 function send(res: ServerResponse, reply: Answer, extra: Record<string, string>, keepAlive: boolean): void {
-  const body = reply.body ?? reply.text ?? (reply.status === 204 ? '' : JSON.stringify(reply.json))
+  const { stream } = reply
+  const body = stream ? '' : (reply.body ?? reply.text ?? (reply.status === 204 ? '' : JSON.stringify(reply.json)))
   const headers: Record<string, string | number> = { 'content-type': 'application/json', ...SECURITY_HEADERS, ...extra }
   if (reply.status === 204) delete headers['content-type']
-  else headers['content-length'] = Buffer.byteLength(body)
+  else if (!stream) headers['content-length'] = Buffer.byteLength(body)
   if (reply.headers) Object.assign(headers, reply.headers)
   if (!keepAlive) headers.connection = 'close'
   res.writeHead(reply.status, headers)
-  res.end(body)
+  if (!stream) res.end(body)
+  else if (res.req.method === 'HEAD') res.end(() => stream.destroy())
+  else pipeline(stream, res, () => {}) // whoever ends first, ends the other
 }
 
 function report(ctx: Context, route: string, method: string, status: number, requestId: string, ms: number): void {

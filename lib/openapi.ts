@@ -86,10 +86,10 @@ function parametersOf(where: 'path' | 'query', schema: z.ZodType | undefined): J
 
 function answer(schema: z.ZodType): Json {
   if (schema instanceof z.ZodUndefined) return { description: schema.description ?? 'It worked; there is no body.' }
-  const isText = schema instanceof z.ZodString
+  const contentType = schema.meta()?.contentType ?? (schema instanceof z.ZodString ? 'text/plain' : 'application/json')
   return {
     description: schema.description ?? 'It worked.',
-    content: { [isText ? 'text/plain' : 'application/json']: { schema: schemaOf(schema, 'output') } },
+    content: { [contentType as string]: { schema: schemaOf(schema, 'output') } },
   }
 }
 

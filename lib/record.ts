@@ -6,7 +6,7 @@ import { loadSql } from './sql.ts'
 const recordEventsSql = loadSql('queries/record_events')
 
 /** What recording needs of the context. */
-export type Recorder = Pick<Context, 'database' | 'metrics'>
+export type Recorder = Pick<Context, 'database' | 'metrics' | 'changes'>
 
 /** The counter of a quota that a batch moved. */
 export interface Counter {
@@ -78,6 +78,9 @@ async function call(ctx: Recorder, events: Event[]): Promise<Counter[]> {
   try {
     const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))
     const monthly = rows.filter((row) => row.quota_id === row.tenant_id) // which counts every event of its tenant
+    const oldest = events.reduce((min, event) => Math.min(min, event.receivedAt), Infinity)
+    for (const row of monthly)
+      ctx.changes.recorded(row.tenant_id, row.recorded_events, row.total_tokens - row.previous_tokens, oldest)
     const recorded = monthly.reduce((sum, row) => sum + row.recorded_events, 0)
     ctx.metrics.recordEvents.observe(events.length)
     ctx.metrics.recorded.inc(recorded)

@@ -60,7 +60,10 @@ export interface Reservations {
 }
 
 /** Opens the reservations of one process. They are committed in groups, as events are. */
-export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'valkey'>): Reservations {
+export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'valkey' | 'changes'>): Reservations {
+  const touched = (group: Reservation[]) => {
+    for (const { tenantId } of group) ctx.changes.touched(tenantId)
+  }
   const reserving = openGroup(reserveAll, { most: GROUP, restMs: REST_MS, atOnce: AT_ONCE })
   const releasing = openGroup(releaseAll, { most: GROUP, restMs: REST_MS })
 
@@ -86,6 +89,7 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'va
       ],
       ANSWER_MS,
     )
+    touched(group)
     const byPlace = new Map(rows.map((row) => [row.position, row]))
     return group.map((wanted) => {
       const place = places.get(keyOf(wanted))!
@@ -97,6 +101,7 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'va
     const args = [group.map(({ tenantId }) => tenantId), group.map(({ id }) => id)]
     const [row] = await queryAgain<{ released: number }>(ctx.database, reservationReleaseSql, args, ANSWER_MS)
     ctx.metrics.reservations.inc({ outcome: 'released' }, row?.released ?? 0)
+    touched(group)
     return group.map(() => undefined)
   }
 

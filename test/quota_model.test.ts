@@ -47,7 +47,7 @@ interface Model {
   holds: Hold[]
 }
 interface Real {
-  ctx: Pick<Context, 'database' | 'metrics'>
+  ctx: Pick<Context, 'database' | 'metrics' | 'changes'>
   reservations: ReturnType<typeof openReservations>
   databaseUrl: string
   tenantId: string
@@ -274,7 +274,7 @@ test(`held plus used is what a simple model says, whatever happens in whatever o
   const base = await createContext({ DATABASE_POOL_SIZE: '8' })
   const seed = Number(process.env.FLAGMETER_SEED ?? Date.now() % 1_000_000_000)
   const shards = Array.from({ length: SHARDS }, async (_, shard) => {
-    const ctx = { database: base.database, metrics: openMetrics() }
+    const ctx = { database: base.database, metrics: openMetrics(), changes: base.changes }
     const setup = async (): Promise<{ model: Model; real: Real }> => {
       const [row] = await ctx.database<{ id: string }[]>`
           insert into tenants (name, monthly_quota) values (${uuid()}, 200) returning id`

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { handler } from '../lib/handler.ts'
+
+/** What changes, as it changes: server-sent events (HTML standard, section 9.2). */
+export default handler({
+  method: 'GET',
+  path: '/api/stream',
+  auth: 'read',
+  tenancy: 'own',
+  summary: 'What changes, as server-sent events',
+  answers: {
+    200: z
+      .string()
+      .describe(
+        'Events: `usage` (rows of GET /api/usage that changed), `totals` (once a second, for keys of no tenant), `changed` (tenants of which something else changed), `reload` (changes may have been missed).',
+      )
+      .meta({ contentType: 'text/event-stream' }),
+  },
+  handle: (ctx, { caller }) => ({
+    status: 200,
+    stream: ctx.feed.watch(caller),
+    // Buffering proxies would hold the events back (nginx).
+    headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' },
+  }),
+})

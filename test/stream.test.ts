@@ -1,0 +1,191 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import { createKey, revokeKey } from '../lib/key_admin.ts'
+import { type TestServer, createContext, createTestServer, startConsumers, until } from './_context.ts'
+import { addWebhook, createReceiver, tenantId } from './_deliveries.ts'
+import { AUTHORIZATION } from './_key.ts'
+
+const VALKEY_URL = inject('valkeyUrl')
+
+interface Heard {
+  event: string
+  data: any
+  at: number
+}
+
+/** Opens /api/stream as EventSource does, and notes what it hears. */
+async function listen(server: TestServer, headers: Record<string, string> = AUTHORIZATION) {
+  const stop = new AbortController()
+  onTestFinished(() => stop.abort())
+  const answer = await fetch(`${server.url}/api/stream`, { headers, signal: stop.signal })
+  const heard: Heard[] = []
+  const stream = { answer, heard, bytes: '', ended: false, stop: () => stop.abort() }
+  const read = async () => {
+    let rest = ''
+    for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+      stream.bytes += chunk
+      const blocks = (rest + chunk).split('\n\n')
+      rest = blocks.pop()!
+      for (const block of blocks) {
+        const [, event, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? []
+        if (event) heard.push({ event, data: JSON.parse(data!), at: performance.now() })
+      }
+    }
+  }
+  void read()
+    .catch(() => {})
+    .finally(() => (stream.ended = true))
+  return stream
+}
+
+type Listening = Awaited<ReturnType<typeof listen>>
+const rowsOf = ({ heard }: Listening) =>
+  heard.filter(({ event }) => event === 'usage').flatMap(({ data }) => data.tenants)
+const tokensOf = (stream: Listening, tenant: string) =>
+  rowsOf(stream).findLast(({ tenantName }: any) => tenantName === tenant)?.totalTokens
+const listeners = async ({ ctx }: TestServer) =>
+  (await ctx.database`select 1 from pg_stat_activity where datname = current_database() and query ilike 'listen%'`)
+    .length
+const ready = (server: TestServer, count = 1) => until(async () => (await listeners(server)) === count)
+const event = (fields: object = {}) => ({ tenant: 'acme-corp', feature: 'x', tokens: 5, ...fields })
+
+test('from a POST to the frame in well under a second: straight to PostgreSQL, and through Valkey and another process', async () => {
+  for (const env of [{}, { VALKEY_URL, QUEUE_NAME: `stream-${Math.random()}` }]) {
+    const server = await createTestServer(env)
+    const worker = await createContext({ ...env, DATABASE_URL: server.databaseUrl })
+    if ('VALKEY_URL' in env) await startConsumers(worker, ['rollup'])
+    const stream = await listen(server)
+    expect(stream.answer.headers.get('content-type')).toBe('text/event-stream')
+    await ready(server)
+    const took: number[] = []
+    for (let total = 5; total <= 50; total += 5) {
+      const sentAt = performance.now()
+      await server.post('/api/events', event())
+      await until(() => tokensOf(stream, 'acme-corp') === total)
+      took.push(stream.heard.findLast((frame) => frame.event === 'usage')!.at - sentAt)
+      await sleep(Math.random() * 200)
+    }
+    expect(Math.max(...took)).toBeLessThan(1_000)
+    const row = rowsOf(stream).at(-1)
+    expect(row).toEqual(
+      (await server.get('/api/usage')).body.tenants.find(({ tenantName }: any) => tenantName === 'acme-corp'),
+    )
+    await until(() => stream.heard.some(({ event: name, data }) => name === 'totals' && data.eventsPerSecond >= 1))
+    const totals = stream.heard.findLast(({ event: name }) => name === 'totals')!.data
+    expect(totals).toMatchObject({ eventsPerSecond: 1, tokensPerSecond: 5, deadLetters: 0, failingDeliveries: 0 })
+    expect(totals.freshnessMs).toBeLessThan(2_000)
+  }
+})
+
+test('however many watch, one connection listens, and a frame comes at most four times a second', async () => {
+  const server = await createTestServer({ LIMIT_REQUESTS: '0' })
+  const streams = await Promise.all(Array.from({ length: 50 }, () => listen(server)))
+  await ready(server)
+  const seconds = 3
+  for (const end = Date.now() + seconds * 1_000; Date.now() < end;)
+    await server.post(
+      '/api/events',
+      Array.from({ length: 10 }, (_, i) => event({ tenant: ['acme-corp', 'globex-inc'][i % 2] })),
+    )
+  const last = (await server.get('/api/usage/acme-corp')).body.totalTokens
+  await until(() => streams.every((stream) => tokensOf(stream, 'acme-corp') === last))
+  for (const { heard } of streams) {
+    const frames = heard.filter(({ event: name }) => name === 'usage').length
+    expect(frames).toBeGreaterThan(seconds)
+    expect(frames).toBeLessThanOrEqual(4 * (seconds + 2))
+  }
+  expect(await listeners(server)).toBe(1)
+  for (const stream of streams) stream.stop()
+  await ready(server, 0)
+})
+
+test("a tenant's key hears of its tenant alone: no other name, no other id, no totals", async () => {
+  const server = await createTestServer()
+  const own = await tenantId(server.ctx)
+  const { key } = await createKey(server.ctx.database, 'test', { name: 'k', scopes: ['read'], tenantId: own })
+  const stream = await listen(server, { authorization: `Bearer ${key}` })
+  await ready(server)
+  for (const tenant of ['globex-inc', 'initech-llc', 'acme-corp'])
+    await server.post('/api/events', event({ tenant, tokens: 900_000 }))
+  await server.request('PATCH', '/api/tenants/globex-inc', { monthlyQuota: 5 })
+  await server.request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 5 })
+  await until(() => rowsOf(stream).at(-1)?.monthlyQuota === 5)
+  await sleep(1_500)
+  for (const other of ['globex-inc', 'initech-llc'])
+    for (const text of [other, await tenantId(server.ctx, other)]) expect(stream.bytes).not.toContain(text)
+  expect(new Set(stream.heard.map(({ event: name }) => name))).toEqual(new Set(['usage', 'changed']))
+})
+
+test('every other change of a tenant is told: settings, quotas, webhooks, keys, alerts, deliveries, the tenant itself', async () => {
+  const receiver = await createReceiver()
+  const server = await createTestServer({ WEBHOOK_ALLOW_PRIVATE: 'true' })
+  const { ctx, post, request } = server
+  const stream = await listen(server)
+  await ready(server)
+  const own = await tenantId(ctx)
+  const told = async (what: () => Promise<unknown>) => {
+    await sleep(400)
+    stream.heard.length = 0
+    await what()
+    await until(
+      () => stream.heard.some(({ event: name, data }) => name === 'changed' && data.tenants.includes(own)),
+      3_000,
+    )
+  }
+  await told(() => request('PATCH', '/api/tenants/acme-corp', { thresholds: [50] }))
+  await told(() => post('/api/quotas', { tenant: 'acme-corp', period: 'day', tokenLimit: 10 }))
+  await told(() => addWebhook(ctx, own, receiver.url))
+  await told(() => post('/api/keys', { name: 'k', scopes: ['read'], tenant: 'acme-corp' }))
+  await told(() => post('/api/events', event({ tokens: 600_000 })))
+  await sleep(400)
+  await told(() => startConsumers(ctx, ['deliver']))
+  await until(() => receiver.received.length > 0)
+  await told(() => request('DELETE', '/api/tenants/acme-corp'))
+})
+
+test('a pace falls to nothing by itself when the events end', async () => {
+  let ahead = 0
+  const server = await createTestServer({}, { clock: () => Date.now() + ahead })
+  const stream = await listen(server)
+  await ready(server)
+  await server.post('/api/events', event())
+  await until(() => rowsOf(stream).at(-1)?.tokensPerMinute > 0)
+  ahead = 125_000
+  await until(() => rowsOf(stream).at(-1)?.tokensPerMinute === 0)
+  expect(rowsOf(stream).at(-1)).toMatchObject({ totalTokens: 5, tokensLastDay: 5 })
+})
+
+test('a revoked key hears no more within seconds; a HEAD opens nothing; 100 streams of a key are enough', async () => {
+  const server = await createTestServer({ LIMIT_REQUESTS: '0' })
+  const { id, key } = await createKey(server.ctx.database, 'test', { name: 'k', scopes: ['read'] })
+  const own = { authorization: `Bearer ${key}` }
+  const streams = await Promise.all(Array.from({ length: 101 }, () => listen(server, own)))
+  expect(streams.filter(({ answer }) => answer.status === 200)).toHaveLength(100)
+  expect(streams.filter(({ answer }) => answer.status === 429)).toHaveLength(1)
+  expect((await fetch(`${server.url}/api/stream`, { method: 'HEAD', headers: AUTHORIZATION })).status).toBe(200)
+  await revokeKey(server.ctx.database, 'test', id)
+  await until(() => streams.every(({ ended }) => ended), 9_000)
+  await ready(server, 0)
+})
+
+test('when the connection that listens is lost, all are told to load again, and go on hearing', async () => {
+  const server = await createTestServer()
+  const stream = await listen(server)
+  await ready(server)
+  await server.ctx.database`
+    select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ilike 'listen%'`
+  await until(() => stream.heard.some(({ event: name }) => name === 'reload'), 20_000)
+  await server.post('/api/events', event())
+  await until(() => tokensOf(stream, 'acme-corp') === 5)
+})
+
+test('a server that stops ends its streams at once', async () => {
+  const stopping = new AbortController()
+  const server = await createTestServer({}, { stopping: stopping.signal })
+  const stream = await listen(server)
+  stopping.abort()
+  await until(() => stream.ended, 1_000)
+  const late = await listen(server)
+  await until(() => late.ended, 1_000)
+  expect([late.answer.status, late.bytes]).toEqual([200, 'retry: 1000\n\n'])
+})
