@@ -116,8 +116,10 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
     changed.clear()
     try {
       const rows = await findOverview(database, clock(), ids)
-      send('usage', { tenants: rows }, (to) => !to.tenantId)
-      for (const row of rows) send('usage', { tenants: [row] }, (to) => to.tenantId === row.tenant)
+      const known = new Set(rows.map(({ tenant }) => tenant))
+      const gone = ids.filter((id) => !known.has(id))
+      send('usage', { tenants: rows, gone }, (to) => !to.tenantId)
+      for (const row of rows) send('usage', { tenants: [row], gone: [] }, (to) => to.tenantId === row.tenant)
       if (others.length > 0) send('changed', { tenants: others }, (to) => !to.tenantId)
       for (const id of others) send('changed', { tenants: [id] }, (to) => to.tenantId === id)
     } catch (error) {

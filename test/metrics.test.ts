@@ -41,6 +41,7 @@ test('the way past Valkey has the same figures: batch, wait, rows, time, freshne
     { ...event, id: 'a' },
     { ...event, id: 'b' },
   ])
+  await ctx.changes.flush()
   const found = await samples(ctx)
   for (const [name, value] of Object.entries({
     'flagmeter_events_accepted_total{path="direct"}': 3,

@@ -1,3 +1,4 @@
 import { render } from 'preact'
+import { App } from './app.tsx'
 
-render(<h1>FlagMeter</h1>, document.querySelector('#app')!)
+render(<App />, document.querySelector('#app')!)

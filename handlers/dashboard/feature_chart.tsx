@@ -1,0 +1,142 @@
+import { useMemo, useState } from 'preact/hooks'
+import uPlot from 'uplot'
+import { ask, pathOf } from './api.ts'
+import { Chart, colour } from './chart.tsx'
+import { compact, exact, momentIn, percent } from './format.ts'
+import { useLive } from './live.ts'
+import { useLoaded, useThrottled } from './loaded.ts'
+import { RANGES, type Range, RangePicker, STEP_MS } from './range_picker.tsx'
+import type { PartProps } from './tenant.tsx'
+
+interface Point {
+  start: string
+  totalTokens: number
+}
+interface Series {
+  points: Point[]
+  features: { feature: string | null; points: Point[] }[]
+  from: string
+  to: string
+}
+
+const nameOf = (feature: string | null): string => feature ?? 'all others'
+
+/** Tokens over time by feature, one upon the other, and the same as a table. */
+export function FeatureChart({ tenant, live }: PartProps) {
+  const row = useLive(live).tenants.get(tenant.id)
+  const [range, setRange] = useState<Range>({ name: 'day', step: 'hour' })
+  const [at, setAt] = useState<number>()
+  const events = useThrottled(row?.eventCount, 2_000)
+  const { value: series, error } = useLoaded(
+    () => {
+      const [from, to] = boundsOf(range, row?.periodStart)
+      return ask<Series>(
+        'GET',
+        pathOf`/api/usage/${tenant.id}/series?by=feature&step=${range.step}&from=${from}&to=${to}`,
+      )
+    },
+    live,
+    tenant.id,
+    JSON.stringify([range, events]),
+  )
+  const table = useMemo(() => series && stack(series, range.step), [series])
+  const features = series?.features ?? []
+  const totals = features.map(({ points }) => points.reduce((sum, point) => sum + point.totalTokens, 0))
+  const sum = totals.reduce((a, b) => a + b, 0)
+  return (
+    <section class="panel" aria-labelledby="by-feature">
+      <div class="tools">
+        <h2 id="by-feature">Tokens by feature</h2>
+        <RangePicker range={range} onChange={setRange} periodStart={row?.periodStart} timezone={tenant.timezone} />
+      </div>
+      {error && (
+        <p class="problem" role="alert">
+          {error.message}
+        </p>
+      )}
+      {table && features.length > 0 ? (
+        <Chart
+          label={`${exact(sum)} tokens by feature over time; the table that follows has the figures`}
+          height={240}
+          kind={JSON.stringify([features.map(({ feature }) => feature), range.step])}
+          data={table.stacked}
+          options={() => ({
+            cursor: { y: false, drag: { x: false, y: false } },
+            series: [{}, ...features.map((_, i) => bars(i)).toReversed()],
+            hooks: { setCursor: [({ cursor }) => setAt(cursor.idx ?? undefined)] },
+          })}
+        />
+      ) : (
+        <p class="muted empty">{series ? 'No tokens in this range.' : 'Loading …'}</p>
+      )}
+      {features.length > 0 && (
+        <table class="features">
+          <thead>
+            <tr>
+              <th scope="col">Feature</th>
+              <th scope="col">Tokens</th>
+              <th scope="col">Share</th>
+              <th scope="col">
+                {at !== undefined && table?.times[at] !== undefined
+                  ? momentIn(new Date(table.times[at] * 1000).toISOString(), tenant.timezone)
+                  : 'At the pointer'}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {features.map(({ feature }, i) => (
+              <tr key={feature}>
+                <th scope="row">
+                  <i class={`swatch swatch-${i}`} />
+                  <bdi title={nameOf(feature)}>{nameOf(feature)}</bdi>
+                </th>
+                <td title={exact(totals[i]!)}>{compact(totals[i]!)}</td>
+                <td>{percent((totals[i]! / Math.max(1, sum)) * 100)}</td>
+                <td>{at === undefined ? '' : exact(table?.own[i]?.[at] ?? 0)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  )
+}
+
+const bars = (i: number): uPlot.Series => ({
+  fill: colour(`series-${i}`),
+  stroke: colour(`series-${i}`),
+  width: 0,
+  points: { show: false },
+  paths: uPlot.paths.bars!({ size: [0.9, 40] }),
+})
+
+function boundsOf(range: Range, periodStart = new Date(0).toISOString()): [from: string, to: string] {
+  if (range.name === 'custom') return [range.from, range.to]
+  const now = Date.now() + 1
+  const ms = RANGES[range.name].ms
+  return [ms === undefined ? periodStart : new Date(now - ms).toISOString(), new Date(now).toISOString()]
+}
+
+/** Each feature upon those before it; drawn from the top, so that the smaller sums cover the larger. Steps without tokens are 0. */
+function stack({ features, from, to }: Series, step: keyof typeof STEP_MS) {
+  const known = new Set(features.flatMap(({ points }) => points.map(({ start }) => Date.parse(start))))
+  const first = Math.min(...known, Infinity)
+  const ms = STEP_MS[step]
+  // Where clocks are put forward, a day begins an hour off: what is there already needs no filling beside it.
+  for (let at = first; at > Date.parse(from) - ms; at -= ms) if (!isNear(known, at, ms)) known.add(at)
+  for (let at = first; at < Date.parse(to); at += ms) if (!isNear(known, at, ms)) known.add(at)
+  const starts = [...known].filter((at) => at !== Infinity).sort((a, b) => a - b)
+  const place = new Map(starts.map((at, i) => [at, i]))
+  const own = features.map(({ points }) => {
+    const values = starts.map(() => 0)
+    for (const { start, totalTokens } of points) values[place.get(Date.parse(start))!] = totalTokens
+    return values
+  })
+  const sums: number[][] = []
+  for (const values of own) sums.push(values.map((value, i) => value + (sums.at(-1)?.[i] ?? 0)))
+  const times = starts.map((at) => at / 1000)
+  return { times, own, stacked: [times, ...sums.toReversed()] as uPlot.AlignedData }
+}
+
+const isNear = (known: Set<number>, at: number, ms: number): boolean =>
+  known.has(at) || (ms === STEP_MS.day && [-3_600_000, 3_600_000].some((shift) => known.has(at + shift)))

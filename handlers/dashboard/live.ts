@@ -1,0 +1,134 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { OverviewUsage } from '../../lib/overview.ts'
+import type { Pace } from '../../lib/pace.ts'
+import { ask, askAll } from './api.ts'
+
+export type Totals = Pace & { deadLetters: number; failingDeliveries: number }
+
+/** All that is known of all tenants, kept up to date by one stream. */
+export interface Live {
+  tenants: Map<string, OverviewUsage>
+  /** Whether every page of tenants was read once. */
+  isLoaded: boolean
+  totals: Totals | undefined
+  /** Since when there is no connection, in milliseconds since 1970; undefined: it is live. */
+  lostSince: number | undefined
+  /** Calls back when something has changed, at most once per frame that is painted. */
+  subscribe(onChange: () => void): () => void
+  /** Calls back with the ids of tenants of which something else than usage has changed; undefined: of any. */
+  onChanged(listener: (tenants?: string[]) => void): () => void
+  close(): void
+}
+
+/** What is missed by an accident, such as a worker that was killed between counting and telling, shows after this long. */
+const RELOAD_MS = 5 * 60_000
+const RETRY_MS = 2_000
+
+/** Opens the stream and keeps it open. */
+export function openLive(): Live {
+  const subscribers = new Set<() => void>()
+  const listeners = new Set<(tenants?: string[]) => void>()
+  const live: Live = {
+    tenants: new Map(),
+    isLoaded: false,
+    totals: undefined,
+    lostSince: Date.now(),
+    subscribe: (onChange) => (subscribers.add(onChange), () => void subscribers.delete(onChange)),
+    onChanged: (listener) => (listeners.add(listener), () => void listeners.delete(listener)),
+    close,
+  }
+  let source: EventSource | undefined
+  let loading = 0
+  let painting = 0
+  let retry: number | undefined
+  const reloading = window.setInterval(() => void load(), RELOAD_MS)
+
+  function paint(): void {
+    painting ||= requestAnimationFrame(() => {
+      painting = 0
+      for (const onChange of subscribers) onChange()
+    })
+  }
+
+  const tell = (tenants?: string[]) => {
+    for (const listener of listeners) listener(tenants)
+  }
+
+  /** Frames that arrive meanwhile are newer than the page they belong to: they win. */
+  async function load(): Promise<void> {
+    const mine = ++loading
+    fresh = new Map()
+    const found = new Set<string>()
+    try {
+      await askAll<OverviewUsage>('/api/usage', 'tenants', (page) => {
+        if (mine !== loading) return
+        for (const row of page) {
+          found.add(row.tenant)
+          live.tenants.set(row.tenant, fresh.get(row.tenant) ?? row)
+        }
+        paint()
+      })
+      if (mine !== loading) return
+      for (const id of live.tenants.keys()) if (!found.has(id) && !fresh.has(id)) live.tenants.delete(id)
+      live.isLoaded = true
+      paint()
+    } catch {
+      if (mine === loading && !live.isLoaded) window.setTimeout(() => void load(), RETRY_MS)
+    }
+  }
+  let fresh = new Map<string, OverviewUsage>()
+
+  function connect(): void {
+    source = new EventSource('/api/stream')
+    source.addEventListener('open', () => {
+      live.lostSince = undefined
+      void load()
+      tell()
+      paint()
+    })
+    source.addEventListener('error', () => {
+      live.lostSince ??= Date.now()
+      live.totals = undefined
+      paint()
+      if (source?.readyState !== EventSource.CLOSED) return
+      // It gave up: signed out, or a server that can't answer now. The answer to this question tells.
+      ask('GET', '/api/session').catch(() => {})
+      retry = window.setTimeout(connect, RETRY_MS)
+    })
+    const on = (event: string, handle: (data: any) => void) =>
+      source!.addEventListener(event, (message) => {
+        handle(JSON.parse(message.data))
+        paint()
+      })
+    on('usage', ({ tenants, gone }: { tenants: OverviewUsage[]; gone: string[] }) => {
+      for (const row of tenants) {
+        live.tenants.set(row.tenant, row)
+        fresh.set(row.tenant, row)
+      }
+      for (const id of gone) live.tenants.delete(id)
+    })
+    on('totals', (totals: Totals) => (live.totals = totals))
+    on('changed', ({ tenants }: { tenants: string[] }) => tell(tenants))
+    on('reload', () => {
+      void load()
+      tell()
+    })
+  }
+
+  function close(): void {
+    source?.close()
+    window.clearTimeout(retry)
+    window.clearInterval(reloading)
+    loading++
+  }
+
+  connect()
+  return live
+}
+
+/** Renders again whenever something has changed. */
+export function useLive(live: Live): Live {
+  const [, count] = useState(0)
+  useEffect(() => live.subscribe(() => count((n) => n + 1)), [live])
+  return live
+}

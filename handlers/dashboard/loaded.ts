@@ -1,0 +1,54 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { ApiError } from './api.ts'
+import type { Live } from './live.ts'
+
+/** What was loaded, and how to load it again. While that runs, what was there stays. */
+export interface Loaded<T> {
+  value: T | undefined
+  error: ApiError | undefined
+  reload: () => void
+}
+
+/**
+ * Loads something, and again whenever something of the tenant has changed (without one: of any), whenever the connection comes back, and
+ * whenever `again` differs.
+ */
+export function useLoaded<T>(load: () => Promise<T>, live: Live, tenant?: string, again: unknown = ''): Loaded<T> {
+  const [state, setState] = useState<{ value?: T; error?: ApiError }>({})
+  const calls = useRef(0)
+  const latest = useRef(load)
+  latest.current = load
+  const reload = () => {
+    const mine = ++calls.current
+    latest.current().then(
+      (value) => mine === calls.current && setState({ value }),
+      (error: ApiError) => mine === calls.current && setState((before) => ({ ...before, error })),
+    )
+  }
+  useEffect(reload, [again])
+  useEffect(() => {
+    const stop = live.onChanged((tenants) => {
+      if (!tenants || !tenant || tenants.includes(tenant)) reload()
+    })
+    return () => {
+      calls.current++
+      stop()
+    }
+  }, [live, tenant])
+  return { value: state.value, error: state.error, reload }
+}
+
+/** A value that follows another, at most once in so many milliseconds. */
+export function useThrottled<T>(value: T, ms: number): T {
+  const [shown, setShown] = useState(value)
+  const changedAt = useRef(0)
+  useEffect(() => {
+    const wait = Math.max(0, changedAt.current + ms - Date.now())
+    const timer = setTimeout(() => {
+      changedAt.current = Date.now()
+      setShown(value)
+    }, wait)
+    return () => clearTimeout(timer)
+  }, [value, ms])
+  return shown
+}

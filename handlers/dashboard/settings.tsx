@@ -1,0 +1,98 @@
+import type { Tenant } from '../../lib/tenant_admin.ts'
+import { ask, pathOf } from './api.ts'
+import { Confirm, Field, Outcome, percentsOf, typed, useAction } from './forms.tsx'
+import { go } from './router.ts'
+import type { PartProps } from './tenant.tsx'
+
+const FAIL_MODES: Record<Tenant['failMode'], string> = {
+  default: 'checks are allowed, reservations refused',
+  open: 'both are allowed',
+  closed: 'both are refused',
+}
+const ZONES = Intl.supportedValuesOf('timeZone')
+
+/** The tenant's quota, billing period and thresholds. */
+export function Settings({ tenant }: PartProps) {
+  const action = useAction()
+  const path = pathOf`/api/tenants/${tenant.id}`
+  const save = async (form: HTMLFormElement) => {
+    const value = typed(form)
+    const given: Partial<Tenant> = {
+      monthlyQuota: Number(value('monthlyQuota')),
+      monthlyHard: value('monthlyHard') !== '',
+      thresholds: percentsOf(value('thresholds')),
+      billingDay: Number(value('billingDay')),
+      timezone: value('timezone'),
+      failMode: value('failMode') as Tenant['failMode'],
+    }
+    const changes = Object.entries(given).filter(
+      ([name, now]) => JSON.stringify(now) !== JSON.stringify(tenant[name as keyof Tenant]),
+    )
+    if (changes.length === 0) return 'Nothing has changed.'
+    await ask('PATCH', path, Object.fromEntries(changes))
+    return 'Saved.'
+  }
+  return (
+    <section class="panel" aria-labelledby="settings">
+      <h2 id="settings">Settings</h2>
+      <form
+        class="settings"
+        key={JSON.stringify(tenant)}
+        onSubmit={(event) => {
+          event.preventDefault()
+          const form = event.currentTarget
+          void action.run(() => save(form))
+        }}
+      >
+        <Field label="Tokens per month" name="monthlyQuota" action={action}>
+          {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={tenant.monthlyQuota} />}
+        </Field>
+        <Field label="Thresholds in percent" name="thresholds" action={action}>
+          {(attributes) => <input {...attributes} required defaultValue={tenant.thresholds.join(', ')} />}
+        </Field>
+        <Field label="Billing day" name="billingDay" action={action}>
+          {(attributes) => (
+            <input {...attributes} type="number" min={1} max={31} required defaultValue={tenant.billingDay} />
+          )}
+        </Field>
+        <Field label="Time zone" name="timezone" action={action}>
+          {(attributes) => <input {...attributes} list="zones" required defaultValue={tenant.timezone} />}
+        </Field>
+        <datalist id="zones">
+          {ZONES.map((zone) => (
+            <option key={zone} value={zone} />
+          ))}
+        </datalist>
+        <Field label="While PostgreSQL is away" name="failMode" action={action}>
+          {(attributes) => (
+            <select {...attributes}>
+              {Object.entries(FAIL_MODES).map(([mode, label]) => (
+                <option key={mode} value={mode} selected={mode === tenant.failMode}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <label class="check">
+          <input type="checkbox" name="monthlyHard" defaultChecked={tenant.monthlyHard} /> Hard: refuse checks and
+          reservations beyond it
+        </label>
+        <div class="actions">
+          <button type="submit" disabled={action.isBusy}>
+            Save
+          </button>
+          <Outcome action={action} />
+          <Confirm
+            label="Delete tenant"
+            question={`Delete ${tenant.name} with everything that was counted? This can't be undone.`}
+            onYes={async () => {
+              await ask('DELETE', path)
+              go('/')
+            }}
+          />
+        </div>
+      </form>
+    </section>
+  )
+}
