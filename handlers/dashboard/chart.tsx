@@ -28,7 +28,8 @@ export function Chart({ label, data, height, options, kind }: Props) {
     return () => query.removeEventListener('change', onChange)
   }, [])
   useEffect(() => {
-    const size = () => ({ width: place.current!.clientWidth, height })
+    const element = place.current!
+    const size = () => ({ width: element.clientWidth, height })
     const axis = {
       stroke: colour('muted'),
       grid: { stroke: colour('line'), width: 1 },
@@ -39,9 +40,9 @@ export function Chart({ label, data, height, options, kind }: Props) {
       { ...axis, font },
       { ...axis, font, size: 56, values: (_: uPlot, values: number[]) => values.map(compact) },
     ]
-    chart.current = new uPlot({ ...options(), ...size(), axes, legend: { show: false } }, data, place.current!)
+    chart.current = new uPlot({ ...options(), ...size(), axes, legend: { show: false } }, data, element)
     const observer = new ResizeObserver(() => chart.current?.setSize(size()))
-    observer.observe(place.current!)
+    observer.observe(element)
     return () => {
       observer.disconnect()
       chart.current?.destroy()

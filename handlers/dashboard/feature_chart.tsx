@@ -54,7 +54,7 @@ export function FeatureChart({ tenant, live }: PartProps) {
           {error.message}
         </p>
       )}
-      {table && features.length > 0 ? (
+      {table ? (
         <Chart
           label={`${exact(sum)} tokens by feature over time; the table that follows has the figures`}
           height={240}
@@ -120,12 +120,13 @@ function boundsOf(range: Range, periodStart = new Date(0).toISOString()): [from:
 /** Each feature upon those before it; drawn from the top, so that the smaller sums cover the larger. Steps without tokens are 0. */
 function stack({ features, from, to }: Series, step: keyof typeof STEP_MS) {
   const known = new Set(features.flatMap(({ points }) => points.map(({ start }) => Date.parse(start))))
-  const first = Math.min(...known, Infinity)
+  if (known.size === 0) return undefined
+  const first = Math.min(...known)
   const ms = STEP_MS[step]
   // Where clocks are put forward, a day begins an hour off: what is there already needs no filling beside it.
   for (let at = first; at > Date.parse(from) - ms; at -= ms) if (!isNear(known, at, ms)) known.add(at)
   for (let at = first; at < Date.parse(to); at += ms) if (!isNear(known, at, ms)) known.add(at)
-  const starts = [...known].filter((at) => at !== Infinity).sort((a, b) => a - b)
+  const starts = [...known].sort((a, b) => a - b)
   const place = new Map(starts.map((at, i) => [at, i]))
   const own = features.map(({ points }) => {
     const values = starts.map(() => 0)

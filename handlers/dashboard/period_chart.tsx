@@ -74,6 +74,8 @@ function lines(points: Series['points'], row: OverviewUsage): uPlot.AlignedData 
 function drawLimits(chart: uPlot, limits: number[], quota: number): void {
   const { ctx, bbox } = chart
   ctx.save()
+  ctx.textAlign = 'left'
+  ctx.textBaseline = 'bottom'
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
   for (const limit of limits) {
     const y = Math.round(chart.valToPos((quota * limit) / 100, 'y', true))
@@ -84,7 +86,7 @@ function drawLimits(chart: uPlot, limits: number[], quota: number): void {
     ctx.moveTo(bbox.left, y)
     ctx.lineTo(bbox.left + bbox.width, y)
     ctx.stroke()
-    ctx.fillText(`${limit} %`, bbox.left + 6 * devicePixelRatio, y - 4 * devicePixelRatio)
+    ctx.fillText(`${limit} %`, bbox.left + 6 * devicePixelRatio, y - 2 * devicePixelRatio)
   }
   ctx.restore()
 }
