@@ -24,7 +24,7 @@ export interface Changes {
   recorded(tenantId: string, events: number, tokens: number, receivedAt: number): void
   /** Something else of its usage has changed. */
   touched(tenantId: string): void
-  /** Tells now what is still to be told. */
+  /** Tells now what is still to be told, and waits until it is. */
   flush(): Promise<void>
 }
 
@@ -37,6 +37,7 @@ export function openChanges(database: Database, clock: () => number): Changes {
   const tenants = new Set<string>()
   let [events, tokens, freshnessMs] = [0, 0, -1]
   let timer: NodeJS.Timeout | undefined
+  let telling = Promise.resolve()
   let toldAt = 0
 
   function touched(tenantId: string): void {
@@ -51,7 +52,9 @@ export function openChanges(database: Database, clock: () => number): Changes {
     touched(tenantId)
   }
 
-  async function flush(): Promise<void> {
+  const flush = (): Promise<void> => (telling = telling.then(tell))
+
+  async function tell(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
     toldAt = performance.now()

@@ -305,7 +305,7 @@ test('verify exits 1 and prints the difference', async () => {
   await post('/api/events', { tenant: 'acme-corp', feature: 'x', tokens: 5 })
   await ctx.database`update rollups set total_tokens = 6`
   const { code, out, err } = await runCli(['verify'], { DATABASE_URL: databaseUrl })
-  expect([code, err]).toEqual([1, 'flagmeter: 3 differences\n'])
+  expect([code, err]).toEqual([1, 'flagmeter: 4 differences\n'])
   expect(out).toMatch(/rollups .* 5 +6 /)
 })
 

@@ -104,6 +104,7 @@ describe('while the database is away', () => {
     const proxy = await createProxy(direct.databaseUrl)
     const server = await createTestServer({ DATABASE_URL: proxy.url, LIMIT_REQUESTS: '0' })
     await reserve(server, { tokens: 1 })
+    await server.ctx.changes.flush()
     proxy.set('mute')
     const startedAt = Date.now()
     const lost = await reserve(server, {}, 'call-1')

@@ -1,7 +1,5 @@
 import { useMemo } from 'preact/hooks'
 import type uPlot from 'uplot'
-import type { OverviewUsage } from '../../lib/overview.ts'
-import type { Tenant } from '../../lib/tenant_admin.ts'
 import { ask, pathOf } from './api.ts'
 import { Chart, colour } from './chart.tsx'
 import { exact, levelOf, percent } from './format.ts'
@@ -12,62 +10,81 @@ interface Series {
   points: { start: string; totalTokens: number }[]
 }
 
-/** How the period has gone so far, its thresholds, and where the pace of the last 24 hours leads: a straight line. */
-export function PeriodChart({ tenant, row, live }: { tenant: Tenant; row: OverviewUsage; live: Live }) {
+/** A quota in its open period. */
+export interface QuotaPeriod {
+  tenant: string
+  /** undefined: all features. */
+  feature?: string | undefined
+  tokenLimit: number
+  totalTokens: number
+  quotaPercent: number
+  thresholds: number[]
+  periodStart: string
+  periodEnd: string
+  /** Draws a straight line at this pace. */
+  tokensPerSecond?: number
+}
+
+/** Closer to each other, only the lower one is labelled. */
+const LABEL_HEIGHT = 14
+const SHORT_MS = 2 * 86_400_000
+
+/** How the period of a quota has gone so far, with its thresholds, and where the pace of the last 24 hours leads. */
+export function PeriodChart({ quota, live, height }: { quota: QuotaPeriod; live: Live; height: number }) {
+  const { tenant, feature, periodStart, periodEnd, quotaPercent, thresholds } = quota
+  const [start, end] = [Date.parse(periodStart) / 1000, Date.parse(periodEnd) / 1000]
   const { value: series } = useLoaded(
     () => {
-      const to = new Date().toISOString()
-      return ask<Series>('GET', pathOf`/api/usage/${tenant.id}/series?step=hour&from=${row.periodStart}&to=${to}`)
+      const step = (end - start) * 1000 < SHORT_MS ? 'minute' : 'hour'
+      const path = pathOf`/api/usage/${tenant}/series?step=${step}&from=${periodStart}&to=${new Date().toISOString()}`
+      return ask<Series>('GET', path + (feature === undefined ? '' : pathOf`&feature=${feature}`))
     },
     live,
-    tenant.id,
-    `${row.periodStart} ${Math.floor(Date.now() / 60_000)}`,
+    tenant,
+    `${periodStart} ${Math.floor(Date.now() / 60_000)}`,
   )
-  const data = useMemo(() => lines(series?.points ?? [], row), [series, row])
-  const level = levelOf(row.quotaPercent, row.thresholds)
-  const most = Math.max(row.monthlyQuota, row.totalTokens) * 1.08
-  const limits = row.thresholds.includes(100) ? row.thresholds : [...row.thresholds, 100]
+  const data = useMemo(() => lines(series?.points ?? [], quota), [series, quota.totalTokens, quota.tokensPerSecond])
+  const level = levelOf(quotaPercent, thresholds)
+  const most = Math.max(quota.tokenLimit, quota.totalTokens) * 1.08
+  const limits = thresholds.includes(100) ? thresholds : [...thresholds, 100]
   return (
     <Chart
-      label={`Tokens of the period: ${exact(row.totalTokens)}, ${percent(row.quotaPercent)} of the quota. Thresholds: ${row.thresholds.join(', ')} percent.`}
-      height={220}
-      kind={[level, most, ...limits].join()}
+      label={`Tokens of the period: ${exact(quota.totalTokens)}, ${percent(quotaPercent)} of the quota. Thresholds: ${thresholds.join(', ')} percent.`}
+      height={height}
+      kind={[level, most, start, end, ...limits].join()}
       data={data}
       options={() => ({
         cursor: { show: false },
-        scales: {
-          y: { range: [0, most] },
-          x: { range: [Date.parse(row.periodStart) / 1000, Date.parse(row.periodEnd) / 1000] },
-        },
+        scales: { y: { range: [0, most] }, x: { range: [start, end] } },
         series: [
           {},
           { stroke: colour(level), fill: `${colour(level)}22`, width: 2, points: { show: false } },
           { stroke: colour('muted'), width: 1.5, dash: [2, 5], points: { show: false } },
         ],
-        hooks: { draw: [(chart) => drawLimits(chart, limits, row.monthlyQuota)] },
+        hooks: { draw: [(chart) => drawLimits(chart, limits, quota.tokenLimit)] },
       })}
     />
   )
 }
 
-/** The hours add up to the counter: what is counted since they were read comes on top. */
-function lines(points: Series['points'], row: OverviewUsage): uPlot.AlignedData {
-  const now = Date.now() / 1000
-  const end = Date.parse(row.periodEnd) / 1000
-  const start = Date.parse(row.periodStart) / 1000
-  const pace = row.tokensLastDay / 86_400
-  let sum = Math.max(0, row.totalTokens - points.reduce((total, point) => total + point.totalTokens, 0))
+/** The sum grows to what the counter says: what was counted since the steps were read comes on top. */
+function lines(points: Series['points'], quota: QuotaPeriod): uPlot.AlignedData {
+  const [start, end, now] = [Date.parse(quota.periodStart), Date.parse(quota.periodEnd), Date.now()].map(
+    (ms) => ms / 1000,
+  ) as [number, number, number]
+  let sum = Math.max(0, quota.totalTokens - points.reduce((total, point) => total + point.totalTokens, 0))
   const [times, used]: [number[], (number | null)[]] = [[start], [0]]
-  if (points.length > 0) {
-    for (const point of points) {
-      times.push(Math.max(start, Date.parse(point.start) / 1000))
-      used.push(sum)
-      sum += point.totalTokens
-    }
+  for (const point of points) {
+    times.push(Math.max(start, Date.parse(point.start) / 1000))
+    used.push(sum)
+    sum += point.totalTokens
   }
   times.push(now, Math.max(now, end))
-  used.push(row.totalTokens, null)
-  const ahead = times.map((time) => (time >= now ? row.totalTokens + pace * (time - now) : null))
+  used.push(quota.totalTokens, null)
+  const pace = quota.tokensPerSecond
+  const ahead = times.map((time) =>
+    pace !== undefined && time >= now ? quota.totalTokens + pace * (time - now) : null,
+  )
   return [times, used, ahead]
 }
 
@@ -77,7 +94,8 @@ function drawLimits(chart: uPlot, limits: number[], quota: number): void {
   ctx.textAlign = 'left'
   ctx.textBaseline = 'bottom'
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
-  for (const limit of limits) {
+  let labelled = Infinity
+  for (const limit of limits.toSorted((a, b) => a - b)) {
     const y = Math.round(chart.valToPos((quota * limit) / 100, 'y', true))
     if (y < bbox.top) continue
     ctx.strokeStyle = ctx.fillStyle = colour(limit >= 100 ? 'over' : 'warning')
@@ -86,7 +104,9 @@ function drawLimits(chart: uPlot, limits: number[], quota: number): void {
     ctx.moveTo(bbox.left, y)
     ctx.lineTo(bbox.left + bbox.width, y)
     ctx.stroke()
+    if (labelled - y < LABEL_HEIGHT * devicePixelRatio) continue
     ctx.fillText(`${limit} %`, bbox.left + 6 * devicePixelRatio, y - 2 * devicePixelRatio)
+    labelled = y
   }
   ctx.restore()
 }

@@ -5,9 +5,13 @@ import { ask, askAll, pathOf } from './api.ts'
 import { Bar, Reached } from './bar.tsx'
 import { Confirm, Dialog, Field, Outcome, percentsOf, typed, useAction } from './forms.tsx'
 import { compact, exact, momentIn, percent } from './format.ts'
-import { useLive } from './live.ts'
+import { type Live, useLive } from './live.ts'
 import { useLoaded, useThrottled } from './loaded.ts'
+import { PeriodChart } from './period_chart.tsx'
 import type { PartProps } from './tenant.tsx'
+
+/** Of more, a chart shows when it is asked for. */
+const SHOWN = 4
 
 /** The quotas beside the monthly one, each over its period. */
 export function Quotas({ tenant, live, mayChange }: PartProps) {
@@ -39,7 +43,13 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
       <ul class="list">
         {quotas.map((quota) => (
           <li key={quota.id}>
-            <Line quota={quota} usage={usage?.quotas.find(({ id }) => id === quota.id)} timezone={tenant.timezone} />
+            <Line
+              quota={quota}
+              usage={usage?.quotas.find(({ id }) => id === quota.id)}
+              timezone={tenant.timezone}
+              live={live}
+              isOpen={quotas.length <= SHOWN}
+            />
             {mayChange && (
               <span class="actions">
                 <button type="button" class="quiet" onClick={() => setEdited(quota)}>
@@ -62,7 +72,16 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
   )
 }
 
-function Line({ quota, usage, timezone }: { quota: Quota; usage: QuotaUsage | undefined; timezone: string }) {
+interface LineProps {
+  quota: Quota
+  usage: QuotaUsage | undefined
+  timezone: string
+  live: Live
+  isOpen: boolean
+}
+
+function Line({ quota, usage, timezone, live, isOpen }: LineProps) {
+  const [isShown, setShown] = useState(isOpen)
   const { totalTokens = 0, reservedTokens = 0, quotaPercent = 0 } = usage ?? {}
   const what = `${quota.feature ?? 'All features'} per ${quota.period}`
   return (
@@ -87,6 +106,12 @@ function Line({ quota, usage, timezone }: { quota: Quota; usage: QuotaUsage | un
         {compact(Math.max(0, quota.tokenLimit - totalTokens - reservedTokens))} left
         {usage && `; begins again ${momentIn(usage.resetAt, timezone)}`}
       </span>
+      {usage && (
+        <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>
+          <summary>Over its period</summary>
+          {isShown && <PeriodChart quota={{ ...quota, ...usage, periodEnd: usage.resetAt }} live={live} height={140} />}
+        </details>
+      )}
     </div>
   )
 }

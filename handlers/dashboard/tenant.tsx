@@ -108,7 +108,11 @@ function Summary({ tenant, live }: PartProps) {
           </dd>
         </div>
       </dl>
-      <PeriodChart tenant={tenant} row={row} live={live} />
+      <PeriodChart
+        quota={{ ...row, tokenLimit: row.monthlyQuota, tokensPerSecond: row.tokensLastDay / 86_400 }}
+        live={live}
+        height={220}
+      />
       <p class="muted">
         {momentIn(row.periodStart, tenant.timezone)} to {momentIn(row.periodEnd, tenant.timezone)}, {tenant.timezone}
         {tenant.monthlyHard
