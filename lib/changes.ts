@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { type Database, query } from './database.ts'
 import { loadSql } from './sql.ts'
 
@@ -10,13 +11,18 @@ const EVERY_MS = 250
 const TENANTS_PER_NOTICE = 150
 
 /** What a process has recorded since it last told. */
-export interface Recording {
-  tenants: string[]
-  events: number
-  tokens: number
+const Recording = z.object({
+  tenants: z.array(z.guid()),
+  events: z.int().default(0),
+  tokens: z.int().default(0),
   /** Of the oldest event, from being accepted to being visible; missing: no event. */
-  freshnessMs?: number
-}
+  freshnessMs: z.number().optional(),
+})
+export type Recording = z.infer<typeof Recording>
+
+/** What is told: a recording, or a tenant of which something else has changed; nothing, to see whether it is heard. */
+export const Notice = z.union([Recording, z.object({ changed: z.guid().optional() })])
+export type Notice = z.infer<typeof Notice>
 
 /** Tells the dashboards of all processes what this one changes: soon, and together. */
 export interface Changes {

@@ -35,7 +35,9 @@ export const Settings = z.object({
   DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host:5432/flagmeter').describe(
     'PostgreSQL 15 or newer; without it, the database that `flagmeter up` runs',
   ),
-  DATABASE_POOL_SIZE: whole(1, 1000, 10).describe('connections to PostgreSQL per process, at most'),
+  DATABASE_POOL_SIZE: whole(1, 1000, 10).describe(
+    'connections to PostgreSQL per process, at most; one more while somebody watches the dashboard',
+  ),
   VALKEY_URL: url(/^(redis|valkey)s?$/, 'redis://host:6379').describe(
     'Valkey or Redis 6.2 or newer; without it, events go straight to PostgreSQL',
   ),

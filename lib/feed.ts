@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Caller } from './caller.ts'
-import type { Recording } from './changes.ts'
+import type { Notice } from './changes.ts'
 import type { Context } from './context.ts'
 import { query } from './database.ts'
 import { type Listener, openListener } from './listener.ts'
@@ -10,6 +10,7 @@ import { openPace } from './pace.ts'
 import { loadSql } from './sql.ts'
 
 const feedTotalsSql = loadSql('queries/feed_totals')
+const usageActiveSql = loadSql('queries/usage_active')
 
 const FRAME_MS = 250
 const FRAME_TENANTS = 500
@@ -76,7 +77,10 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
   }
 
   function start(): void {
-    listener = openListener({ config, database }, hear, () => send('reload', {}))
+    listener = openListener({ config, database }, hear, () => {
+      send('reload', {})
+      void findActive()
+    })
     const every = (ms: number, work: () => void) => timers.push(setInterval(work, ms).unref())
     every(FRAME_MS, () => void sendFrame())
     every(TOTALS_EVERY_MS, () => send('totals', { ...pace.read(performance.now()), ...failures }, (to) => !to.tenantId))
@@ -93,17 +97,26 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
     listener = undefined
   }
 
-  function hear(notice: Partial<Recording> & { changed?: string }): void {
+  function hear(notice: Notice): void {
     const now = performance.now()
-    for (const id of notice.tenants ?? []) {
-      stale.add(id)
-      activeAt.set(id, now)
-    }
-    if (notice.tenants) pace.add(now, notice as Recording)
-    if (notice.changed !== undefined) {
+    if ('tenants' in notice) {
+      for (const id of notice.tenants) {
+        stale.add(id)
+        activeAt.set(id, now)
+      }
+      pace.add(now, notice)
+    } else if (notice.changed !== undefined) {
       stale.add(notice.changed)
       changed.add(notice.changed)
     }
+  }
+
+  /** Whose pace must fall although nobody heard of their events. */
+  async function findActive(): Promise<void> {
+    const rows = await query<{ id: string }>(database, usageActiveSql, [new Date(clock()).toISOString()]).catch(
+      () => [],
+    )
+    for (const { id } of rows) activeAt.set(id, performance.now())
   }
 
   /** One query, whoever watches; while it runs, the next frame fills up. */

@@ -84,6 +84,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
 
   /** A key may be revoked, and a session end, while its stream goes on; that the database is away ends nothing. */
   function keepAllowed(endpoint: HttpHandler, req: IncomingMessage, stream: Readable): void {
+    req.resume() // a body that nobody reads keeps the end of the connection from being noticed
     const look = async () => authorize(ctx, endpoint, req)
     const timer = setInterval(() => {
       look().catch((error: unknown) => {

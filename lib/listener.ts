@@ -1,4 +1,4 @@
-import { CHANNEL } from './changes.ts'
+import { CHANNEL, Notice } from './changes.ts'
 import type { Context } from './context.ts'
 import { openDatabase, query } from './database.ts'
 import { loadSql } from './sql.ts'
@@ -17,16 +17,15 @@ export interface Listener {
 /**
  * Listens on a connection of its own. The driver listens again after a connection was closed, but gives up when that fails, and a
  * connection may break without a word: so a message is sent every five seconds, and a connection that hears none is replaced.
- * @param onGap messages may have been missed
+ * @param onGap what was told before is missed: whenever listening begins
  */
 export function openListener(
   { config, database }: Pick<Context, 'config' | 'database'>,
-  onNotice: (notice: object) => void,
+  onNotice: (notice: Notice) => void,
   onGap: () => void,
 ): Listener {
   let connection: ReturnType<typeof openDatabase>
   let heardAt = 0
-  let gaps = -1
 
   function listen(): void {
     const mine = openDatabase({ ...config, databasePoolSize: 1 })
@@ -34,12 +33,10 @@ export function openListener(
     heardAt = performance.now()
     const hear = (payload: string) => {
       heardAt = performance.now()
-      onNotice(JSON.parse(payload) as object)
+      const notice = Notice.safeParse(parse(payload))
+      if (notice.success) onNotice(notice.data)
     }
-    const onListen = () => {
-      if (++gaps > 0) onGap()
-    }
-    mine.listen(CHANNEL, hear, onListen).catch(() => {}) // the next look finds it silent
+    mine.listen(CHANNEL, hear, onGap).catch(() => {}) // the next look finds it silent
   }
 
   const timer = setInterval(() => {
@@ -55,5 +52,14 @@ export function openListener(
       clearInterval(timer)
       await connection.end({ timeout: 0 }).catch(() => {})
     },
+  }
+}
+
+/** Whoever may connect to the database can NOTIFY anything. */
+function parse(payload: string): unknown {
+  try {
+    return JSON.parse(payload)
+  } catch {
+    return undefined
   }
 }

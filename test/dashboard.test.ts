@@ -352,7 +352,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
         await page.getByRole('button', { name: 'Add webhook' }).click()
         await check('dialog')
       }
-    const { page } = await openPage(server.url)
+    const { page } = await openPage(server.url, { locale: 'de-DE' })
     await page.getByLabel('Key', { exact: true }).waitFor()
     await page.keyboard.type(KEY)
     await page.keyboard.press('Enter')
@@ -368,5 +368,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
       await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'globex-inc' }).waitFor()
+    // As the reader's language writes them.
+    await page.getByTitle('850.000').first().waitFor()
   })
 })

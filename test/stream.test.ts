@@ -4,6 +4,7 @@ import { createKey, revokeKey } from '../lib/key_admin.ts'
 import { type TestServer, createContext, createTestServer, startConsumers, until } from './_context.ts'
 import { addWebhook, createReceiver, tenantId } from './_deliveries.ts'
 import { AUTHORIZATION } from './_key.ts'
+import { createProxy } from './_proxy.ts'
 
 const VALKEY_URL = inject('valkeyUrl')
 
@@ -113,7 +114,7 @@ test("a tenant's key hears of its tenant alone: no other name, no other id, no t
   await sleep(1_500)
   for (const other of ['globex-inc', 'initech-llc'])
     for (const text of [other, await tenantId(server.ctx, other)]) expect(stream.bytes).not.toContain(text)
-  expect(new Set(stream.heard.map(({ event: name }) => name))).toEqual(new Set(['usage', 'changed']))
+  expect(new Set(stream.heard.map(({ event: name }) => name))).toEqual(new Set(['reload', 'usage', 'changed']))
 })
 
 test('every other change of a tenant is told: settings, quotas, webhooks, keys, alerts, deliveries, the tenant itself', async () => {
@@ -144,16 +145,74 @@ test('every other change of a tenant is told: settings, quotas, webhooks, keys, 
   expect(stream.heard.some(({ event: name, data }) => name === 'usage' && data.gone.includes(own))).toBe(true)
 })
 
-test('a pace falls to nothing by itself when the events end', async () => {
+test('a pace falls to nothing by itself when the events end, also for who began to watch later', async () => {
   let ahead = 0
   const server = await createTestServer({}, { clock: () => Date.now() + ahead })
+  await server.post('/api/events', event())
+  await server.ctx.changes.flush()
   const stream = await listen(server)
   await ready(server)
-  await server.post('/api/events', event())
   await until(() => rowsOf(stream).at(-1)?.tokensPerMinute > 0)
   ahead = 125_000
   await until(() => rowsOf(stream).at(-1)?.tokensPerMinute === 0)
   expect(rowsOf(stream).at(-1)).toMatchObject({ totalTokens: 5, tokensLastDay: 5 })
+})
+
+test('a hold, its settlement and its lapse move the row', async () => {
+  const server = await createTestServer()
+  const stream = await listen(server)
+  await ready(server)
+  const shows = (totalTokens: number, reservedTokens: number) =>
+    until(() => {
+      const row = rowsOf(stream).at(-1)
+      return row?.totalTokens === totalTokens && row.reservedTokens === reservedTokens
+    })
+  const hold = { tenant: 'acme-corp', feature: 'x', tokens: 100 }
+  const { id } = (await server.post('/api/reservations', hold)).body
+  await shows(0, 100)
+  await server.post(`/api/reservations/${id}/settle`, { tokens: 40 })
+  await shows(40, 0)
+  await server.post('/api/reservations', { ...hold, ttlSeconds: 1 })
+  await shows(40, 100)
+  await startConsumers(server.ctx, ['lapse'])
+  await shows(40, 0)
+})
+
+test('dead letters and failing deliveries are in the totals; what is no notice is passed over', async () => {
+  const receiver = await createReceiver((res) => void res.writeHead(500).end())
+  const server = await createTestServer({ WEBHOOK_ALLOW_PRIVATE: 'true' })
+  const { database } = server.ctx
+  const stream = await listen(server)
+  await ready(server)
+  for (const payload of ['', 'x', '[]', '{"tenants":"x"}', '{"tenants":[1]}', '{"changed":7}', '{"tenants":["no id"]}'])
+    await database`select pg_notify('flagmeter_changes', ${payload})`
+  await database`insert into dead_letters (id, payload, reason) values (gen_random_uuid(), 'x', 'y')`
+  await addWebhook(server.ctx, await tenantId(server.ctx), receiver.url)
+  await startConsumers(server.ctx, ['deliver'])
+  await server.post('/api/events', event({ tokens: 850_000 }))
+  await until(() =>
+    stream.heard.some(
+      ({ event: name, data }) => name === 'totals' && data.deadLetters === 1 && data.failingDeliveries === 1,
+    ),
+  )
+})
+
+test('an outage of the database ends no stream; when it is over, all are told to load again', async () => {
+  const direct = await createTestServer()
+  const proxy = await createProxy(direct.databaseUrl)
+  const server = await createTestServer({ DATABASE_URL: proxy.url })
+  const stream = await listen(server)
+  await ready(direct)
+  const reloads = () => stream.heard.filter(({ event: name }) => name === 'reload').length
+  await until(() => reloads() === 1)
+  proxy.set('closed')
+  await sleep(7_000)
+  expect([stream.ended, reloads()]).toEqual([false, 1])
+  await direct.post('/api/events', event())
+  proxy.set('open')
+  await until(() => reloads() === 2, 30_000)
+  await direct.post('/api/events', event())
+  await until(() => tokensOf(stream, 'acme-corp') === 10)
 })
 
 test('a revoked key hears no more within seconds; a HEAD opens nothing; 100 streams of a key are enough', async () => {
@@ -175,7 +234,7 @@ test('when the connection that listens is lost, all are told to load again, and 
   await ready(server)
   await server.ctx.database`
     select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ilike 'listen%'`
-  await until(() => stream.heard.some(({ event: name }) => name === 'reload'), 20_000)
+  await until(() => stream.heard.filter(({ event: name }) => name === 'reload').length === 2, 20_000)
   await server.post('/api/events', event())
   await until(() => tokensOf(stream, 'acme-corp') === 5)
 })

@@ -23,6 +23,8 @@ export interface Live {
 /** What is missed by an accident, such as a worker that was killed between counting and telling, shows after this long. */
 const RELOAD_MS = 5 * 60_000
 const RETRY_MS = 2_000
+/** A tab that nobody has looked at for so long lets go: without HTTP/2 a browser has six connections to a server, for all tabs. */
+const HIDDEN_MS = 60_000
 
 /** Opens the stream and keeps it open. */
 export function openLive(): Live {
@@ -73,7 +75,7 @@ export function openLive(): Live {
       live.isLoaded = true
       paint()
     } catch {
-      if (mine === loading && !live.isLoaded) window.setTimeout(() => void load(), RETRY_MS)
+      if (mine === loading) window.setTimeout(() => mine === loading && void load(), RETRY_MS)
     }
   }
   let fresh = new Map<string, OverviewUsage>()
@@ -115,13 +117,26 @@ export function openLive(): Live {
     })
   }
 
+  let hiding: number | undefined
+  function onVisibility(): void {
+    window.clearTimeout(hiding)
+    if (document.hidden) hiding = window.setTimeout(() => source?.close(), HIDDEN_MS)
+    else if (source?.readyState === EventSource.CLOSED) {
+      window.clearTimeout(retry)
+      connect()
+    }
+  }
+
   function close(): void {
     source?.close()
     window.clearTimeout(retry)
+    window.clearTimeout(hiding)
     window.clearInterval(reloading)
+    document.removeEventListener('visibilitychange', onVisibility)
     loading++
   }
 
+  document.addEventListener('visibilitychange', onVisibility)
   connect()
   return live
 }

@@ -17,6 +17,10 @@ begin
     c_tenants, c_features, c_quarters, array_fill(0::bigint, array[cardinality(c_tokens)]),
     array_fill(0::bigint, array[cardinality(c_tokens)]), c_tokens
   );
+  if outcome = 'lapsed' then -- no process knows whose those are
+    perform pg_notify('flagmeter_changes', json_build_object('tenants', json_build_array(tenant))::text)
+    from (select distinct unnest(c_tenants) as tenant) as lapsed;
+  end if;
   return cardinality(c_tenants);
 end
 $$;
