@@ -1,10 +1,15 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid'
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import prune from '../handlers/prune.ts'
 import { type Context, openContext } from '../lib/context.ts'
 import type { Event } from '../lib/event.ts'
+import { migrate } from '../lib/migrate.ts'
 import { recordEvents } from '../lib/record.ts'
+import { sqlFolder } from '../lib/sql.ts'
 import { createContext, createDatabase } from './_context.ts'
 
 async function tenantIds(ctx: Context): Promise<string[]> {
@@ -165,6 +170,39 @@ test('pruning deletes minutes past their retention; counters stay, and verify st
   // What is kept is still compared.
   await ctx.database`update usage_periods set total_tokens = 9 where period_start = '2026-06-01'`
   expect(await verify(ctx.database)).toMatchObject([{ check: 'periods', expected_tokens: 1, actual_tokens: 9 }])
+})
+
+test('hours that a migration adds miss nothing that is recorded meanwhile', async () => {
+  const ctx = await createContext({ DATABASE_POOL_SIZE: '9' })
+  const tenants = await tenantIds(ctx)
+  // As it was before hours.
+  const moveCounters = await readFile(join(sqlFolder, 'functions/move_counters.sql'), 'utf8')
+  const before = moveCounters.replace(/ {2}insert into usage_hours[^;]*;/, '')
+  expect(before.length).toBeLessThan(moveCounters.length)
+  await ctx.database.unsafe(`drop table usage_hours; drop index deliveries_dead; ${before};
+    delete from schema_migrations where name = '000006_hours'`)
+  let isOver = false
+  const writing = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      const now = Date.now()
+      const events = Array.from({ length: 50 }, () => ({
+        tenantId: pick(tenants),
+        id: uuidv7(),
+        feature: `feature-${Math.floor(Math.random() * 20)}`,
+        tokens: 1,
+        createdAt: now - Math.floor(Math.random() * 86_400_000),
+        receivedAt: now,
+      }))
+      await recordEvents(ctx, events)
+    }
+  })
+  await sleep(500)
+  expect(await migrate(ctx.database)).toEqual(['000006_hours'])
+  await sleep(300)
+  isOver = true
+  await Promise.all(writing)
+  expect(await total(ctx, 'usage_hours')).toBe(await total(ctx, 'rollups'))
+  expect(await verify(ctx.database)).toEqual([])
 })
 
 test('what to prune is found through an index, also when old and new events share their blocks', async () => {

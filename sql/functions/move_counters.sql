@@ -1,5 +1,5 @@
 -- Adds to every counter that is concerned: those of the tenant's quotas that count the feature, at that quarter of an hour
--- (where every period of every zone begins), and the split by feature. `reserved` may be negative: a hold that is given back.
+-- (where every period of every zone begins), the split by feature, and the hour. `reserved` may be negative: a hold that is given back.
 -- Returns the counters of quotas that moved, with what was added. Locks are taken in one global order: by key.
 create or replace function move_counters(
   tenants uuid[], features text[], quarters timestamptz[], tokens bigint[], events bigint[], reserved bigint[]
@@ -13,6 +13,14 @@ language plpgsql
 as $$
 #variable_conflict use_column
 begin
+  insert into usage_hours as h (tenant_id, hour, total_tokens)
+  select tenant_id, date_bin('1 hour', quarter, timestamptz 'epoch'), sum(tokens)::bigint
+  from unnest(tenants, quarters, tokens, events) as g (tenant_id, quarter, tokens, events)
+  where events > 0
+  group by 1, 2
+  order by 1, 2
+  on conflict (tenant_id, hour) do update set total_tokens = h.total_tokens + excluded.total_tokens;
+
   insert into usage_features as f (tenant_id, period_start, feature, total_tokens, event_count)
   select g.tenant_id, p.period_start, g.feature, sum(g.tokens)::bigint, sum(g.events)::bigint
   from (

@@ -8,7 +8,7 @@
 -- Raises 23503 (foreign_key_violation) when a tenant does not exist.
 --
 -- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, reservations and events by
--- (tenant, id), rollups by key, hours by key, counters by key.
+-- (tenant, id), rollups by key, counters by key.
 create or replace function record_events(
   tenant_ids uuid[], event_ids uuid[], features text[], tokens bigint[], created_ats timestamptz[], received_ats timestamptz[],
   settles boolean[] default null
@@ -80,13 +80,6 @@ begin
   set total_tokens = r.total_tokens + excluded.total_tokens,
       event_count = r.event_count + excluded.event_count,
       updated_at = now();
-
-  insert into usage_hours as h (tenant_id, hour, total_tokens)
-  select g.tenant_id, date_bin('1 hour', g.minute, timestamptz 'epoch') as hour, sum(g.tokens)::bigint
-  from unnest(r_tenants, r_minutes, r_tokens) as g (tenant_id, minute, tokens)
-  group by 1, 2
-  order by 1, 2
-  on conflict (tenant_id, hour) do update set total_tokens = h.total_tokens + excluded.total_tokens;
 
   for counter in
     with quarters as (

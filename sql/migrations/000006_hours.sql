@@ -6,6 +6,9 @@ create table usage_hours (
   primary key (tenant_id, hour)
 ) with (fillfactor = 50);
 
+-- Batches that are being recorded end first, and those that wait for this lock go on with the new move_counters: none is missed.
+lock table rollups in share row exclusive mode;
+
 insert into usage_hours (tenant_id, hour, total_tokens)
 select tenant_id, date_bin('1 hour', minute, timestamptz 'epoch'), sum(total_tokens) from rollups group by 1, 2;
 
