@@ -125,3 +125,6 @@ export async function until(condition: () => Promise<boolean> | boolean, timeout
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
+
+/** The middle one: what is measured on a machine that does other things too has outliers. */
+export const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Socket, connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { startCli } from './_cli.ts'
-import { createContext, until } from './_context.ts'
+import { createContext, median, until } from './_context.ts'
 import { AUTHORIZATION, KEY } from './_key.ts'
 import { freePort } from './_valkey.ts'
 
@@ -85,7 +85,6 @@ test('2,000 sockets that send a byte a second do not slow down good requests', {
     await sleep(500)
   }
   expect(cutOff).toBeGreaterThan(0)
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[1]!
   // Twice, and 10 ms for the noise of a shared machine: the P99 of 600 requests is its sixth-worst.
   expect(median(busy)).toBeLessThan(2 * median(quiet) + 10)
 })

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Tenant } from '../../lib/tenant_admin.ts'
 import { ask } from './api.ts'
-import { Copy, Dialog, Field, Outcome, typed, useAction } from './forms.tsx'
+import { Copy, Dialog, Field, Outcome, submit, typed, useAction } from './forms.tsx'
 import { go, tenantPath } from './router.ts'
 
 /** What a first start shows: nothing has been counted, and how to change that. */
@@ -38,13 +38,7 @@ export function NewTenant() {
       </button>
       {isOpen && (
         <Dialog title="New tenant" onClose={() => setOpen(false)}>
-          <form
-            onSubmit={(event) => {
-              event.preventDefault()
-              const form = event.currentTarget
-              void action.run(() => create(form))
-            }}
-          >
+          <form onSubmit={submit(action, create)}>
             <Field label="Name" name="name" action={action}>
               {(attributes) => <input {...attributes} required maxLength={200} />}
             </Field>

@@ -37,6 +37,15 @@ export function useAction(): Action {
   }
 }
 
+/** What a form does when it is sent, instead of loading a page. */
+export const submit =
+  (action: Action, work: (form: HTMLFormElement) => Promise<string | void>) =>
+  (event: SubmitEvent): void => {
+    event.preventDefault()
+    const form = event.currentTarget as HTMLFormElement
+    void action.run(() => work(form))
+  }
+
 /** Says what came of an action. */
 export const Outcome = ({ action }: { action: Action }) => (
   <span class="outcome">

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import { SCOPES } from './scopes.ts'
 import type { ApiKey, NewApiKey } from '../../lib/key_admin.ts'
 import { ask, askAll, pathOf } from './api.ts'
-import { Confirm, Copy, Dialog, Field, Outcome, typed, useAction } from './forms.tsx'
+import { Confirm, Copy, Dialog, Field, Outcome, submit, typed, useAction } from './forms.tsx'
 import { momentOf } from './format.ts'
 import { useLoaded } from './loaded.ts'
 import type { PartProps } from './tenant.tsx'
@@ -73,13 +73,7 @@ function Make({ tenant, onClose }: { tenant: string; onClose: () => void }) {
   return (
     <Dialog title="Make key" onClose={onClose}>
       {key === undefined ? (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault()
-            const form = event.currentTarget
-            void action.run(() => make(form))
-          }}
-        >
+        <form onSubmit={submit(action, make)}>
           <Field label="Name" name="name" action={action}>
             {(attributes) => <input {...attributes} required maxLength={200} />}
           </Field>

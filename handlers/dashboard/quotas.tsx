@@ -3,7 +3,7 @@ import type { QuotaUsage } from '../../lib/quota.ts'
 import type { Quota } from '../../lib/quota_admin.ts'
 import { ask, askAll, pathOf } from './api.ts'
 import { Bar, Reached } from './bar.tsx'
-import { Confirm, Dialog, Field, Outcome, percentsOf, typed, useAction } from './forms.tsx'
+import { Confirm, Dialog, Field, Outcome, percentsOf, submit, typed, useAction } from './forms.tsx'
 import { compact, exact, momentIn, percent } from './format.ts'
 import { type Live, useLive } from './live.ts'
 import { useLoaded, useThrottled } from './loaded.ts'
@@ -139,13 +139,7 @@ function Edit({ tenant, quota, onClose }: { tenant: string; quota: Quota | undef
   const title = quota ? 'Change quota' : 'Add quota'
   return (
     <Dialog title={title} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          const form = event.currentTarget
-          void action.run(() => save(form))
-        }}
-      >
+      <form onSubmit={submit(action, save)}>
         {!quota && (
           <>
             <Field label="Feature (empty: all)" name="feature" action={action}>

@@ -1,6 +1,6 @@
 import type { Tenant } from '../../lib/tenant_admin.ts'
 import { ask, pathOf } from './api.ts'
-import { Confirm, Field, Outcome, percentsOf, typed, useAction } from './forms.tsx'
+import { Confirm, Field, Outcome, percentsOf, submit, typed, useAction } from './forms.tsx'
 import { go } from './router.ts'
 import type { PartProps } from './tenant.tsx'
 
@@ -35,15 +35,7 @@ export function Settings({ tenant }: PartProps) {
   return (
     <section class="panel" aria-labelledby="settings">
       <h2 id="settings">Settings</h2>
-      <form
-        class="settings"
-        key={JSON.stringify(tenant)}
-        onSubmit={(event) => {
-          event.preventDefault()
-          const form = event.currentTarget
-          void action.run(() => save(form))
-        }}
-      >
+      <form class="settings" key={JSON.stringify(tenant)} onSubmit={submit(action, save)}>
         <Field label="Tokens per month" name="monthlyQuota" action={action}>
           {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={tenant.monthlyQuota} />}
         </Field>

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import type { Delivery } from '../../lib/delivery.ts'
 import type { Webhook } from '../../lib/webhook.ts'
 import { ask, askAll, pathOf } from './api.ts'
-import { Confirm, Copy, Dialog, Field, Outcome, typed, useAction } from './forms.tsx'
+import { Confirm, Copy, Dialog, Field, Outcome, submit, typed, useAction } from './forms.tsx'
 import { useLoaded } from './loaded.ts'
 import type { PartProps } from './tenant.tsx'
 
@@ -98,13 +98,7 @@ function Add({ tenant, onClose }: { tenant: string; onClose: () => void }) {
   return (
     <Dialog title="Add webhook" onClose={onClose}>
       {secret === undefined ? (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault()
-            const form = event.currentTarget
-            void action.run(() => add(form))
-          }}
-        >
+        <form onSubmit={submit(action, add)}>
           <Field label="Kind" name="kind" action={action}>
             {(attributes) => (
               <select {...attributes}>
