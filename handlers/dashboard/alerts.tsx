@@ -3,6 +3,7 @@ import type { Delivery } from '../../lib/delivery.ts'
 import { ask, pathOf } from './api.ts'
 import { Outcome, useAction } from './forms.tsx'
 import { compact, exact, momentOf } from './format.ts'
+import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
 import type { PartProps } from './tenant.tsx'
 
@@ -10,7 +11,7 @@ type Alert = Crossing & { id: string; createdAt: string }
 
 /** Thresholds that were crossed, and whether everybody heard of it. */
 export function Alerts({ tenant, live, mayChange }: PartProps) {
-  const { value: alerts } = useLoaded(
+  const alerts = useLoaded(
     async () => (await ask<{ alerts: Alert[] }>('GET', pathOf`/api/alerts?limit=20&tenant=${tenant.id}`)).alerts,
     live,
     tenant.id,
@@ -24,9 +25,8 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
   return (
     <section class="panel" aria-labelledby="alerts">
       <h2 id="alerts">Alerts</h2>
-      {alerts?.length === 0 && <p class="muted">No threshold was crossed yet.</p>}
-      <ul class="list">
-        {alerts?.map((alert) => (
+      <List of={alerts} empty="No threshold was crossed yet.">
+        {(alert) => (
           <li key={alert.id}>
             <span class={`chip ${alert.threshold >= 100 ? 'over' : 'warning'}`}>{alert.threshold} %</span>
             <span class="grow">
@@ -44,8 +44,8 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
                 ))}
             </ul>
           </li>
-        ))}
-      </ul>
+        )}
+      </List>
     </section>
   )
 }

@@ -7,6 +7,10 @@ const TIMEOUT_MS = 15_000
 export class ApiError extends Error {
   readonly status: number
   readonly errors: FieldError[]
+  /** Whether the same question may be answered soon. */
+  get isPassing(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500
+  }
   constructor(status: number, message: string, errors: FieldError[] = []) {
     super(message)
     this.status = status

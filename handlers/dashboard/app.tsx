@@ -1,8 +1,9 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { Session } from '../../lib/session.ts'
 import { type ApiError, ask, onSessionEnd } from './api.ts'
-import { ago } from './format.ts'
+import { clockOf } from './format.ts'
 import { type Live, openLive, useLive } from './live.ts'
+import { Notice } from './notice.tsx'
 import { Overview } from './overview.tsx'
 import { tenantPath, usePath } from './router.ts'
 import { SignIn } from './sign_in.tsx'
@@ -48,7 +49,7 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
   const [live, setLive] = useState<Live>()
   const path = usePath()
   useEffect(() => {
-    const opened = openLive()
+    const opened = openLive(session.tenant !== undefined)
     setLive(opened)
     return () => opened.close()
   }, [session])
@@ -75,7 +76,12 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
           Sign out
         </button>
       </header>
-      {alert && <p role="alert">{alert}</p>}
+      {alert && (
+        <p role="alert" class="banner">
+          {alert}
+        </p>
+      )}
+      <Notice />
       <main id="content" tabIndex={-1}>
         {tenant === undefined ? (
           <Overview live={live} session={session} />
@@ -95,23 +101,28 @@ function decode(part: string): string {
   }
 }
 
+/** Shorter, and nobody needs to know. */
+const BANNER_MS = 2_000
+
 /** Whether what is shown is of now. */
 function Connection({ live }: { live: Live }) {
-  const { lostSince } = useLive(live)
+  const { lostSince, isLoaded } = useLive(live)
   const [now, setNow] = useState(Date.now())
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1_000)
     return () => clearInterval(timer)
   }, [])
   const lost = lostSince === undefined ? 0 : Math.max(0, now - lostSince)
+  // A time that stands still: one that counts up would be read aloud every second.
   return (
     <>
       <span role="status" class={`connection ${lostSince === undefined ? 'is-live' : 'is-lost'}`}>
-        {lostSince === undefined ? 'Live' : 'Reconnecting'}
+        <span>{lostSince === undefined ? 'Live' : isLoaded ? 'Reconnecting' : 'Connecting'}</span>
+        {lost > BANNER_MS && <span class="since"> since {clockOf(lostSince!)}</span>}
       </span>
-      {lost > 2_000 && (
+      {lost > BANNER_MS && (
         <p class="banner" role="alert">
-          The connection is gone. Figures are from <time>{ago(lost)}</time> ago or older; trying again.
+          <b>The connection is gone.</b> Figures are of {clockOf(lostSince!)} or older; trying again.
         </p>
       )}
     </>

@@ -5,6 +5,7 @@ const compactNumber = new Intl.NumberFormat(undefined, { notation: 'compact', ma
 const decimal = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 })
 const percentNumber = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 1 })
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
 /** As the reader's language writes numbers. */
@@ -14,18 +15,12 @@ export const rate = (value: number): string => (value < 100 ? decimal : compactN
 /** Of hundredths rounded down: 99.99 must not read 100 %. */
 export const percent = (value: number): string => percentNumber.format(Math.floor(value * 10) / 1000)
 export const dayOf = (at: number): string => day.format(at)
+export const clockOf = (at: number): string => clock.format(at)
 export const momentOf = (at: number | string): string => moment.format(new Date(at))
 
 /** A moment in the time zone of a tenant, which is named: its periods begin there. */
 export const momentIn = (at: string, timeZone: string): string =>
   new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(at))
-
-/** How long ago, in the largest unit that fits. */
-export function ago(ms: number): string {
-  const seconds = Math.round(ms / 1000)
-  if (seconds < 60) return `${seconds} s`
-  return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`
-}
 
 /** ok: below every threshold; warning: beyond one; over: nothing is left. */
 export type Level = 'ok' | 'warning' | 'over'

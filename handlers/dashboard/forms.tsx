@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { ApiError } from './api.ts'
+import { say } from './notice.tsx'
 
 /** A call in hand, what came of it, and which fields were wrong. */
 export interface Action {
@@ -30,7 +31,7 @@ export function useAction(): Action {
         setState({
           isBusy: false,
           done: '',
-          problem: error instanceof ApiError ? error : new ApiError(0, String(error)),
+          problem: error instanceof ApiError ? error : new ApiError(0, (error as Error).message),
         })
       }
     },
@@ -66,7 +67,7 @@ interface FieldProps {
 /** A labelled field, and beside it what is wrong with it. */
 export function Field({ label, name, action, children }: FieldProps) {
   const error = action.errorOf(name)
-  const id = `error-${name}`
+  const id = useId()
   return (
     <label class="field">
       {label}
@@ -105,7 +106,11 @@ interface DialogProps {
 /** A dialog over the page. Escape closes it, and the focus goes back. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
+  useEffect(() => {
+    const shown = dialog.current!
+    shown.showModal()
+    return () => shown.close() // closing gives the focus back, taking away would not
+  }, [])
   return (
     <dialog ref={dialog} aria-label={title} onClose={onClose}>
       <header>
@@ -119,28 +124,39 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   )
 }
 
-/** A button that asks before it does something that can't be undone. */
-export function Confirm({
-  label,
-  question,
-  onYes,
-}: {
+interface ConfirmProps {
   label: string
-  question: string
-  onYes: () => Promise<string | void>
-}) {
+  /** Names stand in it as elements: a name that turns the direction of writing must not turn the question. */
+  question: ComponentChildren
+  /** Answers what to say when it is done. */
+  onYes: () => Promise<string>
+}
+
+/** A button that asks before it does something that can't be undone. */
+export function Confirm({ label, question, onYes }: ConfirmProps) {
   const [isOpen, setOpen] = useState(false)
   const action = useAction()
+  const opener = useRef<HTMLButtonElement>(null)
+  const yes = async () => {
+    const done = await onYes()
+    const heading = opener.current?.closest('section')?.querySelector('h2')
+    setOpen(false)
+    say(done)
+    // The line it stood in goes: the focus waits at the heading instead of getting lost.
+    if (!heading) return
+    heading.tabIndex = -1
+    setTimeout(() => heading.focus())
+  }
   return (
     <>
-      <button type="button" class="quiet danger" onClick={() => setOpen(true)}>
+      <button type="button" ref={opener} class="quiet danger" onClick={() => setOpen(true)}>
         {label}
       </button>
       {isOpen && (
         <Dialog title={label} onClose={() => setOpen(false)}>
           <p>{question}</p>
           <div class="actions">
-            <button type="button" class="danger" disabled={action.isBusy} onClick={() => void action.run(onYes)}>
+            <button type="button" class="danger" disabled={action.isBusy} onClick={() => void action.run(yes)}>
               {label}
             </button>
             <Outcome action={action} />
@@ -154,12 +170,18 @@ export function Confirm({
 /** Text that is shown once, or to be run elsewhere, with a button that copies it. */
 export function Copy({ text, label }: { text: string; label: string }) {
   const [isCopied, setCopied] = useState(false)
+  const place = useRef<HTMLPreElement>(null)
+  const copy = () =>
+    navigator.clipboard.writeText(text).then(
+      () => setCopied(true),
+      () => getSelection()?.selectAllChildren(place.current!), // not allowed: at least it is selected
+    )
   return (
     <div class="copy">
-      <pre tabIndex={0} aria-label={label}>
+      <pre ref={place} tabIndex={0} aria-label={label}>
         {text}
       </pre>
-      <button type="button" onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}>
+      <button type="button" onClick={() => void copy()}>
         {isCopied ? 'Copied' : 'Copy'}
       </button>
     </div>

@@ -4,16 +4,13 @@ import type { ApiKey, NewApiKey } from '../../lib/key_admin.ts'
 import { ask, askAll, pathOf } from './api.ts'
 import { Confirm, Copy, Dialog, Field, Outcome, submit, typed, useAction } from './forms.tsx'
 import { momentOf } from './format.ts'
+import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
 import type { PartProps } from './tenant.tsx'
 
 /** The keys that are bound to the tenant. */
 export function Keys({ tenant, live }: PartProps) {
-  const { value: keys } = useLoaded(
-    () => askAll<ApiKey>(pathOf`/api/keys?tenant=${tenant.id}`, 'keys'),
-    live,
-    tenant.id,
-  )
+  const keys = useLoaded(() => askAll<ApiKey>(pathOf`/api/keys?tenant=${tenant.id}`, 'keys'), live, tenant.id)
   const [isMaking, setMaking] = useState(false)
   return (
     <section class="panel" aria-labelledby="keys">
@@ -23,9 +20,8 @@ export function Keys({ tenant, live }: PartProps) {
           Make key
         </button>
       </div>
-      {keys?.length === 0 && <p class="muted">No key is bound to this tenant.</p>}
-      <ul class="list">
-        {keys?.map((key) => (
+      <List of={keys} empty="No key is bound to this tenant.">
+        {(key) => (
           <li key={key.id} class={key.revokedAt === undefined ? '' : 'is-off'}>
             <code>{key.hint}</code>
             <span class="grow">
@@ -35,13 +31,20 @@ export function Keys({ tenant, live }: PartProps) {
             {key.revokedAt === undefined && (
               <Confirm
                 label="Revoke"
-                question={`Revoke the key ${key.name} (${key.hint})? Whoever uses it is refused within a second.`}
-                onYes={async () => void (await ask('DELETE', pathOf`/api/keys/${key.id}`))}
+                question={
+                  <>
+                    Revoke the key <bdi>{key.name}</bdi> ({key.hint})? Whoever uses it is refused within a second.
+                  </>
+                }
+                onYes={async () => {
+                  await ask('DELETE', pathOf`/api/keys/${key.id}`)
+                  return 'Key revoked.'
+                }}
               />
             )}
           </li>
-        ))}
-      </ul>
+        )}
+      </List>
       {isMaking && <Make tenant={tenant.id} onClose={() => setMaking(false)} />}
     </section>
   )
@@ -87,7 +90,7 @@ function Make({ tenant, onClose }: { tenant: string; onClose: () => void }) {
             <span class="problem">{action.errorOf('scopes')}</span>
           </fieldset>
           <Field label="Expires (may be left empty)" name="expiresAt" action={action}>
-            {(attributes) => <input {...attributes} type="date" />}
+            {(attributes) => <input {...attributes} type="datetime-local" />}
           </Field>
           <div class="actions">
             <button type="submit" disabled={action.isBusy}>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { OverviewUsage } from '../../lib/overview.ts'
 import type { Pace } from '../../lib/pace.ts'
-import { ask, askAll } from './api.ts'
+import { type ApiError, ask, askAll } from './api.ts'
 
 export type Totals = Pace & { deadLetters: number; failingDeliveries: number }
 
@@ -23,11 +23,14 @@ export interface Live {
 /** What is missed by an accident, such as a worker that was killed between counting and telling, shows after this long. */
 const RELOAD_MS = 5 * 60_000
 const RETRY_MS = 2_000
+/** A connection can break without a word: the machine slept, the network went. Totals come every second. */
+const SILENT_MS = 5_000
+const CONNECT_MS = 10_000
 /** A tab that nobody has looked at for so long lets go: without HTTP/2 a browser has six connections to a server, for all tabs. */
 const HIDDEN_MS = 60_000
 
-/** Opens the stream and keeps it open. */
-export function openLive(): Live {
+/** Opens the stream and keeps it open. Who is bound to one tenant gets no totals: there, silence alone means nothing. */
+export function openLive(isBound: boolean): Live {
   const subscribers = new Set<() => void>()
   const listeners = new Set<(tenants?: string[]) => void>()
   const live: Live = {
@@ -43,7 +46,9 @@ export function openLive(): Live {
   let loading = 0
   let painting = 0
   let retry: number | undefined
+  let heardAt = Date.now()
   const reloading = window.setInterval(() => void load(), RELOAD_MS)
+  const watching = window.setInterval(() => void watch(), 1_000)
 
   function paint(): void {
     painting ||= requestAnimationFrame(() => {
@@ -83,15 +88,14 @@ export function openLive(): Live {
   function connect(): void {
     source = new EventSource('/api/stream')
     source.addEventListener('open', () => {
+      heardAt = Date.now()
       live.lostSince = undefined
       void load()
       tell()
       paint()
     })
     source.addEventListener('error', () => {
-      live.lostSince ??= Date.now()
-      live.totals = undefined
-      paint()
+      lose()
       if (source?.readyState !== EventSource.CLOSED) return
       // It gave up: signed out, or a server that can't answer now. The answer to this question tells.
       ask('GET', '/api/session').catch(() => {})
@@ -99,6 +103,7 @@ export function openLive(): Live {
     })
     const on = (event: string, handle: (data: any) => void) =>
       source!.addEventListener(event, (message) => {
+        heardAt = Date.now()
         handle(JSON.parse(message.data))
         paint()
       })
@@ -117,14 +122,45 @@ export function openLive(): Live {
     })
   }
 
+  function lose(since = Date.now()): void {
+    live.lostSince ??= since
+    live.totals = undefined
+    paint()
+  }
+
+  function reconnect(): void {
+    source?.close()
+    window.clearTimeout(retry)
+    heardAt = Date.now()
+    connect()
+  }
+
+  async function watch(): Promise<void> {
+    const limit = live.lostSince === undefined ? SILENT_MS : CONNECT_MS
+    if (document.hidden || Date.now() - heardAt < limit) return
+    if (isBound && live.lostSince === undefined) {
+      const before = heardAt
+      heardAt = Date.now()
+      const isThere = await ask('GET', '/api/session').then(
+        () => true,
+        (error: ApiError) => error.status !== 0,
+      )
+      if (isThere) return
+      heardAt = before
+    }
+    lose(heardAt)
+    reconnect()
+  }
+
   let hiding: number | undefined
   function onVisibility(): void {
     window.clearTimeout(hiding)
-    if (document.hidden) hiding = window.setTimeout(() => source?.close(), HIDDEN_MS)
-    else if (source?.readyState === EventSource.CLOSED) {
-      window.clearTimeout(retry)
-      connect()
-    }
+    if (!document.hidden && source?.readyState === EventSource.CLOSED) reconnect()
+    if (!document.hidden) return
+    hiding = window.setTimeout(() => {
+      source?.close()
+      lose()
+    }, HIDDEN_MS)
   }
 
   function close(): void {
@@ -132,6 +168,7 @@ export function openLive(): Live {
     window.clearTimeout(retry)
     window.clearTimeout(hiding)
     window.clearInterval(reloading)
+    window.clearInterval(watching)
     document.removeEventListener('visibilitychange', onVisibility)
     loading++
   }

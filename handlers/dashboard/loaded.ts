@@ -2,6 +2,9 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiError } from './api.ts'
 import type { Live } from './live.ts'
 
+/** After an answer that may be another one soon. */
+const RETRY_MS = 5_000
+
 /** What was loaded, and how to load it again. While that runs, what was there stays. */
 export interface Loaded<T> {
   value: T | undefined
@@ -22,7 +25,11 @@ export function useLoaded<T>(load: () => Promise<T>, live: Live, tenant?: string
     const mine = ++calls.current
     latest.current().then(
       (value) => mine === calls.current && setState({ value }),
-      (error: ApiError) => mine === calls.current && setState((before) => ({ ...before, error })),
+      (error: ApiError) => {
+        if (mine !== calls.current) return
+        setState((before) => ({ ...before, error }))
+        if (error.isPassing) setTimeout(() => mine === calls.current && reload(), RETRY_MS)
+      },
     )
   }
   useEffect(reload, [again])

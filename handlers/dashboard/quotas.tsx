@@ -3,6 +3,8 @@ import type { QuotaUsage } from '../../lib/quota.ts'
 import type { Quota } from '../../lib/quota_admin.ts'
 import { ask, askAll, pathOf } from './api.ts'
 import { Bar, Reached } from './bar.tsx'
+import { List } from './list.tsx'
+import { say } from './notice.tsx'
 import { Confirm, Dialog, Field, Outcome, percentsOf, submit, typed, useAction } from './forms.tsx'
 import { compact, exact, momentIn, percent } from './format.ts'
 import { type Live, useLive } from './live.ts'
@@ -17,11 +19,7 @@ const SHOWN = 4
 export function Quotas({ tenant, live, mayChange }: PartProps) {
   const row = useLive(live).tenants.get(tenant.id)
   const [edited, setEdited] = useState<Quota | 'new'>()
-  const { value: quotas = [] } = useLoaded(
-    () => askAll<Quota>(pathOf`/api/quotas?tenant=${tenant.id}`, 'quotas'),
-    live,
-    tenant.id,
-  )
+  const quotas = useLoaded(() => askAll<Quota>(pathOf`/api/quotas?tenant=${tenant.id}`, 'quotas'), live, tenant.id)
   const moved = useThrottled(`${row?.totalTokens} ${row?.reservedTokens}`, 500)
   const { value: usage } = useLoaded(
     () => ask<{ quotas: QuotaUsage[] }>('GET', pathOf`/api/usage/${tenant.id}`),
@@ -39,16 +37,15 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
           </button>
         )}
       </div>
-      {quotas.length === 0 && <p class="muted">There is none.</p>}
-      <ul class="list">
-        {quotas.map((quota) => (
+      <List of={quotas} empty="There is none.">
+        {(quota) => (
           <li key={quota.id}>
             <Line
               quota={quota}
               usage={usage?.quotas.find(({ id }) => id === quota.id)}
               timezone={tenant.timezone}
               live={live}
-              isOpen={quotas.length <= SHOWN}
+              isOpen={(quotas.value?.length ?? 0) <= SHOWN}
             />
             {mayChange && (
               <span class="actions">
@@ -57,14 +54,22 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
                 </button>
                 <Confirm
                   label="Delete"
-                  question={`Delete the quota of ${exact(quota.tokenLimit)} ${quota.feature ?? ''} tokens per ${quota.period}?`}
-                  onYes={async () => void (await ask('DELETE', pathOf`/api/quotas/${quota.id}`))}
+                  question={
+                    <>
+                      Delete the quota of {exact(quota.tokenLimit)} <bdi>{quota.feature}</bdi> tokens per {quota.period}
+                      ?
+                    </>
+                  }
+                  onYes={async () => {
+                    await ask('DELETE', pathOf`/api/quotas/${quota.id}`)
+                    return 'Quota deleted.'
+                  }}
                 />
               </span>
             )}
           </li>
-        ))}
-      </ul>
+        )}
+      </List>
       {edited && (
         <Edit tenant={tenant.id} quota={edited === 'new' ? undefined : edited} onClose={() => setEdited(undefined)} />
       )}
@@ -135,6 +140,7 @@ function Edit({ tenant, quota, onClose }: { tenant: string; quota: Quota | undef
         ...settings,
       })
     onClose()
+    say(quota ? 'Quota saved.' : 'Quota added.')
   }
   const title = quota ? 'Change quota' : 'Add quota'
   return (

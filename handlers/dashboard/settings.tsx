@@ -35,7 +35,7 @@ export function Settings({ tenant }: PartProps) {
   return (
     <section class="panel" aria-labelledby="settings">
       <h2 id="settings">Settings</h2>
-      <form class="settings" key={JSON.stringify(tenant)} onSubmit={submit(action, save)}>
+      <form class="settings" onSubmit={submit(action, save)}>
         <Field label="Tokens per month" name="monthlyQuota" action={action}>
           {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={tenant.monthlyQuota} />}
         </Field>
@@ -77,10 +77,15 @@ export function Settings({ tenant }: PartProps) {
           <Outcome action={action} />
           <Confirm
             label="Delete tenant"
-            question={`Delete ${tenant.name} with everything that was counted? This can't be undone.`}
+            question={
+              <>
+                Delete <bdi>{tenant.name}</bdi> with everything that was counted? This can't be undone.
+              </>
+            }
             onYes={async () => {
               await ask('DELETE', path)
               go('/')
+              return 'Tenant deleted.'
             }}
           />
         </div>

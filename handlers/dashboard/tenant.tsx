@@ -28,7 +28,7 @@ export function TenantPage({ name, live, session }: { name: string; live: Live; 
   const { value: tenant, error, reload } = useLoaded(() => ask<Tenant>('GET', pathOf`/api/tenants/${name}`), live)
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => heading.current?.focus(), [tenant?.id])
-  if (error !== undefined)
+  if (error !== undefined && (!tenant || error.status === 404))
     return (
       <section class="panel">
         <h1>{error.status === 404 ? 'There is no such tenant' : 'This did not load'}</h1>
@@ -58,7 +58,7 @@ export function TenantPage({ name, live, session }: { name: string; live: Live; 
       <Quotas {...part} mayChange={isAdmin && !isBound} />
       <FeatureChart {...part} />
       <Alerts {...part} />
-      <Webhooks {...part} />
+      {isAdmin && <Webhooks {...part} />}
       {isAdmin && !isBound && <Keys {...part} />}
       {isAdmin && !isBound && <Settings {...part} />}
     </div>

@@ -3,15 +3,17 @@ import type { Delivery } from '../../lib/delivery.ts'
 import type { Webhook } from '../../lib/webhook.ts'
 import { ask, askAll, pathOf } from './api.ts'
 import { Confirm, Copy, Dialog, Field, Outcome, submit, typed, useAction } from './forms.tsx'
+import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
+import { say } from './notice.tsx'
 import type { PartProps } from './tenant.tsx'
 
 /** A try takes at most ten seconds. */
 const TEST_MS = 15_000
 
 /** Who is told. */
-export function Webhooks({ tenant, live, mayChange }: PartProps) {
-  const { value: webhooks } = useLoaded(
+export function Webhooks({ tenant, live }: PartProps) {
+  const webhooks = useLoaded(
     () => askAll<Webhook>(pathOf`/api/webhooks?tenant=${tenant.id}`, 'webhooks'),
     live,
     tenant.id,
@@ -21,24 +23,19 @@ export function Webhooks({ tenant, live, mayChange }: PartProps) {
     <section class="panel" aria-labelledby="webhooks">
       <div class="tools">
         <h2 id="webhooks">Webhooks</h2>
-        {mayChange && (
-          <button type="button" onClick={() => setAdding(true)}>
-            Add webhook
-          </button>
-        )}
+        <button type="button" onClick={() => setAdding(true)}>
+          Add webhook
+        </button>
       </div>
-      {webhooks?.length === 0 && <p class="muted">Nobody is told when a threshold is crossed.</p>}
-      <ul class="list">
-        {webhooks?.map((webhook) => (
-          <Line key={webhook.id} webhook={webhook} mayChange={mayChange} />
-        ))}
-      </ul>
+      <List of={webhooks} empty="Nobody is told when a threshold is crossed.">
+        {(webhook) => <Line key={webhook.id} webhook={webhook} />}
+      </List>
       {isAdding && <Add tenant={tenant.id} onClose={() => setAdding(false)} />}
     </section>
   )
 }
 
-function Line({ webhook, mayChange }: { webhook: Webhook; mayChange: boolean }) {
+function Line({ webhook }: { webhook: Webhook }) {
   const action = useAction()
   const path = pathOf`/api/webhooks/${webhook.id}`
   const test = async () => {
@@ -63,21 +60,26 @@ function Line({ webhook, mayChange }: { webhook: Webhook; mayChange: boolean }) 
         {webhook.kind} <bdi>{webhook.url}</bdi>
       </span>
       <Outcome action={action} />
-      {mayChange && (
-        <span class="actions">
-          <button type="button" class="quiet" disabled={action.isBusy} onClick={() => void action.run(test)}>
-            {action.isBusy ? 'Sending …' : 'Test'}
-          </button>
-          <button type="button" class="quiet" disabled={action.isBusy} onClick={() => void action.run(change)}>
-            {webhook.enabled ? 'Disable' : 'Enable'}
-          </button>
-          <Confirm
-            label="Delete"
-            question={`Delete the webhook ${webhook.url} with its deliveries?`}
-            onYes={async () => void (await ask('DELETE', path))}
-          />
-        </span>
-      )}
+      <span class="actions">
+        <button type="button" class="quiet" disabled={action.isBusy} onClick={() => void action.run(test)}>
+          {action.isBusy ? 'Sending …' : 'Test'}
+        </button>
+        <button type="button" class="quiet" disabled={action.isBusy} onClick={() => void action.run(change)}>
+          {webhook.enabled ? 'Disable' : 'Enable'}
+        </button>
+        <Confirm
+          label="Delete"
+          question={
+            <>
+              Delete the webhook <bdi>{webhook.url}</bdi> with its deliveries?
+            </>
+          }
+          onYes={async () => {
+            await ask('DELETE', path)
+            return 'Webhook deleted.'
+          }}
+        />
+      </span>
     </li>
   )
 }
@@ -92,6 +94,7 @@ function Add({ tenant, onClose }: { tenant: string; onClose: () => void }) {
       kind: value('kind'),
       url: value('url'),
     })
+    say('Webhook added.')
     if (made.secret === undefined) onClose()
     else setSecret(made.secret)
   }
