@@ -174,7 +174,7 @@ function welcome(
   out.write(`
 FlagMeter is running at ${url} (${valkeyUrl ? 'events through Valkey' : 'events straight to PostgreSQL'}).
 ${note ? `${note}\n` : ''}
-The dashboard is at ${url}/ and asks for that key.
+The dashboard is at ${url}/ and asks for a key, such as the one in the line below.
 Try, in another terminal:
 
   curl -s ${url}/api/events -H "authorization: Bearer ${key}" -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'

@@ -47,6 +47,7 @@ export function App() {
 
 function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => void }) {
   const [live, setLive] = useState<Live>()
+  const [alert, setAlert] = useState('')
   const path = usePath()
   useEffect(() => {
     const opened = openLive(session.tenant !== undefined)
@@ -54,8 +55,7 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
     return () => opened.close()
   }, [session])
   const signOut = () =>
-    void ask('DELETE', '/api/session').then(onSignOut, () => alertOf('Signing out failed. Try again.'))
-  const [alert, alertOf] = useState('')
+    void ask('DELETE', '/api/session').then(onSignOut, () => setAlert('Signing out failed. Try again.'))
   if (!live) return null
   const [, name] = /^\/tenants\/([^/]+)$/.exec(path) ?? []
   const tenant = session.tenantName ?? (name === undefined ? undefined : decode(name))

@@ -44,6 +44,8 @@ export function openLive(isBound: boolean): Live {
   }
   let source: EventSource | undefined
   let loading = 0
+  /** Tenants that a frame has told of since the loading began. */
+  let fresh = new Set<string>()
   let painting = 0
   let retry: number | undefined
   let heardAt = Date.now()
@@ -64,14 +66,14 @@ export function openLive(isBound: boolean): Live {
   /** Frames that arrive meanwhile are newer than the page they belong to: they win. */
   async function load(): Promise<void> {
     const mine = ++loading
-    fresh = new Map()
+    fresh = new Set()
     const found = new Set<string>()
     try {
       await askAll<OverviewUsage>('/api/usage', 'tenants', (page) => {
         if (mine !== loading) return
         for (const row of page) {
           found.add(row.tenant)
-          live.tenants.set(row.tenant, fresh.get(row.tenant) ?? row)
+          if (!fresh.has(row.tenant)) live.tenants.set(row.tenant, row)
         }
         paint()
       })
@@ -83,7 +85,6 @@ export function openLive(isBound: boolean): Live {
       if (mine === loading) window.setTimeout(() => mine === loading && void load(), RETRY_MS)
     }
   }
-  let fresh = new Map<string, OverviewUsage>()
 
   function connect(): void {
     source = new EventSource('/api/stream')
@@ -110,9 +111,12 @@ export function openLive(isBound: boolean): Live {
     on('usage', ({ tenants, gone }: { tenants: OverviewUsage[]; gone: string[] }) => {
       for (const row of tenants) {
         live.tenants.set(row.tenant, row)
-        fresh.set(row.tenant, row)
+        fresh.add(row.tenant)
       }
-      for (const id of gone) live.tenants.delete(id)
+      for (const id of gone) {
+        live.tenants.delete(id)
+        fresh.add(id)
+      }
     })
     on('totals', (totals: Totals) => (live.totals = totals))
     on('changed', ({ tenants }: { tenants: string[] }) => tell(tenants))

@@ -45,7 +45,8 @@ export function PeriodChart({ quota, live, height }: { quota: QuotaPeriod; live:
   )
   const data = useMemo(() => lines(series?.points ?? [], quota), [series, quota.totalTokens, quota.tokensPerSecond])
   const level = levelOf(quotaPercent, thresholds)
-  const most = Math.max(quota.tokenLimit, quota.totalTokens) * 1.08
+  // In quarters of the limit, so that the chart is not made anew with every event beyond it.
+  const most = (Math.ceil(Math.max(1, quota.totalTokens / quota.tokenLimit) * 4) / 4) * quota.tokenLimit * 1.08
   const limits = thresholds.includes(100) ? thresholds : [...thresholds, 100]
   return (
     <Chart

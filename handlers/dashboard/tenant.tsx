@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Session } from '../../lib/session.ts'
 import type { Tenant } from '../../lib/tenant_admin.ts'
 import { Alerts } from './alerts.tsx'
@@ -25,7 +25,14 @@ export interface PartProps {
 
 /** Everything of one tenant. */
 export function TenantPage({ name, live, session }: { name: string; live: Live; session: Session }) {
-  const { value: tenant, error, reload } = useLoaded(() => ask<Tenant>('GET', pathOf`/api/tenants/${name}`), live)
+  const [id, setId] = useState<string>()
+  // By its id once that is known: its name may change while somebody looks.
+  const load = async () => {
+    const found = await ask<Tenant>('GET', pathOf`/api/tenants/${id ?? name}`)
+    setId(found.id)
+    return found
+  }
+  const { value: tenant, error, reload } = useLoaded(load, live, id)
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => heading.current?.focus(), [tenant?.id])
   if (error !== undefined && (!tenant || error.status === 404))
