@@ -28,9 +28,10 @@ export function Bar({ label, quotaPercent, thresholds, reservedPercent = 0 }: Pr
         class="reserved"
         style={{ left: width(quotaPercent), width: width(Math.min(reservedPercent, full - quotaPercent)) }}
       />
-      {thresholds.map((threshold) => (
-        <i key={threshold} style={{ left: width(threshold) }} title={`${threshold} %`} />
-      ))}
+      {thresholds.map(
+        (threshold) =>
+          threshold < full && <i key={threshold} style={{ left: width(threshold) }} title={`${threshold} %`} />,
+      )}
     </div>
   )
 }

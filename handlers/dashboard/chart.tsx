@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
-import { compact } from './format.ts'
+import { axisTimes, compact } from './format.ts'
 
 /** A colour of the style sheet, as the canvas needs it. */
 export const colour = (name: string): string =>
@@ -14,10 +14,23 @@ interface Props {
   /** Made anew with each chart: after a change of the colour scheme, or of `kind`. */
   options: () => Omit<uPlot.Options, 'width' | 'height' | 'axes' | 'legend'>
   kind: string
+  /** Hours and days are those of this time zone. */
+  timezone: string
+}
+
+const FONT = '12px system-ui, sans-serif'
+
+/** As wide as the widest label: how long a number is depends on the reader's language. */
+function widthOf({ ctx }: uPlot, labels: string[] | null): number {
+  ctx.save()
+  ctx.font = FONT
+  const widths = (labels ?? []).map((text) => ctx.measureText(text).width)
+  ctx.restore()
+  return Math.ceil(Math.max(24, ...widths)) + 18
 }
 
 /** A uPlot chart as wide as its place. */
-export function Chart({ label, data, height, options, kind }: Props) {
+export function Chart({ label, data, height, options, kind, timezone }: Props) {
   const place = useRef<HTMLDivElement>(null)
   const chart = useRef<uPlot>(undefined)
   const [scheme, setScheme] = useState(0)
@@ -35,19 +48,25 @@ export function Chart({ label, data, height, options, kind }: Props) {
       grid: { stroke: colour('line'), width: 1 },
       ticks: { stroke: colour('line') },
     }
-    const font = '12px system-ui, sans-serif'
-    const axes = [
-      { ...axis, font },
-      { ...axis, font, size: 56, values: (_: uPlot, values: number[]) => values.map(compact) },
+    const font = FONT
+    const timeOf = axisTimes(timezone)
+    const axes: uPlot.Axis[] = [
+      { ...axis, font, space: 64, values: (_, times, _axis, _space, step) => timeOf(times, step) },
+      { ...axis, font, size: widthOf, values: (_, values) => values.map(compact) },
     ]
-    chart.current = new uPlot({ ...options(), ...size(), axes, legend: { show: false } }, data, element)
+    const tzDate = (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), timezone)
+    chart.current = new uPlot(
+      { ...options(), ...size(), padding: [8, 28, 0, 0], axes, tzDate, legend: { show: false } },
+      data,
+      element,
+    )
     const observer = new ResizeObserver(() => chart.current?.setSize(size()))
     observer.observe(element)
     return () => {
       observer.disconnect()
       chart.current?.destroy()
     }
-  }, [scheme, kind, height])
+  }, [scheme, kind, height, timezone])
   useEffect(() => chart.current?.setData(data), [data])
   return <div class="chart" role="img" aria-label={label} ref={place} />
 }

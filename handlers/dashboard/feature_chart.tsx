@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'preact/hooks'
+import { useMemo, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { ask, pathOf } from './api.ts'
 import { Chart, colour } from './chart.tsx'
@@ -18,6 +18,9 @@ interface Series {
   from: string
   to: string
 }
+
+/** As many as features are told apart; all others have one more. */
+const FEATURE_COLOURS = Array.from({ length: 10 }, (_, i) => i)
 
 const nameOf = (feature: string | null): string => feature ?? 'all others'
 
@@ -41,12 +44,16 @@ export function FeatureChart({ tenant, live }: PartProps) {
   )
   const table = useMemo(() => series && stack(series, range.step), [series])
   const features = series?.features ?? []
+  const colours = useColours(features)
   const totals = features.map(({ points }) => points.reduce((sum, point) => sum + point.totalTokens, 0))
   const sum = totals.reduce((a, b) => a + b, 0)
   return (
     <section class="panel" aria-labelledby="by-feature">
       <div class="tools">
-        <h2 id="by-feature">Tokens by feature</h2>
+        <div>
+          <h2 id="by-feature">Tokens by feature</h2>
+          <span class="muted">Times of {tenant.timezone}</span>
+        </div>
         <RangePicker range={range} onChange={setRange} periodStart={row?.periodStart} timezone={tenant.timezone} />
       </div>
       {error && (
@@ -59,11 +66,13 @@ export function FeatureChart({ tenant, live }: PartProps) {
           label={`${exact(sum)} tokens by feature over time; the table that follows has the figures`}
           height={240}
           kind={JSON.stringify([features.map(({ feature }) => feature), range.step])}
+          timezone={tenant.timezone}
           data={table.stacked}
           options={() => ({
-            cursor: { y: false, drag: { x: false, y: false } },
-            series: [{}, ...features.map((_, i) => bars(i)).toReversed()],
-            hooks: { setCursor: [({ cursor }) => setAt(cursor.idx ?? undefined)] },
+            cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, dataIdx: stepAt },
+            scales: { x: { range: (_, min, max) => [min, max + STEP_MS[range.step] / 1000] } },
+            series: [{}, ...colours.map(bars).toReversed()],
+            hooks: { setCursor: [({ cursor }) => setAt(cursor.idxs?.[1] ?? undefined)] },
           })}
         />
       ) : (
@@ -87,8 +96,10 @@ export function FeatureChart({ tenant, live }: PartProps) {
             {features.map(({ feature }, i) => (
               <tr key={feature}>
                 <th scope="row">
-                  <i class={`swatch swatch-${i}`} />
-                  <bdi title={nameOf(feature)}>{nameOf(feature)}</bdi>
+                  <span>
+                    <i class={`swatch swatch-${colours[i]!}`} />
+                    <bdi title={nameOf(feature)}>{nameOf(feature)}</bdi>
+                  </span>
                 </th>
                 <td title={exact(totals[i]!)}>{compact(totals[i]!)}</td>
                 <td>{percent((totals[i]! / Math.max(1, sum)) * 100)}</td>
@@ -102,13 +113,28 @@ export function FeatureChart({ tenant, live }: PartProps) {
   )
 }
 
+/** A bar stands from the beginning of its step to the end. */
 const bars = (i: number): uPlot.Series => ({
   fill: colour(`series-${i}`),
   stroke: colour(`series-${i}`),
   width: 0,
   points: { show: false },
-  paths: uPlot.paths.bars!({ size: [0.9, 40] }),
+  paths: uPlot.paths.bars!({ size: [0.88, Infinity], align: 1 }),
 })
+
+/** The step the pointer is in, which is not always the one whose beginning is nearest. */
+const stepAt: uPlot.Cursor.DataIdxRefiner = (chart, _series, nearest, at) =>
+  nearest > 0 && chart.data[0][nearest]! > at ? nearest - 1 : nearest
+
+/** A feature keeps its colour while the page is open, whoever overtakes it. What is new gets one that nobody shown has. */
+function useColours(features: Series['features']): number[] {
+  const known = useRef(new Map<string, number>()).current
+  const names = features.flatMap(({ feature }) => feature ?? [])
+  for (const name of known.keys()) if (!names.includes(name)) known.delete(name)
+  for (const name of names)
+    if (!known.has(name)) known.set(name, FEATURE_COLOURS.find((i) => ![...known.values()].includes(i)) ?? 0)
+  return features.map(({ feature }) => (feature === null ? FEATURE_COLOURS.length : known.get(feature)!))
+}
 
 function boundsOf(range: Range, periodStart = new Date(0).toISOString()): [from: string, to: string] {
   if (range.name === 'custom') return [range.from, range.to]

@@ -22,6 +22,22 @@ export const momentOf = (at: number | string): string => moment.format(new Date(
 export const momentIn = (at: string, timeZone: string): string =>
   new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(at))
 
+/** Labels for a time axis in steps of so many seconds: the day is said where it begins. */
+export function axisTimes(timeZone: string): (times: number[], step: number) => string[] {
+  const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone })
+  const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short', timeZone })
+  return (times, step) => {
+    let last = ''
+    return times.map((seconds) => {
+      const today = date.format(seconds * 1000)
+      if (step >= 86_400) return today
+      const label = time.format(seconds * 1000) + (today === last ? '' : `\n${today}`)
+      last = today
+      return label
+    })
+  }
+}
+
 /** ok: below every threshold; warning: beyond one; over: nothing is left. */
 export type Level = 'ok' | 'warning' | 'over'
 

@@ -23,6 +23,7 @@ export function useAction(): Action {
     problem: state.problem?.message ?? '',
     errorOf: (field) => state.problem?.errors.find((error) => error.field.split('.')[0] === field)?.detail,
     async run(work) {
+      const focused = document.activeElement as HTMLElement | null
       setState({ isBusy: true, done: '', problem: undefined })
       try {
         const done = (await work()) ?? ''
@@ -34,6 +35,8 @@ export function useAction(): Action {
           problem: error instanceof ApiError ? error : new ApiError(0, (error as Error).message),
         })
       }
+      // A button that is disabled meanwhile has lost the focus.
+      setTimeout(() => document.activeElement === document.body && focused?.focus())
     },
   }
 }
@@ -107,9 +110,9 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => {
-    const shown = dialog.current!
-    shown.showModal()
-    return () => shown.close() // closing gives the focus back, taking away would not
+    const before = document.activeElement as HTMLElement | null
+    dialog.current!.showModal()
+    return () => before?.focus() // closing gives the focus back by itself, taking away does not
   }, [])
   return (
     <dialog ref={dialog} aria-label={title} onClose={onClose}>

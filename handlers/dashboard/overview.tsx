@@ -1,9 +1,10 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { OverviewUsage } from '../../lib/overview.ts'
 import type { Session } from '../../lib/session.ts'
-import { compact, exact, goneAt, leftOf, reachedOf } from './format.ts'
+import { exact, goneAt, leftOf, reachedOf } from './format.ts'
 import { FirstSteps, NewTenant } from './first_steps.tsx'
 import { type Live, useLive } from './live.ts'
+import { keepOverview } from './router.ts'
 import { Row, useRowHeight } from './row.tsx'
 import { useTrends } from './sparkline.tsx'
 import { TotalsBar } from './totals.tsx'
@@ -29,8 +30,9 @@ const COLUMNS: Record<
 /** Every tenant against its quota. */
 export function Overview({ live, session }: { live: Live; session: Session }) {
   const { tenants, isLoaded, totals } = useLive(live)
-  const [search, setSearch] = useState('')
-  const [sort, setSort] = useState<{ column: Column; isDown: boolean }>({ column: 'used', isDown: true })
+  const [search, setSearch] = useState(() => new URLSearchParams(location.search).get('search') ?? '')
+  const [sort, setSort] = useState(sortOfAddress)
+  const heading = useRef<HTMLHeadingElement>(null)
   const body = useRef<HTMLDivElement>(null)
   const rowHeight = useRowHeight()
   const [view, setView] = useState({ top: 0, height: 800 })
@@ -43,6 +45,18 @@ export function Overview({ live, session }: { live: Live; session: Session }) {
   useEffect(() => {
     document.title = warned > 0 ? `(${warned}) FlagMeter` : 'FlagMeter'
   }, [warned])
+  useEffect(
+    () =>
+      keepOverview({
+        ...(search !== '' && { search }),
+        ...((sort.column !== 'used' || !sort.isDown) && { sort: (sort.isDown ? '-' : '') + sort.column }),
+      }),
+    [search, sort],
+  )
+  useEffect(() => {
+    if (isFirstPage) isFirstPage = false
+    else heading.current?.focus()
+  }, [])
   useEffect(() => {
     const measure = () => body.current && setView({ top: body.current.scrollTop, height: body.current.clientHeight })
     measure()
@@ -56,7 +70,7 @@ export function Overview({ live, session }: { live: Live; session: Session }) {
     .slice(from, Math.ceil((view.top + view.height) / rowHeight) + SPARE)
     .flatMap((id) => tenants.get(id) ?? [])
   const trendOf = useTrends(rows.map((row) => row.tenant))
-  const isEmpty = isLoaded && [...tenants.values()].every((row) => row.eventCount === 0)
+  const isEmpty = isLoaded && [...tenants.values()].every((row) => row.eventCount === 0 && row.tokensLastDay === 0)
 
   const now = Date.now()
   return (
@@ -64,7 +78,9 @@ export function Overview({ live, session }: { live: Live; session: Session }) {
       <TotalsBar totals={totals} tenants={tenants.size} warned={warned} />
       {isEmpty && <FirstSteps tenant={tenants.values().next().value?.tenantName ?? 'acme-corp'} />}
       <div class="tools">
-        <h1>Tenants</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          Tenants
+        </h1>
         <input
           type="search"
           aria-label="Search tenants"
@@ -111,7 +127,7 @@ export function Overview({ live, session }: { live: Live; session: Session }) {
         {!isLoaded
           ? `Loading … ${exact(tenants.size)} tenants so far`
           : search !== ''
-            ? `${exact(order.length)} of ${compact(tenants.size)} tenants`
+            ? `${exact(order.length)} of ${exact(tenants.size)} tenants`
             : ''}
       </p>
     </div>
@@ -119,6 +135,18 @@ export function Overview({ live, session }: { live: Live; session: Session }) {
 }
 
 type Sort = { column: Column; isDown: boolean }
+
+/** Whoever has just opened the page is at its top; whoever comes from another page of it is led to the heading. */
+let isFirstPage = true
+
+/** Like `left` or `-tokens`. */
+function sortOfAddress(): Sort {
+  const given = new URLSearchParams(location.search).get('sort') ?? '-used'
+  const column = given.replace(/^-/, '')
+  return Object.hasOwn(COLUMNS, column)
+    ? { column: column as Column, isDown: given.startsWith('-') }
+    : { column: 'used', isDown: true }
+}
 
 function Head({ column, sort, onSort }: { column: Column; sort: Sort; onSort: (sort: Sort) => void }) {
   const [label, title] = COLUMNS[column]

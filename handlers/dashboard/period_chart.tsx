@@ -25,12 +25,19 @@ export interface QuotaPeriod {
   tokensPerSecond?: number
 }
 
+interface Props {
+  quota: QuotaPeriod
+  timezone: string
+  live: Live
+  height: number
+}
+
 /** Closer to each other, only the lower one is labelled. */
 const LABEL_HEIGHT = 14
 const SHORT_MS = 2 * 86_400_000
 
 /** How the period of a quota has gone so far, with its thresholds, and where the pace of the last 24 hours leads. */
-export function PeriodChart({ quota, live, height }: { quota: QuotaPeriod; live: Live; height: number }) {
+export function PeriodChart({ quota, timezone, live, height }: Props) {
   const { tenant, feature, periodStart, periodEnd, quotaPercent, thresholds } = quota
   const [start, end] = [Date.parse(periodStart) / 1000, Date.parse(periodEnd) / 1000]
   const { value: series } = useLoaded(
@@ -52,6 +59,7 @@ export function PeriodChart({ quota, live, height }: { quota: QuotaPeriod; live:
     <Chart
       label={`Tokens of the period: ${exact(quota.totalTokens)}, ${percent(quotaPercent)} of the quota. Thresholds: ${thresholds.join(', ')} percent.`}
       height={height}
+      timezone={timezone}
       kind={[level, most, start, end, ...limits].join()}
       data={data}
       options={() => ({

@@ -109,12 +109,19 @@ function Line({ quota, usage, timezone, live, isOpen }: LineProps) {
         {compact(totalTokens)} of {compact(quota.tokenLimit)}
         {reservedTokens > 0 && `, ${compact(reservedTokens)} reserved`},{' '}
         {compact(Math.max(0, quota.tokenLimit - totalTokens - reservedTokens))} left
-        {usage && `; begins again ${momentIn(usage.resetAt, timezone)}`}
+        {usage && `; begins again ${momentIn(usage.resetAt, timezone)} (${timezone})`}
       </span>
       {usage && (
         <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>
           <summary>Over its period</summary>
-          {isShown && <PeriodChart quota={{ ...quota, ...usage, periodEnd: usage.resetAt }} live={live} height={140} />}
+          {isShown && (
+            <PeriodChart
+              quota={{ ...quota, ...usage, periodEnd: usage.resetAt }}
+              timezone={timezone}
+              live={live}
+              height={160}
+            />
+          )}
         </details>
       )}
     </div>

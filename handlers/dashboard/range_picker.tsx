@@ -38,8 +38,10 @@ export function RangePicker({ range, onChange, periodStart, timezone }: Props) {
     const steps = stepsFor(lengthOf(name))
     onChange({ name, step: name === 'hour' ? 'minute' : name === 'day' ? 'hour' : (steps.at(-1) ?? 'hour') })
   }
+  const [problem, setProblem] = useState('')
   const apply = (form: HTMLFormElement) => {
     const [from, to] = ['from', 'to'].map((name) => new Date(typed(form)(name)))
+    setProblem(from! < to! ? '' : 'From must be before To.')
     if (!(from! < to!)) return
     const step = stepsFor(to!.getTime() - from!.getTime()).at(-1) ?? 'day'
     onChange({ name: 'custom', step, from: from!.toISOString(), to: to!.toISOString() })
@@ -89,6 +91,9 @@ export function RangePicker({ range, onChange, periodStart, timezone }: Props) {
           </label>
           <button type="submit">Show</button>
           <span class="muted">in your time zone; days are those of {timezone}</span>
+          <span class="problem" role="alert">
+            {problem}
+          </span>
         </form>
       )}
     </div>

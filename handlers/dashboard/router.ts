@@ -10,7 +10,7 @@ export function usePath(): string {
       if (!link || link.origin !== location.origin || link.hash || event.defaultPrevented) return
       if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
       event.preventDefault()
-      go(link.pathname)
+      go(link.pathname + link.search)
     }
     addEventListener('popstate', onPop)
     addEventListener('click', onClick)
@@ -27,6 +27,16 @@ export function go(path: string): void {
   history.pushState(null, '', path)
   dispatchEvent(new PopStateEvent('popstate'))
   scrollTo(0, 0)
+}
+
+/** Where the overview is, as it was last searched and sorted. */
+export let overviewPath = '/'
+
+/** Notes what the overview shows in its address, so that it is the same when one comes back, or opens a bookmark. */
+export function keepOverview(query: Record<string, string>): void {
+  const text = new URLSearchParams(query).toString()
+  overviewPath = text === '' ? '/' : `/?${text}`
+  history.replaceState(null, '', overviewPath)
 }
 
 /** The path of a tenant's page. */

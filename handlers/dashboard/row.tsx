@@ -76,9 +76,9 @@ export function Gone({ row, now }: { row: OverviewUsage; now: number }) {
   const at = goneAt(row, now)
   if (at === Infinity)
     return (
-      <span class="muted" title="At the pace of the last 24 hours it lasts longer than this period">
+      <span class="muted" title="At the pace of the last 24 hours, a straight line, it lasts longer than this period">
         not this period
       </span>
     )
-  return <span title="At the pace of the last 24 hours">{dayOf(at)}</span>
+  return <span title="At the pace of the last 24 hours: a straight line">{dayOf(at)}</span>
 }

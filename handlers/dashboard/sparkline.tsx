@@ -10,6 +10,8 @@ interface Trend {
 
 /** A line is as old as this at most; it shows a month, so nobody sees the difference. */
 const FRESH_MS = 5 * 60_000
+/** A page on the wall is never scrolled: it looks by itself for what is too old, or did not load. */
+const AGAIN_MS = 30_000
 const BATCH = 100
 const [WIDTH, HEIGHT] = [100, 24]
 
@@ -25,18 +27,27 @@ export function useTrends(tenants: string[]): (tenant: string) => string | undef
   useEffect(() => {
     const onRead = () => count((n) => n + 1)
     waiting.add(onRead)
-    for (const id of tenants) if (Date.now() - (known.get(id)?.readAt ?? 0) > FRESH_MS) wanted.add(id)
-    timer ??= window.setTimeout(() => void read(), 100)
-    return () => void waiting.delete(onRead)
+    const want = () => {
+      wanted.clear() // of what is no longer in sight
+      for (const id of tenants) if (Date.now() - (known.get(id)?.readAt ?? 0) > FRESH_MS) wanted.add(id)
+      timer ??= window.setTimeout(() => void read(), 100)
+    }
+    want()
+    const again = window.setInterval(want, AGAIN_MS)
+    return () => {
+      waiting.delete(onRead)
+      window.clearInterval(again)
+    }
   }, [list])
   return (tenant) => known.get(tenant)?.path
 }
 
 async function read(): Promise<void> {
-  const ids = [...wanted].slice(-BATCH) // the last ones are those in sight
-  wanted.clear()
   timer = undefined
+  const ids = [...wanted].slice(0, BATCH)
   if (ids.length === 0) return
+  for (const id of ids) wanted.delete(id)
+  if (wanted.size > 0) timer = window.setTimeout(() => void read(), 100)
   const { trends } = await ask<{ trends: Trend[] }>('GET', `/api/trends?tenants=${ids.join()}`).catch(() => ({
     trends: [] as Trend[],
   }))

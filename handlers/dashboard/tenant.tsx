@@ -12,6 +12,7 @@ import { useLoaded } from './loaded.ts'
 import { PeriodChart } from './period_chart.tsx'
 import { Quotas } from './quotas.tsx'
 import { Gone } from './row.tsx'
+import { overviewPath } from './router.ts'
 import { Settings } from './settings.tsx'
 import { Webhooks } from './webhooks.tsx'
 
@@ -55,18 +56,24 @@ export function TenantPage({ name, live, session }: { name: string; live: Live; 
     <div class="tenant-page">
       {!isBound && (
         <nav aria-label="Breadcrumb">
-          <a href="/">All tenants</a>
+          <a href={overviewPath}>All tenants</a>
         </nav>
       )}
       <h1 ref={heading} tabIndex={-1} title={tenant.name}>
         <bdi>{tenant.name}</bdi>
       </h1>
-      <Summary {...part} />
-      <Quotas {...part} mayChange={isAdmin && !isBound} />
-      <FeatureChart {...part} />
-      <Alerts {...part} />
-      {isAdmin && <Webhooks {...part} />}
-      {isAdmin && !isBound && <Keys {...part} />}
+      <div class="columns">
+        <div>
+          <Summary {...part} />
+          <FeatureChart {...part} />
+        </div>
+        <div>
+          <Quotas {...part} mayChange={isAdmin && !isBound} />
+          <Alerts {...part} />
+          {isAdmin && <Webhooks {...part} />}
+          {isAdmin && !isBound && <Keys {...part} />}
+        </div>
+      </div>
       {isAdmin && !isBound && <Settings {...part} />}
     </div>
   )
@@ -117,6 +124,7 @@ function Summary({ tenant, live }: PartProps) {
       </dl>
       <PeriodChart
         quota={{ ...row, tokenLimit: row.monthlyQuota, tokensPerSecond: row.tokensLastDay / 86_400 }}
+        timezone={tenant.timezone}
         live={live}
         height={220}
       />
