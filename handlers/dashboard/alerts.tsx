@@ -9,10 +9,13 @@ import type { PartProps } from './tenant.tsx'
 
 type Alert = Crossing & { id: string; createdAt: string }
 
+const SHOWN = 20
+
 /** Thresholds that were crossed, and whether everybody heard of it. */
 export function Alerts({ tenant, live, mayChange }: PartProps) {
   const alerts = useLoaded(
-    async () => (await ask<{ alerts: Alert[] }>('GET', pathOf`/api/alerts?limit=20&tenant=${tenant.id}`)).alerts,
+    async () =>
+      (await ask<{ alerts: Alert[] }>('GET', pathOf`/api/alerts?limit=${String(SHOWN)}&tenant=${tenant.id}`)).alerts,
     live,
     tenant.id,
   )
@@ -46,6 +49,11 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
           </li>
         )}
       </List>
+      {alerts.value?.length === SHOWN && (
+        <p class="muted">
+          The newest {SHOWN}. All of them: <code>flagmeter alert list</code>
+        </p>
+      )}
     </section>
   )
 }
@@ -65,7 +73,7 @@ export function DeliveryLine({ delivery, mayChange }: { delivery: Delivery; mayC
       <span aria-hidden="true">{MARKS[status]}</span> {status}
       {responseStatus !== undefined && ` (${responseStatus})`}, {kind} <bdi class="muted">{url}</bdi>
       {attempts > 1 && `, ${exact(attempts)} tries`}
-      {reason !== undefined && status !== 'delivered' && <span class="problem"> {reason}</span>}
+      {reason !== undefined && status !== 'delivered' && <span class="problem">: {reason}</span>}
       {mayChange && (status === 'dead' || (status === 'pending' && attempts > 0)) && (
         <button type="button" class="quiet" disabled={action.isBusy} onClick={() => void action.run(retry)}>
           Retry

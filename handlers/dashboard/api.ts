@@ -23,13 +23,19 @@ let sessionEnded = (): void => {}
 export const onSessionEnd = (handler: () => void): void => void (sessionEnded = handler)
 
 /** Asks the API; the session's cookie goes along. @throws ApiError */
-export async function ask<T>(method: string, path: string, body?: object, headers = {}): Promise<T> {
+export async function ask<T>(
+  method: string,
+  path: string,
+  body?: object,
+  headers = {},
+  timeoutMs = TIMEOUT_MS,
+): Promise<T> {
   let answer: Response
   try {
     answer = await fetch(path, {
       method,
       headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
       ...(body && { body: JSON.stringify(body) }),
     })
   } catch {

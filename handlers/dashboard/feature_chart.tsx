@@ -2,7 +2,7 @@ import { useMemo, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { ask, pathOf } from './api.ts'
 import { Chart, colour } from './chart.tsx'
-import { compact, exact, momentIn, percent } from './format.ts'
+import { exact, momentIn, percent } from './format.ts'
 import { useLive } from './live.ts'
 import { useLoaded, useThrottled } from './loaded.ts'
 import { RANGES, type Range, RangePicker, STEP_MS } from './range_picker.tsx'
@@ -101,7 +101,7 @@ export function FeatureChart({ tenant, live }: PartProps) {
                     <bdi title={nameOf(feature)}>{nameOf(feature)}</bdi>
                   </span>
                 </th>
-                <td title={exact(totals[i]!)}>{compact(totals[i]!)}</td>
+                <td>{exact(totals[i]!)}</td>
                 <td>{percent((totals[i]! / Math.max(1, sum)) * 100)}</td>
                 <td>{at === undefined ? '' : exact(table?.own[i]?.[at] ?? 0)}</td>
               </tr>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError } from './api.ts'
 import { say } from './notice.tsx'
 
@@ -109,7 +109,7 @@ interface DialogProps {
 /** A dialog over the page. Escape closes it, and the focus goes back. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null
     dialog.current!.showModal()
     return () => before?.focus() // closing gives the focus back by itself, taking away does not
@@ -141,8 +141,8 @@ export function Confirm({ label, question, onYes }: ConfirmProps) {
   const action = useAction()
   const opener = useRef<HTMLButtonElement>(null)
   const yes = async () => {
-    const done = await onYes()
     const heading = opener.current?.closest('section')?.querySelector('h2')
+    const done = await onYes()
     setOpen(false)
     say(done)
     // The line it stood in goes: the focus waits at the heading instead of getting lost.

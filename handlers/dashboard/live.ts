@@ -145,7 +145,7 @@ export function openLive(isBound: boolean): Live {
     if (isBound && live.lostSince === undefined) {
       const before = heardAt
       heardAt = Date.now()
-      const isThere = await ask('GET', '/api/session').then(
+      const isThere = await ask('GET', '/api/session', undefined, {}, SILENT_MS).then(
         () => true,
         (error: ApiError) => error.status !== 0,
       )

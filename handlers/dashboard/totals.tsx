@@ -33,7 +33,7 @@ export function TotalsBar({
         value={totals && exact(totals.failingDeliveries)}
         isBad={(totals?.failingDeliveries ?? 0) > 0}
       />
-      <Total name="Tenants" value={exact(tenants)} />
+      <Total name="Tenants" value={exact(tenants)} isMinor />
       <Total name="At a threshold" value={exact(warned)} isBad={warned > 0} />
     </dl>
   )
@@ -46,13 +46,16 @@ const Total = ({
   value,
   title,
   isBad = false,
+  isMinor = false,
 }: {
   name: string
   value?: string | undefined
   title?: string
   isBad?: boolean
+  /** Left out where there is no room. */
+  isMinor?: boolean
 }) => (
-  <div class={isBad ? 'bad' : ''} {...(title && { title })}>
+  <div class={isBad ? 'bad' : isMinor ? 'minor' : ''} {...(title && { title })}>
     <dt>{name}</dt>
     <dd>
       {isBad && <span aria-hidden="true">▲ </span>}
