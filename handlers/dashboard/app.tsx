@@ -57,14 +57,17 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
     void ask('DELETE', '/api/session').then(onSignOut, () => setAlert('Signing out failed. Try again.'))
   if (!live) return null
   const [, name] = /^\/tenants\/([^/]+)$/.exec(path) ?? []
-  const tenant = session.tenantName ?? (name === undefined ? undefined : decode(name))
+  const tenant = session.tenant ?? (name === undefined ? undefined : decode(name))
   return (
     <>
       <a class="skip" href="#content">
         Skip to the content
       </a>
       <header class="top">
-        <a class="brand" href={session.tenantName === undefined ? '/' : tenantPath(session.tenantName)}>
+        <a
+          class="brand"
+          href={session.tenant === undefined ? '/' : tenantPath(session.tenantName ?? '', session.tenant)}
+        >
           FlagMeter
         </a>
         <Connection live={live} />
@@ -110,8 +113,9 @@ function Connection({ live }: { live: Live }) {
         {lostSince === undefined ? 'Live' : 'Reconnecting'}
       </span>
       {lost > 2_000 && (
-        <p class="banner" role="alert">
-          The connection is gone. Figures are from <time>{ago(lost)}</time> ago or older; trying again.
+        <p class="banner">
+          <span role="alert">The connection is gone; trying again.</span>{' '}
+          <span aria-hidden="true">Figures are {ago(lost)} old or older.</span>
         </p>
       )}
     </>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { ApiError } from './api.ts'
 
 /** A call in hand, what came of it, and which fields were wrong. */
@@ -30,7 +30,7 @@ export function useAction(): Action {
         setState({
           isBusy: false,
           done: '',
-          problem: error instanceof ApiError ? error : new ApiError(0, String(error)),
+          problem: error instanceof ApiError ? error : new ApiError(0, (error as Error).message),
         })
       }
     },
@@ -66,7 +66,7 @@ interface FieldProps {
 /** A labelled field, and beside it what is wrong with it. */
 export function Field({ label, name, action, children }: FieldProps) {
   const error = action.errorOf(name)
-  const id = `error-${name}`
+  const id = useId()
   return (
     <label class="field">
       {label}
@@ -105,7 +105,14 @@ interface DialogProps {
 /** A dialog over the page. Escape closes it, and the focus goes back. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
+  useEffect(() => {
+    const [element, before] = [dialog.current, document.activeElement]
+    element?.showModal()
+    return () => {
+      element?.close()
+      if (before instanceof HTMLElement) before.focus()
+    }
+  }, [])
   return (
     <dialog ref={dialog} aria-label={title} onClose={onClose}>
       <header>

@@ -122,9 +122,14 @@ export function openLive(): Live {
   }
 
   let hiding: number | undefined
+  function hide(): void {
+    source?.close()
+    live.lostSince ??= Date.now()
+  }
+
   function onVisibility(): void {
     window.clearTimeout(hiding)
-    if (document.hidden) hiding = window.setTimeout(() => source?.close(), HIDDEN_MS)
+    if (document.hidden) hiding = window.setTimeout(hide, HIDDEN_MS)
     else if (source?.readyState === EventSource.CLOSED) {
       window.clearTimeout(retry)
       connect()

@@ -2,6 +2,8 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiError } from './api.ts'
 import type { Live } from './live.ts'
 
+const RETRY_MS = 2_000
+
 /** What was loaded, and how to load it again. While that runs, what was there stays. */
 export interface Loaded<T> {
   value: T | undefined
@@ -22,7 +24,12 @@ export function useLoaded<T>(load: () => Promise<T>, live: Live, tenant?: string
     const mine = ++calls.current
     latest.current().then(
       (value) => mine === calls.current && setState({ value }),
-      (error: ApiError) => mine === calls.current && setState((before) => ({ ...before, error })),
+      (error: ApiError) => {
+        if (mine !== calls.current) return
+        setState((before) => ({ ...before, error }))
+        const isPassing = error.status === 0 || error.status === 429 || error.status >= 500
+        if (isPassing) setTimeout(() => mine === calls.current && reload(), RETRY_MS)
+      },
     )
   }
   useEffect(reload, [again])
@@ -35,6 +42,16 @@ export function useLoaded<T>(load: () => Promise<T>, live: Live, tenant?: string
   )
   useEffect(() => () => void calls.current++, []) // an answer that comes later is nobody's
   return { value: state.value, error: state.error, reload }
+}
+
+/** The minute it is: what the clock alone changes is loaded and shown again with it. */
+export function useMinute(): number {
+  const [minute, setMinute] = useState(Math.floor(Date.now() / 60_000))
+  useEffect(() => {
+    const timer = setInterval(() => setMinute(Math.floor(Date.now() / 60_000)), 5_000)
+    return () => clearInterval(timer)
+  }, [])
+  return minute
 }
 
 /** A value that follows another, at most once in so many milliseconds. */

@@ -6,7 +6,7 @@ import { Bar, Reached } from './bar.tsx'
 import { Confirm, Dialog, Field, Outcome, percentsOf, submit, typed, useAction } from './forms.tsx'
 import { compact, exact, momentIn, percent } from './format.ts'
 import { type Live, useLive } from './live.ts'
-import { useLoaded, useThrottled } from './loaded.ts'
+import { useLoaded, useMinute, useThrottled } from './loaded.ts'
 import { PeriodChart } from './period_chart.tsx'
 import type { PartProps } from './tenant.tsx'
 
@@ -23,11 +23,12 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
     tenant.id,
   )
   const moved = useThrottled(`${row?.totalTokens} ${row?.reservedTokens}`, 500)
+  const minute = useMinute()
   const { value: usage } = useLoaded(
     () => ask<{ quotas: QuotaUsage[] }>('GET', pathOf`/api/usage/${tenant.id}`),
     live,
     tenant.id,
-    moved,
+    `${moved} ${minute}`,
   )
   return (
     <section class="panel" aria-labelledby="quotas">

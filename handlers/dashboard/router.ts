@@ -29,5 +29,6 @@ export function go(path: string): void {
   scrollTo(0, 0)
 }
 
-/** The path of a tenant's page. */
-export const tenantPath = (name: string): string => `/tenants/${encodeURIComponent(name)}`
+/** The path of a tenant's page. A browser takes `.` and `..` for steps in the path: such a name stands as the id. */
+export const tenantPath = (name: string, id: string): string =>
+  `/tenants/${/^\.{1,2}$/.test(name) ? id : encodeURIComponent(name)}`

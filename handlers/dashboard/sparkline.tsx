@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { ask } from './api.ts'
+import { useMinute } from './loaded.ts'
 
 interface Trend {
   tenant: string
@@ -25,15 +26,18 @@ export function useTrends(tenants: string[]): (tenant: string) => string | undef
   useEffect(() => {
     const onRead = () => count((n) => n + 1)
     waiting.add(onRead)
-    for (const id of tenants) if (Date.now() - (known.get(id)?.readAt ?? 0) > FRESH_MS) wanted.add(id)
+    for (const id of tenants) {
+      wanted.delete(id) // the last ones are those in sight
+      if (Date.now() - (known.get(id)?.readAt ?? 0) > FRESH_MS) wanted.add(id)
+    }
     timer ??= window.setTimeout(() => void read(), 100)
     return () => void waiting.delete(onRead)
-  }, [list])
+  }, [list, useMinute()])
   return (tenant) => known.get(tenant)?.path
 }
 
 async function read(): Promise<void> {
-  const ids = [...wanted].slice(-BATCH) // the last ones are those in sight
+  const ids = [...wanted].slice(-BATCH)
   wanted.clear()
   timer = undefined
   if (ids.length === 0) return

@@ -35,7 +35,7 @@ export function TenantPage({ name, live, session }: { name: string; live: Live; 
   const { value: tenant, error, reload } = useLoaded(load, live, id)
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => heading.current?.focus(), [tenant?.id])
-  if (error !== undefined)
+  if (error !== undefined && (!tenant || error.status === 404))
     return (
       <section class="panel">
         <h1>{error.status === 404 ? 'There is no such tenant' : 'This did not load'}</h1>
