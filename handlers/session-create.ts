@@ -2,7 +2,7 @@ import { query } from '../lib/database.ts'
 import { handler, json } from '../lib/handler.ts'
 import { hashKey } from '../lib/key.ts'
 import { Problem } from '../lib/problem.ts'
-import { SESSION_MS, Session, newSession, sessionCookie, toSession } from '../lib/session.ts'
+import { SESSION_MS, Session, newSession, readSession, sessionCookie, toSession } from '../lib/session.ts'
 import { loadSql } from '../lib/sql.ts'
 
 const sessionCreateSql = loadSql('queries/session_create')
@@ -22,7 +22,9 @@ export default handler({
     const now = ctx.clock()
     const expiresAt = Math.min(now + SESSION_MS, caller.expiresAt ?? Infinity)
     const [end, start] = [expiresAt, now].map((at) => new Date(at).toISOString())
-    await query(ctx.database, sessionCreateSql, [hashKey(session), caller.keyId, end, start])
+    const before = readSession(header('cookie'), host)
+    const replaced = before === undefined ? '' : hashKey(before)
+    await query(ctx.database, sessionCreateSql, [hashKey(session), caller.keyId, end, start, replaced])
     const cookie = sessionCookie(host, session, expiresAt - now)
     return json(201, toSession({ ...caller, expiresAt }), { 'set-cookie': cookie })
   },

@@ -42,6 +42,8 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
   const pace = openPace()
   /** Tenants whose rows are to be shown again, in the order of their changes; and those of which something else has changed. */
   const stale = new Set<string>()
+  /** Those whose pace is to be shown again. They wait behind the others: with many, they fill frames for seconds. */
+  const slowing = new Set<string>()
   const changed = new Set<string>()
   const activeAt = new Map<string, number>()
   let failures = { deadLetters: 0, failingDeliveries: 0 }
@@ -77,6 +79,7 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
   }
 
   function start(): void {
+    pace.start(performance.now())
     listener = openListener({ config, database }, hear, () => {
       send('reload', {})
       void findActive()
@@ -92,7 +95,7 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
   function stop(): void {
     for (const timer of timers) clearInterval(timer)
     timers = []
-    for (const known of [stale, changed, activeAt]) known.clear()
+    for (const known of [stale, slowing, changed, activeAt]) known.clear()
     void listener?.release()
     listener = undefined
   }
@@ -121,10 +124,13 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
 
   /** One query, whoever watches; while it runs, the next frame fills up. */
   async function sendFrame(): Promise<void> {
-    const ids = [...stale].slice(0, FRAME_TENANTS)
+    const ids = [...new Set([...stale, ...slowing])].slice(0, FRAME_TENANTS)
     if (isFraming || ids.length === 0) return
     isFraming = true
-    for (const id of ids) stale.delete(id)
+    for (const id of ids) {
+      stale.delete(id)
+      slowing.delete(id)
+    }
     const others = [...changed]
     changed.clear()
     try {
@@ -148,7 +154,7 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
     const now = performance.now()
     for (const [id, at] of activeAt) {
       if (now - at > ACTIVE_MS) activeAt.delete(id)
-      stale.add(id)
+      slowing.add(id)
     }
     const [row] = await query<{ dead_letters: number; failing_deliveries: number }>(database, feedTotalsSql).catch(
       () => [],
@@ -158,12 +164,12 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
 
   /** Written once for all who get it. */
   function send(event: string, data: object, isFor: (caller: Caller) => boolean = () => true): void {
-    push(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`, isFor)
+    const receivers = [...watchers].filter(({ caller }) => isFor(caller))
+    if (receivers.length > 0) push(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`, receivers)
   }
 
-  function push(text: string, isFor: (caller: Caller) => boolean = () => true): void {
-    for (const watcher of watchers) {
-      if (!isFor(watcher.caller)) continue
+  function push(text: string, receivers: Iterable<Watcher> = watchers): void {
+    for (const watcher of receivers) {
       if (watcher.readableLength > MOST_BUFFERED) watcher.destroy()
       else watcher.push(text)
     }

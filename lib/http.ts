@@ -187,8 +187,10 @@ function send(res: ServerResponse, reply: Answer, extra: Record<string, string>,
   if (!keepAlive) headers.connection = 'close'
   res.writeHead(reply.status, headers)
   if (!stream) res.end(body)
-  else if (res.req.method === 'HEAD') res.end(() => stream.destroy())
-  else pipeline(stream, res, () => {}) // whoever ends first, ends the other
+  else if (res.req.method === 'HEAD') {
+    res.end()
+    stream.destroy()
+  } else pipeline(stream, res, () => {}) // whoever ends first, ends the other
 }
 
 function report(ctx: Context, route: string, method: string, status: number, requestId: string, ms: number): void {

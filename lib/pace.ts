@@ -13,11 +13,18 @@ export interface Pace {
 /** Sums what was recorded by all processes within the window. Times are on the monotonic clock. */
 export function openPace() {
   let recordings: (Recording & { at: number })[] = []
+  let startedAt = 0
   return {
+    /** Forgets all: from now on it hears what is recorded. */
+    start(at: number): void {
+      recordings = []
+      startedAt = at
+    },
     add: (at: number, recording: Recording) => void recordings.push({ ...recording, at }),
     read(now: number): Pace {
       recordings = recordings.filter(({ at }) => now - at <= WINDOW_MS)
-      const perSecond = (sum: number) => Math.round((sum * 10_000) / WINDOW_MS) / 10
+      const windowMs = Math.min(WINDOW_MS, Math.max(1_000, now - startedAt))
+      const perSecond = (sum: number) => Math.round((sum * 10_000) / windowMs) / 10
       return {
         eventsPerSecond: perSecond(recordings.reduce((sum, { events }) => sum + events, 0)),
         tokensPerSecond: perSecond(recordings.reduce((sum, { tokens }) => sum + tokens, 0)),

@@ -56,6 +56,14 @@ export function sessionCookie(host: string, session: string, ms: number): string
   return `${name}=${session}; ${flags}${name.startsWith('__Host-') ? '; Secure' : ''}`
 }
 
-/** Whether an Origin header is the page's own: SameSite keeps other sites out, this also other hosts of the same site. */
-export const isOwnOrigin = (origin: string | undefined, host: string): boolean =>
-  origin !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
+/**
+ * Whether an Origin header is the page's own: SameSite keeps other sites out, this also other hosts of the same site, and off loopback
+ * a page that came over plain HTTP, which anybody on the way may have written.
+ */
+export function isOwnOrigin(origin: string | undefined, host: string): boolean {
+  if (origin === undefined || !URL.canParse(origin)) return false
+  const url = new URL(origin)
+  return (
+    url.host === host.toLowerCase() && (url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.test(host)))
+  )
+}

@@ -50,7 +50,7 @@ test('its files come compressed, to be kept for ever; the first load is under 12
     ])
     expect((await fetchAsset(url + link, 'br; q=0.0, gzip;q=0.5')).headers['content-encoding']).toBe('gzip')
     expect(plain.headers['cache-control']).toBe('public, max-age=31536000, immutable')
-    expect(plain.headers.vary).toBe('accept-encoding')
+    expect(plain.headers.vary).toBe('accept-encoding, origin')
     bytes += br.body.length
   }
   expect(bytes).toBeLessThan(120 * 1024)

@@ -73,7 +73,8 @@ test('from a POST to the frame in well under a second: straight to PostgreSQL, a
     )
     await until(() => stream.heard.some(({ event: name, data }) => name === 'totals' && data.eventsPerSecond >= 1))
     const totals = stream.heard.findLast(({ event: name }) => name === 'totals')!.data
-    expect(totals).toMatchObject({ eventsPerSecond: 1, tokensPerSecond: 5, deadLetters: 0, failingDeliveries: 0 })
+    expect(totals).toMatchObject({ deadLetters: 0, failingDeliveries: 0 })
+    expect(totals.tokensPerSecond / totals.eventsPerSecond).toBeCloseTo(5, 0)
     expect(totals.freshnessMs).toBeLessThan(2_000)
   }
 })

@@ -58,14 +58,17 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
     void ask('DELETE', '/api/session').then(onSignOut, () => setAlert('Signing out failed. Try again.'))
   if (!live) return null
   const [, name] = /^\/tenants\/([^/]+)$/.exec(path) ?? []
-  const tenant = session.tenantName ?? (name === undefined ? undefined : decode(name))
+  const tenant = session.tenant ?? (name === undefined ? undefined : decode(name))
   return (
     <>
       <a class="skip" href="#content">
         Skip to the content
       </a>
       <header class="top">
-        <a class="brand" href={session.tenantName === undefined ? '/' : tenantPath(session.tenantName)}>
+        <a
+          class="brand"
+          href={session.tenant === undefined ? '/' : tenantPath(session.tenantName ?? '', session.tenant)}
+        >
           FlagMeter
         </a>
         <Connection live={live} />

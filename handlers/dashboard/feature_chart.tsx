@@ -4,7 +4,7 @@ import { ask, pathOf } from './api.ts'
 import { Chart, colour } from './chart.tsx'
 import { exact, momentIn, percent } from './format.ts'
 import { useLive } from './live.ts'
-import { useLoaded, useThrottled } from './loaded.ts'
+import { useLoaded, useMinute, useThrottled } from './loaded.ts'
 import { RANGES, type Range, RangePicker, STEP_MS } from './range_picker.tsx'
 import type { PartProps } from './tenant.tsx'
 
@@ -30,6 +30,7 @@ export function FeatureChart({ tenant, live }: PartProps) {
   const [range, setRange] = useState<Range>({ name: 'day', step: 'hour' })
   const [at, setAt] = useState<number>()
   const events = useThrottled(row?.eventCount, 2_000)
+  const minute = useMinute()
   const { value: series, error } = useLoaded(
     () => {
       const [from, to] = boundsOf(range, row?.periodStart)
@@ -40,7 +41,7 @@ export function FeatureChart({ tenant, live }: PartProps) {
     },
     live,
     tenant.id,
-    JSON.stringify([range, events]),
+    JSON.stringify([range, events, minute]),
   )
   const table = useMemo(() => series && stack(series, range.step), [series])
   const features = series?.features ?? []
@@ -166,4 +167,4 @@ function stack({ features, from, to }: Series, step: keyof typeof STEP_MS) {
 }
 
 const isNear = (known: Set<number>, at: number, ms: number): boolean =>
-  known.has(at) || (ms === STEP_MS.day && [-3_600_000, 3_600_000].some((shift) => known.has(at + shift)))
+  known.has(at) || (ms === STEP_MS.day && [-120, -60, -30, 30, 60, 120].some((shift) => known.has(at + shift * 60_000)))

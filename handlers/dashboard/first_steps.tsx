@@ -28,8 +28,8 @@ export function NewTenant() {
     const value = typed(form)
     const quota = value('monthlyQuota')
     const body = { name: value('name'), ...(quota !== '' && { monthlyQuota: Number(quota) }) }
-    const { name } = await ask<Tenant>('POST', '/api/tenants', body)
-    go(tenantPath(name))
+    const { name, id } = await ask<Tenant>('POST', '/api/tenants', body)
+    go(tenantPath(name, id))
   }
   return (
     <>

@@ -157,14 +157,15 @@ export function openLive(isBound: boolean): Live {
   }
 
   let hiding: number | undefined
+  function hide(): void {
+    source?.close()
+    lose()
+  }
+
   function onVisibility(): void {
     window.clearTimeout(hiding)
-    if (!document.hidden && source?.readyState === EventSource.CLOSED) reconnect()
-    if (!document.hidden) return
-    hiding = window.setTimeout(() => {
-      source?.close()
-      lose()
-    }, HIDDEN_MS)
+    if (document.hidden) hiding = window.setTimeout(hide, HIDDEN_MS)
+    else if (source?.readyState === EventSource.CLOSED) reconnect()
   }
 
   function close(): void {

@@ -3,7 +3,7 @@ import type { ApiError } from './api.ts'
 import type { Live } from './live.ts'
 
 /** After an answer that may be another one soon. */
-const RETRY_MS = 5_000
+const RETRY_MS = 2_000
 
 /** What was loaded, and how to load it again. While that runs, what was there stays. */
 export interface Loaded<T> {
@@ -42,6 +42,16 @@ export function useLoaded<T>(load: () => Promise<T>, live: Live, tenant?: string
   )
   useEffect(() => () => void calls.current++, []) // an answer that comes later is nobody's
   return { value: state.value, error: state.error, reload }
+}
+
+/** The minute it is: what the clock alone changes is loaded and shown again with it. */
+export function useMinute(): number {
+  const [minute, setMinute] = useState(Math.floor(Date.now() / 60_000))
+  useEffect(() => {
+    const timer = setInterval(() => setMinute(Math.floor(Date.now() / 60_000)), 5_000)
+    return () => clearInterval(timer)
+  }, [])
+  return minute
 }
 
 /** A value that follows another, at most once in so many milliseconds. */

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { OverviewUsage } from '../../lib/overview.ts'
 import type { Session } from '../../lib/session.ts'
 import { exact, goneAt, leftOf, reachedOf } from './format.ts'
@@ -38,10 +38,8 @@ export function Overview({ live, session }: { live: Live; session: Session }) {
   const [view, setView] = useState({ top: 0, height: 800 })
   const order = useOrder(tenants, search, sort, body)
 
-  const warned = useMemo(
-    () => [...tenants.values()].filter((row) => reachedOf(row.quotaPercent, row.thresholds) !== undefined).length,
-    [tenants.size, order],
-  )
+  let warned = 0
+  for (const row of tenants.values()) if (reachedOf(row.quotaPercent, row.thresholds) !== undefined) warned++
   useEffect(() => {
     document.title = warned > 0 ? `(${warned}) FlagMeter` : 'FlagMeter'
   }, [warned])

@@ -4,7 +4,7 @@ import { ask, pathOf } from './api.ts'
 import { Chart, colour } from './chart.tsx'
 import { exact, levelOf, percent } from './format.ts'
 import type { Live } from './live.ts'
-import { useLoaded } from './loaded.ts'
+import { useLoaded, useMinute } from './loaded.ts'
 
 interface Series {
   points: { start: string; totalTokens: number }[]
@@ -48,7 +48,7 @@ export function PeriodChart({ quota, timezone, live, height }: Props) {
     },
     live,
     tenant,
-    `${periodStart} ${Math.floor(Date.now() / 60_000)}`,
+    `${periodStart} ${useMinute()}`,
   )
   const data = useMemo(() => lines(series?.points ?? [], quota), [series, quota.totalTokens, quota.tokensPerSecond])
   const level = levelOf(quotaPercent, thresholds)
@@ -76,12 +76,12 @@ export function PeriodChart({ quota, timezone, live, height }: Props) {
   )
 }
 
-/** The sum grows to what the counter says: what was counted since the steps were read comes on top. */
+/** The sum of the steps, and at its end what the counter says: what was counted since they were read comes last. */
 function lines(points: Series['points'], quota: QuotaPeriod): uPlot.AlignedData {
   const [start, end, now] = [Date.parse(quota.periodStart), Date.parse(quota.periodEnd), Date.now()].map(
     (ms) => ms / 1000,
   ) as [number, number, number]
-  let sum = Math.max(0, quota.totalTokens - points.reduce((total, point) => total + point.totalTokens, 0))
+  let sum = 0
   const [times, used]: [number[], (number | null)[]] = [[start], [0]]
   for (const point of points) {
     times.push(Math.max(start, Date.parse(point.start) / 1000))

@@ -8,7 +8,7 @@ import { say } from './notice.tsx'
 import { Confirm, Dialog, Field, Outcome, percentsOf, submit, typed, useAction } from './forms.tsx'
 import { compact, exact, momentIn, percent } from './format.ts'
 import { type Live, useLive } from './live.ts'
-import { useLoaded, useThrottled } from './loaded.ts'
+import { useLoaded, useMinute, useThrottled } from './loaded.ts'
 import { PeriodChart } from './period_chart.tsx'
 import type { PartProps } from './tenant.tsx'
 
@@ -21,11 +21,12 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
   const [edited, setEdited] = useState<Quota | 'new'>()
   const quotas = useLoaded(() => askAll<Quota>(pathOf`/api/quotas?tenant=${tenant.id}`, 'quotas'), live, tenant.id)
   const moved = useThrottled(`${row?.totalTokens} ${row?.reservedTokens}`, 500)
+  const minute = useMinute()
   const { value: usage } = useLoaded(
     () => ask<{ quotas: QuotaUsage[] }>('GET', pathOf`/api/usage/${tenant.id}`),
     live,
     tenant.id,
-    moved,
+    `${moved} ${minute}`,
   )
   return (
     <section class="panel" aria-labelledby="quotas">

@@ -39,5 +39,6 @@ export function keepOverview(query: Record<string, string>): void {
   history.replaceState(null, '', overviewPath)
 }
 
-/** The path of a tenant's page. */
-export const tenantPath = (name: string): string => `/tenants/${encodeURIComponent(name)}`
+/** The path of a tenant's page. A browser takes `.` and `..` for steps in the path: such a name stands as the id. */
+export const tenantPath = (name: string, id: string): string =>
+  `/tenants/${/^\.{1,2}$/.test(name) ? id : encodeURIComponent(name)}`

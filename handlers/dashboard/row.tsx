@@ -37,7 +37,7 @@ export function Row({ row, index, top, now, trend }: Props) {
       style={{ transform: `translateY(${top}px)` }}
     >
       <span role="rowheader" class="tenant">
-        <a href={tenantPath(row.tenantName)} title={row.tenantName}>
+        <a href={tenantPath(row.tenantName, row.tenant)} title={row.tenantName}>
           <bdi>{row.tenantName}</bdi>
         </a>
       </span>

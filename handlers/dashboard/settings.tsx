@@ -1,3 +1,4 @@
+import { useRef } from 'preact/hooks'
 import type { Tenant } from '../../lib/tenant_admin.ts'
 import { ask, pathOf } from './api.ts'
 import { Confirm, Field, Outcome, percentsOf, submit, typed, useAction } from './forms.tsx'
@@ -15,6 +16,12 @@ const ZONES = Intl.supportedValuesOf('timeZone')
 export function Settings({ tenant }: PartProps) {
   const action = useAction()
   const path = pathOf`/api/tenants/${tenant.id}`
+  // What somebody types is not replaced by what somebody else saves.
+  const shown = useRef({ tenant, version: 0, isTouched: false }).current
+  if (!shown.isTouched && JSON.stringify(shown.tenant) !== JSON.stringify(tenant)) {
+    shown.tenant = tenant
+    shown.version++
+  }
   const save = async (form: HTMLFormElement) => {
     const value = typed(form)
     const given: Partial<Tenant> = {
@@ -26,16 +33,22 @@ export function Settings({ tenant }: PartProps) {
       failMode: value('failMode') as Tenant['failMode'],
     }
     const changes = Object.entries(given).filter(
-      ([name, now]) => JSON.stringify(now) !== JSON.stringify(tenant[name as keyof Tenant]),
+      ([name, now]) => JSON.stringify(now) !== JSON.stringify(shown.tenant[name as keyof Tenant]),
     )
     if (changes.length === 0) return 'Nothing has changed.'
-    await ask('PATCH', path, Object.fromEntries(changes))
+    shown.tenant = await ask<Tenant>('PATCH', path, Object.fromEntries(changes))
+    shown.isTouched = false
     return 'Saved.'
   }
   return (
     <section class="panel" aria-labelledby="settings">
       <h2 id="settings">Settings</h2>
-      <form class="settings" onSubmit={submit(action, save)}>
+      <form
+        class="settings"
+        key={shown.version}
+        onInput={() => void (shown.isTouched = true)}
+        onSubmit={submit(action, save)}
+      >
         <Field label="Tokens per month" name="monthlyQuota" action={action}>
           {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={tenant.monthlyQuota} />}
         </Field>

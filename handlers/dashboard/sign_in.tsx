@@ -11,6 +11,9 @@ export function SignIn({ note, onSignedIn }: { note: string; onSignedIn: (sessio
     event.preventDefault()
     const form = event.currentTarget as HTMLFormElement
     const key = typed(form)('key')
+    // What no header may hold, such as quotation marks out of a text.
+    if (!/^[\x21-\x7e]+$/.test(key))
+      return setError('This is no key: one begins with fm_, and letters and digits follow.')
     setBusy(true)
     setError('')
     try {

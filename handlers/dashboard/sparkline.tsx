@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { ask } from './api.ts'
+import { useMinute } from './loaded.ts'
 
 interface Trend {
   tenant: string
@@ -10,8 +11,6 @@ interface Trend {
 
 /** A line is as old as this at most; it shows a month, so nobody sees the difference. */
 const FRESH_MS = 5 * 60_000
-/** A page on the wall is never scrolled: it looks by itself for what is too old, or did not load. */
-const AGAIN_MS = 30_000
 const BATCH = 100
 const [WIDTH, HEIGHT] = [100, 24]
 
@@ -27,18 +26,12 @@ export function useTrends(tenants: string[]): (tenant: string) => string | undef
   useEffect(() => {
     const onRead = () => count((n) => n + 1)
     waiting.add(onRead)
-    const want = () => {
-      wanted.clear() // of what is no longer in sight
-      for (const id of tenants) if (Date.now() - (known.get(id)?.readAt ?? 0) > FRESH_MS) wanted.add(id)
-      timer ??= window.setTimeout(() => void read(), 100)
-    }
-    want()
-    const again = window.setInterval(want, AGAIN_MS)
-    return () => {
-      waiting.delete(onRead)
-      window.clearInterval(again)
-    }
-  }, [list])
+    wanted.clear() // of what is no longer in sight
+    for (const id of tenants) if (Date.now() - (known.get(id)?.readAt ?? 0) > FRESH_MS) wanted.add(id)
+    timer ??= window.setTimeout(() => void read(), 100)
+    return () => void waiting.delete(onRead)
+    // A page on the wall is never scrolled: each minute it looks for what is too old, or did not load.
+  }, [list, useMinute()])
   return (tenant) => known.get(tenant)?.path
 }
 
