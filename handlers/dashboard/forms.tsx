@@ -100,6 +100,17 @@ export const percentsOf = (text: string): number[] =>
     .filter(Boolean)
     .map(Number)
 
+/** Takes what stands in a form as not touched: from now on it follows what is saved elsewhere. */
+export function settle(form: HTMLFormElement): void {
+  for (const field of form.elements) {
+    if (field instanceof HTMLSelectElement) for (const option of field.options) option.defaultSelected = option.selected
+    if (!(field instanceof HTMLInputElement)) continue
+    field.defaultValue = field.value
+    field.defaultChecked = field.checked
+  }
+  form.reset()
+}
+
 interface DialogProps {
   title: string
   onClose: () => void
@@ -110,9 +121,12 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
-    const before = document.activeElement as HTMLElement | null
-    dialog.current!.showModal()
-    return () => before?.focus() // closing gives the focus back by itself, taking away does not
+    const [shown, before] = [dialog.current!, document.activeElement as HTMLElement | null]
+    shown.showModal()
+    return () => {
+      shown.close() // what is open takes the focus from all else
+      before?.focus()
+    }
   }, [])
   return (
     <dialog ref={dialog} aria-label={title} onClose={onClose}>

@@ -1,7 +1,6 @@
-import { useRef } from 'preact/hooks'
 import type { Tenant } from '../../lib/tenant_admin.ts'
 import { ask, pathOf } from './api.ts'
-import { Confirm, Field, Outcome, percentsOf, submit, typed, useAction } from './forms.tsx'
+import { Confirm, Field, Outcome, percentsOf, settle, submit, typed, useAction } from './forms.tsx'
 import { go } from './router.ts'
 import type { PartProps } from './tenant.tsx'
 
@@ -16,12 +15,6 @@ const ZONES = Intl.supportedValuesOf('timeZone')
 export function Settings({ tenant }: PartProps) {
   const action = useAction()
   const path = pathOf`/api/tenants/${tenant.id}`
-  // What somebody types is not replaced by what somebody else saves.
-  const shown = useRef({ tenant, version: 0, isTouched: false }).current
-  if (!shown.isTouched && JSON.stringify(shown.tenant) !== JSON.stringify(tenant)) {
-    shown.tenant = tenant
-    shown.version++
-  }
   const save = async (form: HTMLFormElement) => {
     const value = typed(form)
     const given: Partial<Tenant> = {
@@ -33,22 +26,18 @@ export function Settings({ tenant }: PartProps) {
       failMode: value('failMode') as Tenant['failMode'],
     }
     const changes = Object.entries(given).filter(
-      ([name, now]) => JSON.stringify(now) !== JSON.stringify(shown.tenant[name as keyof Tenant]),
+      ([name, now]) => JSON.stringify(now) !== JSON.stringify(tenant[name as keyof Tenant]),
     )
     if (changes.length === 0) return 'Nothing has changed.'
-    shown.tenant = await ask<Tenant>('PATCH', path, Object.fromEntries(changes))
-    shown.isTouched = false
+    await ask('PATCH', path, Object.fromEntries(changes))
+    settle(form)
     return 'Saved.'
   }
   return (
     <section class="panel" aria-labelledby="settings">
       <h2 id="settings">Settings</h2>
-      <form
-        class="settings"
-        key={shown.version}
-        onInput={() => void (shown.isTouched = true)}
-        onSubmit={submit(action, save)}
-      >
+      {/* Fields that nobody touched follow what somebody else saves; what is being typed stays. */}
+      <form class="settings" onSubmit={submit(action, save)}>
         <Field label="Tokens per month" name="monthlyQuota" action={action}>
           {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={tenant.monthlyQuota} />}
         </Field>
