@@ -52,7 +52,7 @@ size=$(($(docker image inspect --format '{{.Size}}' "$image") / 1000000))
 say 'size of the image' "$size MB"
 inside() { docker run --rm --network none --read-only --entrypoint sh "$image" -c "$1"; }
 [ "$(inside 'id -un; ls /app /app/dist | xargs; ! which npm npx yarn corepack; find / -name node_modules -not -path "/proc/*" 2>/dev/null')" = \
-  $'node\n/app: dist sql /app/dist: chunks cli handlers package.json' ] || fail 'the image holds more than bundles and sql'
+  $'node\n/app: dist sql /app/dist: chunks cli dashboard handlers package.json' ] || fail 'the image holds more than bundles and sql'
 say 'the image holds bundles and sql/, no npm, runs as node'
 
 # --- start
@@ -79,6 +79,8 @@ docker compose exec -T api flagmeter seed >>"$log" 2>&1
 send '{"tenant":"acme-corp","feature":"x","tokens":5}'
 eventually 10 'usage' has_used acme-corp 5
 say 'an event through the published port is in the usage'
+page=$(curl -fs "$url/") && curl -fs -o /dev/null "$url$(grep -o '/assets/main-[^"]*' <<<"$page")" || fail 'no dashboard'
+say 'the image serves the dashboard'
 up_targets() { [ "$(curl -s "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query?query=sum(up)" | grep -o '"3"')" = '"3"' ]; }
 eventually 60 'targets' up_targets
 say 'prometheus scrapes api, worker and itself'
