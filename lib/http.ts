@@ -45,8 +45,9 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       if (req.destroyed && !req.complete) return // the client went away: nobody is left to answer
       reply = problemAnswer(ctx, error, requestId)
     }
-    const keepAlive = server.listening && !ctx.stopping.aborted
     if (reply.stream && endpoint) keepAllowed(endpoint, req, reply.stream)
+    await turnEnd()
+    const keepAlive = server.listening && !ctx.stopping.aborted
     send(res, reply, { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }, keepAlive)
     report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
   }
@@ -134,6 +135,19 @@ export async function closeHttpServer(server: Server, timeoutMs: number): Promis
     server.closeIdleConnections()
   })
   clearTimeout(timer)
+}
+
+let turn: Promise<void> | undefined
+
+/** Resolves when the requests that have arrived by now are read: an answer written between two reads wakes its client alone. */
+function turnEnd(): Promise<void> {
+  turn ??= new Promise((resolve) =>
+    setImmediate(() => {
+      turn = undefined
+      resolve()
+    }),
+  )
+  return turn
 }
 
 function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
