@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 import { type Duplex, type Readable, pipeline } from 'node:stream'
 import findMyWay from 'find-my-way'
@@ -156,11 +156,13 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   return parsed.data
 }
 
-/** A caller's own request id, if it is harmless, else a new one. */
+/** A caller's own request id, if it is harmless, else a new one: random for the process, then counted. */
 function requestIdOf(req: IncomingMessage): string {
   const given = req.headers['x-request-id']
-  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : `${PROCESS}-${++requests}`
 }
+const PROCESS = randomBytes(8).toString('hex')
+let requests = 0
 
 function problemAnswer(ctx: Context, error: unknown, requestId: string): Answer {
   const problem = error instanceof Problem ? error : unexpected(ctx, error, requestId)

@@ -87,7 +87,9 @@ test('a request id of the caller comes back; one that could forge a log line doe
   const ask = async (id: string) =>
     (await server.post('/api/events', body, { 'x-request-id': id })).headers.get('x-request-id')
   expect(await ask('trace-7')).toBe('trace-7')
-  expect(await ask('a b')).toMatch(/^[0-9a-f-]{36}$/)
+  const [one, other] = [await ask('a b'), await ask('a b')]
+  expect(one).toMatch(/^[0-9a-f]{16}-\d+$/)
+  expect(other).not.toBe(one)
 })
 
 async function serve(endpoint: HttpHandler) {
