@@ -55,6 +55,42 @@ test('concurrent batches that share ids in any order never deadlock and count ea
   expect(await verify(ctx.database)).toEqual([])
 })
 
+test('a feature is stored as it was given, whatever an array literal makes of its characters', async () => {
+  const ctx = await createContext()
+  const [tenantId] = await tenantIds(ctx)
+  const now = Date.now()
+  const features = [
+    'a,b',
+    '{}',
+    '"',
+    '\\',
+    '\\"',
+    '}","{',
+    'NULL',
+    'null',
+    ' padded ',
+    "it's",
+    '$1',
+    '%s',
+    'größe 模型 😀',
+    '()[]',
+    '\u00a0',
+  ]
+  const events = features.map((feature): Event => ({
+    tenantId: tenantId!,
+    id: uuidv4(),
+    feature,
+    tokens: 1,
+    createdAt: now,
+    receivedAt: now,
+  }))
+  expect((await recordEvents(ctx, events)).poison).toEqual([])
+  for (const table of ['events', 'rollups', 'usage_features']) {
+    const rows = await ctx.database<{ feature: string }[]>`select feature from ${ctx.database(table)}`
+    expect({ table, features: rows.map(({ feature }) => feature).sort() }).toEqual({ table, features: features.sort() })
+  }
+})
+
 test('the counters that moved come back with their value before and after', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
