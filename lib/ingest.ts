@@ -47,16 +47,14 @@ export async function ingest(ctx: Context, { caller, requestId }: Sender, event:
   const ofTenant = ctx.limits.take('events', event.tenantId, 1)
   if (ofTenant) await ofTenant
   const { poison, isOver } = await store(ctx, [event], requestId)
-  if (poison[0]) throw new Problem('event_rejected', { detail: poison[0].reason })
+  const rejected = poison.find((other) => other.event === event)
+  if (rejected) throw new Problem('event_rejected', { detail: rejected.reason })
   return { success: true, eventId: event.id, ...(isOver(event) && { overQuota: true as const }) }
 }
 
 /** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
-export async function store(ctx: Context, events: Event[], requestId: string): Promise<Accepted> {
-  try {
-    const { poison, isOver } = await ctx.intake.accept(events, requestId)
-    return { poison: poison.filter(({ event }) => events.includes(event)), isOver }
-  } catch (error) {
+export function store(ctx: Context, events: Event[], requestId: string): Promise<Accepted> {
+  return ctx.intake.accept(events, requestId).catch((error: unknown) => {
     if (!isUnavailable(error)) throw error
     ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')
     const [only] = events
@@ -68,5 +66,5 @@ export async function store(ctx: Context, events: Event[], requestId: string): P
       },
       { 'retry-after': '1' },
     )
-  }
+  })
 }

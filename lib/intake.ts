@@ -14,7 +14,7 @@ const STREAM_PAUSE_MS = 2_000
 
 /** What is known of events that are durable now. */
 export interface Accepted {
-  /** Those that PostgreSQL will never take: only the others count. Known on the direct path alone. */
+  /** Those, of all that were written together, that PostgreSQL will never take: only the others count. Known on the direct path alone. */
   poison: Poison[]
   /** Whether the event went beyond a hard quota of its tenant, as far as that is known. */
   isOver: (event: Event) => boolean
