@@ -5,6 +5,7 @@ import { Outcome, useAction } from './forms.tsx'
 import { compact, exact, momentOf } from './format.ts'
 import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
+import { Panel } from './panel.tsx'
 import type { PartProps } from './tenant.tsx'
 
 type Alert = Crossing & { id: string; createdAt: string }
@@ -26,8 +27,7 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
     tenant.id,
   )
   return (
-    <section class="panel" aria-labelledby="alerts">
-      <h2 id="alerts">Alerts</h2>
+    <Panel id="alerts" title="Alerts">
       <List of={alerts} empty="No threshold was crossed yet.">
         {(alert) => (
           <li key={alert.id}>
@@ -54,7 +54,7 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
           The newest {SHOWN}. All of them: <code>flagmeter alert list</code>
         </p>
       )}
-    </section>
+    </Panel>
   )
 }
 

@@ -98,7 +98,7 @@ export function FeatureChart({ tenant, live }: PartProps) {
               <tr key={feature}>
                 <th scope="row">
                   <span>
-                    <i class={`swatch swatch-${colours[i]!}`} />
+                    <i class="swatch" style={{ background: `var(--series-${colours[i]!})` }} />
                     <bdi title={nameOf(feature)}>{nameOf(feature)}</bdi>
                   </span>
                 </th>

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks'
 import type { Tenant } from '../../lib/tenant_admin.ts'
 import { ask } from './api.ts'
-import { Copy, Dialog, Field, Outcome, submit, typed, useAction } from './forms.tsx'
+import { Copy, Dialog } from './dialog.tsx'
+import { Field, Submit, submit, typed, useAction } from './forms.tsx'
 import { go, tenantPath } from './router.ts'
 
 /** What a first start shows: nothing has been counted, and how to change that. */
@@ -46,10 +47,7 @@ export function NewTenant() {
               {(attributes) => <input {...attributes} type="number" min={1} placeholder="1000000" />}
             </Field>
             <div class="actions">
-              <button type="submit" disabled={action.isBusy}>
-                Create
-              </button>
-              <Outcome action={action} />
+              <Submit action={action} label="Create" />
             </div>
           </form>
         </Dialog>

@@ -2,10 +2,12 @@ import { useState } from 'preact/hooks'
 import { SCOPES } from './scopes.ts'
 import type { ApiKey, NewApiKey } from '../../lib/key_admin.ts'
 import { ask, askAll, pathOf } from './api.ts'
-import { Confirm, Copy, Dialog, Field, Outcome, submit, typed, useAction } from './forms.tsx'
+import { Confirm, Copy, Dialog } from './dialog.tsx'
+import { Field, Submit, submit, typed, useAction } from './forms.tsx'
 import { momentOf } from './format.ts'
 import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
+import { Panel } from './panel.tsx'
 import type { PartProps } from './tenant.tsx'
 
 /** The keys that are bound to the tenant. */
@@ -13,13 +15,7 @@ export function Keys({ tenant, live }: PartProps) {
   const keys = useLoaded(() => askAll<ApiKey>(pathOf`/api/keys?tenant=${tenant.id}`, 'keys'), live, tenant.id)
   const [isMaking, setMaking] = useState(false)
   return (
-    <section class="panel" aria-labelledby="keys">
-      <div class="tools">
-        <h2 id="keys">Keys</h2>
-        <button type="button" onClick={() => setMaking(true)}>
-          Make key
-        </button>
-      </div>
+    <Panel id="keys" title="Keys" button={{ label: 'Make key', onClick: () => setMaking(true) }}>
       <List of={keys} empty="No key is bound to this tenant.">
         {(key) => (
           <li key={key.id} class={key.revokedAt === undefined ? '' : 'is-off'}>
@@ -46,7 +42,7 @@ export function Keys({ tenant, live }: PartProps) {
         )}
       </List>
       {isMaking && <Make tenant={tenant.id} onClose={() => setMaking(false)} />}
-    </section>
+    </Panel>
   )
 }
 
@@ -93,10 +89,7 @@ function Make({ tenant, onClose }: { tenant: string; onClose: () => void }) {
             {(attributes) => <input {...attributes} type="datetime-local" />}
           </Field>
           <div class="actions">
-            <button type="submit" disabled={action.isBusy}>
-              Make
-            </button>
-            <Outcome action={action} />
+            <Submit action={action} label="Make" />
           </div>
         </form>
       ) : (

@@ -3,13 +3,14 @@ import type { QuotaUsage } from '../../lib/quota.ts'
 import type { Quota } from '../../lib/quota_admin.ts'
 import { ask, askAll, pathOf } from './api.ts'
 import { Bar, Reached } from './bar.tsx'
-import { List } from './list.tsx'
-import { say } from './notice.tsx'
-import { Confirm, Dialog, Field, Outcome, percentsOf, submit, typed, useAction } from './forms.tsx'
+import { Confirm } from './dialog.tsx'
 import { compact, exact, momentIn, percent } from './format.ts'
+import { List } from './list.tsx'
 import { type Live, useLive } from './live.ts'
 import { useLoaded, useMinute, useThrottled } from './loaded.ts'
+import { Panel } from './panel.tsx'
 import { PeriodChart } from './period_chart.tsx'
+import { QuotaForm } from './quota_form.tsx'
 import type { PartProps } from './tenant.tsx'
 
 /** Of more, a chart shows when it is asked for. */
@@ -29,15 +30,11 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
     `${moved} ${minute}`,
   )
   return (
-    <section class="panel" aria-labelledby="quotas">
-      <div class="tools">
-        <h2 id="quotas">Quotas beside the monthly one</h2>
-        {mayChange && (
-          <button type="button" onClick={() => setEdited('new')}>
-            Add quota
-          </button>
-        )}
-      </div>
+    <Panel
+      id="quotas"
+      title="Quotas beside the monthly one"
+      button={mayChange ? { label: 'Add quota', onClick: () => setEdited('new') } : undefined}
+    >
       <List of={quotas} empty="There is none.">
         {(quota) => (
           <li key={quota.id}>
@@ -72,9 +69,13 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
         )}
       </List>
       {edited && (
-        <Edit tenant={tenant.id} quota={edited === 'new' ? undefined : edited} onClose={() => setEdited(undefined)} />
+        <QuotaForm
+          tenant={tenant.id}
+          quota={edited === 'new' ? undefined : edited}
+          onClose={() => setEdited(undefined)}
+        />
       )}
-    </section>
+    </Panel>
   )
 }
 
@@ -126,69 +127,5 @@ function Line({ quota, usage, timezone, live, isOpen }: LineProps) {
         </details>
       )}
     </div>
-  )
-}
-
-function Edit({ tenant, quota, onClose }: { tenant: string; quota: Quota | undefined; onClose: () => void }) {
-  const action = useAction()
-  const save = async (form: HTMLFormElement) => {
-    const value = typed(form)
-    const settings = {
-      tokenLimit: Number(value('tokenLimit')),
-      hard: value('hard') !== '',
-      thresholds: percentsOf(value('thresholds')),
-    }
-    const feature = value('feature')
-    if (quota) await ask('PATCH', pathOf`/api/quotas/${quota.id}`, settings)
-    else
-      await ask('POST', '/api/quotas', {
-        tenant,
-        period: value('period'),
-        ...(feature !== '' && { feature }),
-        ...settings,
-      })
-    onClose()
-    say(quota ? 'Quota saved.' : 'Quota added.')
-  }
-  const title = quota ? 'Change quota' : 'Add quota'
-  return (
-    <Dialog title={title} onClose={onClose}>
-      <form onSubmit={submit(action, save)}>
-        {!quota && (
-          <>
-            <Field label="Feature (empty: all)" name="feature" action={action}>
-              {(attributes) => <input {...attributes} maxLength={200} />}
-            </Field>
-            <Field label="Period" name="period" action={action}>
-              {(attributes) => (
-                <select {...attributes}>
-                  {['hour', 'day', 'week', 'month'].map((period) => (
-                    <option key={period}>{period}</option>
-                  ))}
-                </select>
-              )}
-            </Field>
-          </>
-        )}
-        <Field label="Tokens per period" name="tokenLimit" action={action}>
-          {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={quota?.tokenLimit} />}
-        </Field>
-        <Field label="Thresholds in percent" name="thresholds" action={action}>
-          {(attributes) => (
-            <input {...attributes} required defaultValue={(quota?.thresholds ?? [80, 100]).join(', ')} />
-          )}
-        </Field>
-        <label class="check">
-          <input type="checkbox" name="hard" defaultChecked={quota?.hard ?? true} /> Hard: refuse checks and
-          reservations beyond it
-        </label>
-        <div class="actions">
-          <button type="submit" disabled={action.isBusy}>
-            Save
-          </button>
-          <Outcome action={action} />
-        </div>
-      </form>
-    </Dialog>
   )
 }

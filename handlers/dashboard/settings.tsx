@@ -1,6 +1,9 @@
 import type { Tenant } from '../../lib/tenant_admin.ts'
 import { ask, pathOf } from './api.ts'
-import { Confirm, Field, Outcome, percentsOf, settle, submit, typed, useAction } from './forms.tsx'
+import { Confirm } from './dialog.tsx'
+import { Field, Submit, settle, submit, typed, useAction } from './forms.tsx'
+import { Panel } from './panel.tsx'
+import { Hard, Thresholds, percentsOf } from './quota_form.tsx'
 import { go } from './router.ts'
 import type { PartProps } from './tenant.tsx'
 
@@ -34,16 +37,13 @@ export function Settings({ tenant }: PartProps) {
     return 'Saved.'
   }
   return (
-    <section class="panel" aria-labelledby="settings">
-      <h2 id="settings">Settings</h2>
+    <Panel id="settings" title="Settings">
       {/* Fields that nobody touched follow what somebody else saves; what is being typed stays. */}
       <form class="settings" onSubmit={submit(action, save)}>
         <Field label="Tokens per month" name="monthlyQuota" action={action}>
           {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={tenant.monthlyQuota} />}
         </Field>
-        <Field label="Thresholds in percent" name="thresholds" action={action}>
-          {(attributes) => <input {...attributes} required defaultValue={tenant.thresholds.join(', ')} />}
-        </Field>
+        <Thresholds action={action} of={tenant.thresholds} />
         <Field label="Billing day" name="billingDay" action={action}>
           {(attributes) => (
             <input {...attributes} type="number" min={1} max={31} required defaultValue={tenant.billingDay} />
@@ -68,15 +68,9 @@ export function Settings({ tenant }: PartProps) {
             </select>
           )}
         </Field>
-        <label class="check">
-          <input type="checkbox" name="monthlyHard" defaultChecked={tenant.monthlyHard} /> Hard: refuse checks and
-          reservations beyond it
-        </label>
+        <Hard name="monthlyHard" isHard={tenant.monthlyHard} />
         <div class="actions">
-          <button type="submit" disabled={action.isBusy}>
-            Save
-          </button>
-          <Outcome action={action} />
+          <Submit action={action} label="Save" />
           <Confirm
             label="Delete tenant"
             question={
@@ -92,6 +86,6 @@ export function Settings({ tenant }: PartProps) {
           />
         </div>
       </form>
-    </section>
+    </Panel>
   )
 }

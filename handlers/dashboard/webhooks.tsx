@@ -2,10 +2,12 @@ import { useState } from 'preact/hooks'
 import type { Delivery } from '../../lib/delivery.ts'
 import type { Webhook } from '../../lib/webhook.ts'
 import { ask, askAll, pathOf } from './api.ts'
-import { Confirm, Copy, Dialog, Field, Outcome, submit, typed, useAction } from './forms.tsx'
+import { Confirm, Copy, Dialog } from './dialog.tsx'
+import { Field, Outcome, Submit, submit, typed, useAction } from './forms.tsx'
 import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
 import { say } from './notice.tsx'
+import { Panel } from './panel.tsx'
 import type { PartProps } from './tenant.tsx'
 
 /** A try takes at most ten seconds. */
@@ -20,18 +22,12 @@ export function Webhooks({ tenant, live }: PartProps) {
   )
   const [isAdding, setAdding] = useState(false)
   return (
-    <section class="panel" aria-labelledby="webhooks">
-      <div class="tools">
-        <h2 id="webhooks">Webhooks</h2>
-        <button type="button" onClick={() => setAdding(true)}>
-          Add webhook
-        </button>
-      </div>
+    <Panel id="webhooks" title="Webhooks" button={{ label: 'Add webhook', onClick: () => setAdding(true) }}>
       <List of={webhooks} empty="Nobody is told when a threshold is crossed.">
         {(webhook) => <Line key={webhook.id} webhook={webhook} />}
       </List>
       {isAdding && <Add tenant={tenant.id} onClose={() => setAdding(false)} />}
-    </section>
+    </Panel>
   )
 }
 
@@ -116,10 +112,7 @@ function Add({ tenant, onClose }: { tenant: string; onClose: () => void }) {
             )}
           </Field>
           <div class="actions">
-            <button type="submit" disabled={action.isBusy}>
-              Add
-            </button>
-            <Outcome action={action} />
+            <Submit action={action} label="Add" />
           </div>
         </form>
       ) : (
