@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import autocannon from 'autocannon'
@@ -29,6 +30,10 @@ const wrk = existsOnPath('wrk')
 /** What makes the load: wrk takes one thread, autocannon three, which it takes from whoever shares the machine. */
 export const generator = wrk ? 'wrk' : 'autocannon (wrk on the PATH would disturb less)'
 
+/** Where there are cores for it (and all of them are ours), wrk has the last one, and the server keeps off it. */
+const cores = cpus().length
+const taskset = wrk && cores >= 4 && availableParallelism() === cores ? existsOnPath('taskset') : undefined
+
 export interface Hammered {
   /** Requests per second. */
   rate: number
@@ -41,6 +46,7 @@ export interface Hammered {
 /** Asks as fast as is answered; default: single events. Throws when one is not answered 2xx. */
 export async function hammer(server: Running, seconds: number, load = EVENTS): Promise<Hammered> {
   const url = server.url + load.path
+  if (taskset) await run(taskset, ['-a', '-c', '-p', `0-${cores - 2}`, String(server.pid)])
   const cpuBefore = await cpuSeconds(server.pid)
   const startedAt = performance.now()
   const { rate, answered, failed } = await (wrk ? withWrk(wrk, url, seconds, load) : withAutocannon(url, seconds, load))
@@ -53,7 +59,8 @@ export async function hammer(server: Running, seconds: number, load = EVENTS): P
 async function withWrk(command: string, url: string, seconds: number, { body, tenants = 0 }: Load) {
   const script = join(import.meta.dirname, '_post.lua')
   const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', script, url]
-  const { stdout } = await run(command, args, {
+  const [program, first] = taskset ? [taskset, ['-c', String(cores - 1), command]] : [command, []]
+  const { stdout } = await run(program, [...first, ...args], {
     env: {
       ...process.env,
       BENCH_BODY: body,
