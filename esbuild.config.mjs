@@ -1,7 +1,7 @@
 // Every handler and every command becomes a bundle of its own; `splitting` keeps one copy of what they share. The dashboard
 // becomes files for browsers beside them.
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
@@ -24,12 +24,13 @@ const { metafile } = await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 })
-const built = new Set([...Object.keys(metafile.outputs), ...(await buildDashboard(`${outdir}/dashboard`))])
+const outputs = [...Object.keys(metafile.outputs), ...(await buildDashboard(`${outdir}/dashboard`))]
+const built = new Set(outputs.map((file) => resolve(file)))
 
 // What is left of an earlier build goes last: the first `npx flagmeter` builds again while `npm start` may be running.
 for (const entry of await readdir(outdir, { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath ?? entry.path, entry.name)
-  if (entry.isFile() && !built.has(relative('.', file).replaceAll('\\', '/'))) await rm(file)
+  if (entry.isFile() && !built.has(resolve(file))) await rm(file)
 }
 
 /** Files named by their hash, each compressed once and for all, and a list of them. Returns what was written. */
