@@ -14,11 +14,11 @@ const usageActiveSql = loadSql('queries/usage_active')
 
 const FRAME_MS = 250
 const FRAME_TENANTS = 500
-const TOTALS_EVERY_MS = 1_000
+/** So often everybody hears something: after five such pauses a browser takes its connection for dead. */
+const BEAT_EVERY_MS = 1_000
 const LOOK_EVERY_MS = 5_000
 /** A tenant's pace looks two minutes back: so long after its last event it is shown again, until it stands still. */
 const ACTIVE_MS = 130_000
-const BEAT_EVERY_MS = 15_000
 /** A browser that reads so slowly is cut off; it comes again and begins anew. */
 const MOST_BUFFERED = 4 * 1024 * 1024
 const STREAMS_PER_KEY = 100
@@ -86,9 +86,11 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
     })
     const every = (ms: number, work: () => void) => timers.push(setInterval(work, ms).unref())
     every(FRAME_MS, () => void sendFrame())
-    every(TOTALS_EVERY_MS, () => send('totals', { ...pace.read(performance.now()), ...failures }, (to) => !to.tenantId))
+    every(BEAT_EVERY_MS, () => {
+      send('totals', { ...pace.read(performance.now()), ...failures }, (to) => !to.tenantId)
+      send('beat', {}, (to) => to.tenantId !== undefined)
+    })
     every(LOOK_EVERY_MS, () => void look())
-    every(BEAT_EVERY_MS, () => push(': still here\n\n'))
     void look()
   }
 
@@ -165,10 +167,8 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
   /** Written once for all who get it. */
   function send(event: string, data: object, isFor: (caller: Caller) => boolean = () => true): void {
     const receivers = [...watchers].filter(({ caller }) => isFor(caller))
-    if (receivers.length > 0) push(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`, receivers)
-  }
-
-  function push(text: string, receivers: Iterable<Watcher> = watchers): void {
+    if (receivers.length === 0) return
+    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
     for (const watcher of receivers) {
       if (watcher.readableLength > MOST_BUFFERED) watcher.destroy()
       else watcher.push(text)

@@ -10,7 +10,7 @@ export interface Proxy {
   set(mode: ProxyMode): void
 }
 
-/** A TCP proxy in front of a store, to break the link at will. Gone after the test. */
+/** A TCP proxy in front of a store or a server, to break the link at will. Gone after the test. */
 export async function createProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()

@@ -6,6 +6,7 @@ import { median, until } from './_context.ts'
 import { rowOf, signIn, startServer, used } from './_dashboard.ts'
 import { createReceiver } from './_deliveries.ts'
 import { KEY } from './_key.ts'
+import { createProxy } from './_proxy.ts'
 
 describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () => {
   afterAll(closeBrowser)
@@ -167,5 +168,49 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await page.getByText(/^The connection is gone/).waitFor({ state: 'detached' })
     await server.spend(200_000)
     await until(async () => (await used(page, 'acme-corp')) === 30)
+  })
+
+  test('a connection that breaks without a word is noticed within seconds, by every kind of key', async () => {
+    const server = await startServer()
+    const { key } = await server.api('POST', '/api/keys', { name: 'customer', scopes: ['read'], tenant: 'acme-corp' })
+    const proxy = await createProxy(server.url)
+    const pages = await Promise.all(
+      [KEY, key].map(async (own) => {
+        const { page } = await openPage(new URL(proxy.url).origin)
+        await signIn(page, own)
+        return page
+      }),
+    )
+    proxy.set('mute')
+    await Promise.all(pages.map((page) => page.getByText(/^The connection is gone/).waitFor({ timeout: 10_000 })))
+    await server.spend(100_000)
+    proxy.set('open')
+    await Promise.all(pages.map((page) => page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 })))
+    await pages[0]!.getByText('100K').first().waitFor()
+    await pages[1]!.getByText('10%', { exact: true }).waitFor()
+  })
+
+  test('the search and the order stand in the address; who saves keeps the focus on the button', async () => {
+    const server = await startServer()
+    const { page } = await openPage(server.url)
+    await signIn(page)
+    await page.keyboard.press('/')
+    await page.keyboard.type('INITECH')
+    await page.getByRole('button', { name: 'Left' }).click()
+    await page.getByText('1 of 3 tenants').waitFor()
+    await page.waitForURL(`${server.url}/?search=INITECH&sort=-left`)
+    await page.getByRole('link', { name: 'initech-llc' }).click()
+    await page.getByRole('heading', { name: 'initech-llc' }).waitFor()
+    await page.getByLabel('Tokens per month').fill('7000')
+    const save = page.getByRole('button', { name: 'Save' })
+    await save.press('Enter')
+    await page.getByText('Saved.').waitFor()
+    await page.locator(':focus', { hasText: 'Save' }).waitFor()
+    await page.getByRole('link', { name: 'All tenants' }).click()
+    await page.getByText('1 of 3 tenants').waitFor()
+    expect(await page.getByRole('searchbox').inputValue()).toBe('INITECH')
+    await page.reload()
+    await page.getByText('1 of 3 tenants').waitFor()
+    expect(await page.getByRole('columnheader', { name: 'Left' }).getAttribute('aria-sort')).toBe('descending')
   })
 })

@@ -115,7 +115,7 @@ test("a tenant's key hears of its tenant alone: no other name, no other id, no t
   await sleep(1_500)
   for (const other of ['globex-inc', 'initech-llc'])
     for (const text of [other, await tenantId(server.ctx, other)]) expect(stream.bytes).not.toContain(text)
-  expect(new Set(stream.heard.map(({ event: name }) => name))).toEqual(new Set(['reload', 'usage', 'changed']))
+  expect(new Set(stream.heard.map(({ event: name }) => name))).toEqual(new Set(['reload', 'usage', 'changed', 'beat']))
 })
 
 test('every other change of a tenant is told: settings, quotas, webhooks, keys, alerts, deliveries, the tenant itself', async () => {

@@ -23,19 +23,13 @@ let sessionEnded = (): void => {}
 export const onSessionEnd = (handler: () => void): void => void (sessionEnded = handler)
 
 /** Asks the API; the session's cookie goes along. @throws ApiError */
-export async function ask<T>(
-  method: string,
-  path: string,
-  body?: object,
-  headers = {},
-  timeoutMs = TIMEOUT_MS,
-): Promise<T> {
+export async function ask<T>(method: string, path: string, body?: object, headers = {}): Promise<T> {
   let answer: Response
   try {
     answer = await fetch(path, {
       method,
       headers: { ...headers, ...(body && { 'content-type': 'application/json' }) },
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(body && { body: JSON.stringify(body) }),
     })
   } catch {

@@ -50,7 +50,7 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
   const [alert, setAlert] = useState('')
   const path = usePath()
   useEffect(() => {
-    const opened = openLive(session.tenant !== undefined)
+    const opened = openLive()
     setLive(opened)
     return () => opened.close()
   }, [session])

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { OverviewUsage } from '../../lib/overview.ts'
 import type { Pace } from '../../lib/pace.ts'
-import { type ApiError, ask, askAll } from './api.ts'
+import { ask, askAll } from './api.ts'
 
 export type Totals = Pace & { deadLetters: number; failingDeliveries: number }
 
@@ -23,14 +23,14 @@ export interface Live {
 /** What is missed by an accident, such as a worker that was killed between counting and telling, shows after this long. */
 const RELOAD_MS = 5 * 60_000
 const RETRY_MS = 2_000
-/** A connection can break without a word: the machine slept, the network went. Totals come every second. */
+/** A connection can break without a word: the machine slept, the network went. Totals or a beat come every second. */
 const SILENT_MS = 5_000
 const CONNECT_MS = 10_000
 /** A tab that nobody has looked at for so long lets go: without HTTP/2 a browser has six connections to a server, for all tabs. */
 const HIDDEN_MS = 60_000
 
-/** Opens the stream and keeps it open. Who is bound to one tenant gets no totals: there, silence alone means nothing. */
-export function openLive(isBound: boolean): Live {
+/** Opens the stream and keeps it open. */
+export function openLive(): Live {
   const subscribers = new Set<() => void>()
   const listeners = new Set<(tenants?: string[]) => void>()
   const live: Live = {
@@ -50,7 +50,7 @@ export function openLive(isBound: boolean): Live {
   let retry: number | undefined
   let heardAt = Date.now()
   const reloading = window.setInterval(() => void load(), RELOAD_MS)
-  const watching = window.setInterval(() => void watch(), 1_000)
+  const watching = window.setInterval(watch, 1_000)
 
   function paint(): void {
     painting ||= requestAnimationFrame(() => {
@@ -119,6 +119,7 @@ export function openLive(isBound: boolean): Live {
       }
     })
     on('totals', (totals: Totals) => (live.totals = totals))
+    on('beat', () => {})
     on('changed', ({ tenants }: { tenants: string[] }) => tell(tenants))
     on('reload', () => {
       void load()
@@ -139,19 +140,9 @@ export function openLive(isBound: boolean): Live {
     connect()
   }
 
-  async function watch(): Promise<void> {
+  function watch(): void {
     const limit = live.lostSince === undefined ? SILENT_MS : CONNECT_MS
     if (document.hidden || Date.now() - heardAt < limit) return
-    if (isBound && live.lostSince === undefined) {
-      const before = heardAt
-      heardAt = Date.now()
-      const isThere = await ask('GET', '/api/session', undefined, {}, SILENT_MS).then(
-        () => true,
-        (error: ApiError) => error.status !== 0,
-      )
-      if (isThere) return
-      heardAt = before
-    }
     lose(heardAt)
     reconnect()
   }
