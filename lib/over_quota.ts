@@ -48,6 +48,7 @@ export async function findOver(valkey: Valkey, queueName: string, events: Event[
   const asked = [...keys]
   const notes = await valkey.mget(asked).catch(() => [])
   const over = new Set(asked.filter((_, i) => notes[i]))
+  if (over.size === 0) return () => false
   return ({ tenantId, feature }) =>
     over.has(keyOf(queueName, tenantId, null)) || over.has(keyOf(queueName, tenantId, feature))
 }
