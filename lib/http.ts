@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
-import { type Duplex, type Readable, pipeline } from 'node:stream'
+import type { Readable } from 'node:stream'
 import findMyWay from 'find-my-way'
 import type { z } from 'zod'
 import { authorize, bindTenant, hostOf, takeRequest } from './_access.ts'
+import { answerBrokenRequest, problemAnswer, send } from './_answer.ts'
 import { parseBody, readBody } from './_body.ts'
 import { corsHeaders, preflight } from './_cors.ts'
 import { ANYONE } from './caller.ts'
 import type { Context } from './context.ts'
-import { isUnavailable } from './database.ts'
 import { fieldErrors } from './event.ts'
 import type { Answer, HttpHandler } from './handler.ts'
-import { Problem, type ProblemCode, invalidInput, problemDocument } from './problem.ts'
+import { Problem, invalidInput } from './problem.ts'
 
 const DEFAULT_BODY_BYTES = 64 * 1024
 /** How often it is looked whether the caller of an open stream still may. */
@@ -164,76 +164,9 @@ function requestIdOf(req: IncomingMessage): string {
 const PROCESS = randomBytes(8).toString('hex')
 let requests = 0
 
-function problemAnswer(ctx: Context, error: unknown, requestId: string): Answer {
-  const problem = error instanceof Problem ? error : unexpected(ctx, error, requestId)
-  const document = problemDocument(problem.code, problem.extra)
-  return {
-    status: document.status,
-    json: document,
-    headers: { ...problem.headers, 'content-type': 'application/problem+json' },
-  }
-}
-
-/** What a store or a bug threw. The log knows what it was; the answer does not say. */
-function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
-  if (isUnavailable(error)) {
-    ctx.log.warn({ requestId, reason: (error as Error).message }, 'the database is unavailable')
-    return new Problem('unavailable', { detail: 'the database does not answer; try again' }, { 'retry-after': '1' })
-  }
-  ctx.log.error({ requestId, err: error }, 'request failed')
-  return new Problem('internal', { detail: `see the log for request ${requestId}` })
-}
-
-/** No answer but the dashboard is a page: nothing of it is run, framed, sniffed or kept (OWASP REST Security Cheat Sheet). */
-const SECURITY_HEADERS = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000',
-  'x-content-type-options': 'nosniff',
-}
-
-function send(res: ServerResponse, reply: Answer, extra: Record<string, string>, keepAlive: boolean): void {
-  const { stream } = reply
-  const body = stream ? '' : (reply.body ?? reply.text ?? (reply.status === 204 ? '' : JSON.stringify(reply.json)))
-  const headers: Record<string, string | number> = { 'content-type': 'application/json', ...SECURITY_HEADERS, ...extra }
-  if (reply.status === 204) delete headers['content-type']
-  else if (!stream) headers['content-length'] = Buffer.byteLength(body)
-  if (reply.headers) Object.assign(headers, reply.headers)
-  if (!keepAlive) headers.connection = 'close'
-  res.writeHead(reply.status, headers)
-  if (!stream) res.end(body)
-  else if (res.req.method === 'HEAD') {
-    res.end()
-    stream.destroy()
-  } else pipeline(stream, res, () => {}) // whoever ends first, ends the other
-}
-
 function report(ctx: Context, route: string, method: string, status: number, requestId: string, ms: number): void {
   ctx.metrics.httpSeconds.observe({ method, route, status }, ms / 1000)
   const level = status >= 500 ? 'error' : status >= 400 ? 'info' : 'debug'
   if (ctx.log.isLevelEnabled(level))
     ctx.log[level]({ requestId, method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
-}
-
-const BROKEN: Record<string, ProblemCode> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-}
-
-/** Answers what never became a request: broken HTTP, or one that came too slowly. The connection ends with it. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const document = problemDocument(BROKEN[error.code ?? ''] ?? 'malformed_http')
-  const body = JSON.stringify(document)
-  socket.end(
-    `HTTP/1.1 ${document.status} ${document.code}\r\ncontent-type: application/problem+json\r\n` +
-      Object.entries(SECURITY_HEADERS)
-        .map(([name, value]) => `${name}: ${value}\r\n`)
-        .join('') +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  )
 }
