@@ -1,20 +1,17 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { onTestFinished } from 'vitest'
 import { startCli } from './_cli.ts'
 import { createDatabase, until } from './_context.ts'
 import { AUTHORIZATION, KEY } from './_key.ts'
 import { freePort } from './_valkey.ts'
+import { emptyFolder } from './_folder.ts'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** Everything in one process, as `npm start` runs it, on a database of the test's own. */
 export async function startServer() {
-  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-dashboard-'))
-  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  const dir = await emptyFolder()
   const PORT = String(await freePort())
   const env = { DATABASE_URL: await createDatabase(), FLAGMETER_DIR: dir, PORT, WEBHOOK_ALLOW_PRIVATE: 'true' }
   const url = `http://127.0.0.1:${PORT}`

@@ -1,28 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Writable } from 'node:stream'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import prune from '../handlers/prune.ts'
 import { isKey, newKey } from '../lib/key.ts'
 import { runCli, startCli } from './_cli.ts'
 import { createDatabase, createTestServer, until } from './_context.ts'
 import { addWebhook, cross, tenantId } from './_deliveries.ts'
+import { emptyFolder } from './_folder.ts'
 import { KEY } from './_key.ts'
 import { freePort } from './_valkey.ts'
 
-async function folder(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-admin-'))
-  onTestFinished(() => rm(dir, { recursive: true, force: true }))
-  return dir
-}
-
 test('twenty servers that start at once make one admin key, in a file that only its owner reads', async () => {
   const DATABASE_URL = await createDatabase()
-  const FLAGMETER_DIR = await folder()
+  const FLAGMETER_DIR = await emptyFolder()
   const ports = await Promise.all(Array.from({ length: 20 }, freePort))
   const env = { DATABASE_URL, FLAGMETER_DIR, FLAGMETER_ADMIN_KEY: '', FLAGMETER_KEY: '' }
   const servers = ports.map((port) => startCli(['serve', 'usage-list'], { ...env, PORT: String(port) }))

@@ -1,21 +1,15 @@
-import { mkdtemp, readFile, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, readdir, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { backupName } from '../cli/_backup_folder.ts'
 import { openDatabase } from '../lib/database.ts'
 import { migrate } from '../lib/migrate.ts'
 import { runCli, startCli } from './_cli.ts'
 import { createContext, createTestServer, until } from './_context.ts'
+import { emptyFolder } from './_folder.ts'
 import { freePort } from './_valkey.ts'
 import { canDump, startDumpableServer } from './_postgres_tools.ts'
-
-async function folder(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-backups-'))
-  onTestFinished(() => rm(dir, { recursive: true, force: true }))
-  return dir
-}
 
 /** A migrated database on a server that can be dumped, and how to make an empty one beside it. */
 async function start() {
@@ -48,7 +42,7 @@ describe.skipIf(!canDump)('backup and restore (need pg_dump on the PATH, and a s
     const load = (async () => {
       for (let batch = 10; !stopped; batch++) await post('/api/events', events(batch))
     })()
-    const file = join(await folder(), 'one.dump')
+    const file = join(await emptyFolder(), 'one.dump')
     const backup = await runCli(['backup', file], { DATABASE_URL: url })
     stopped = true
     await load
@@ -80,7 +74,7 @@ describe.skipIf(!canDump)('backup and restore (need pg_dump on the PATH, and a s
 
   test('- is standard output; what is cut short restores nothing', async () => {
     const { url, createEmpty } = await start()
-    const file = join(await folder(), 'out.dump')
+    const file = join(await emptyFolder(), 'out.dump')
     await runCli(['backup', file], { DATABASE_URL: url })
     const streamed = await runCli(['backup', '-'], { DATABASE_URL: url })
     expect([streamed.code, streamed.out.slice(0, 5)]).toEqual([0, 'PGDMP'])
@@ -93,7 +87,7 @@ describe.skipIf(!canDump)('backup and restore (need pg_dump on the PATH, and a s
 
   test('on a schedule it makes one when the newest is old enough, keeps the newest, and tells Prometheus', async () => {
     const { url } = await start()
-    const dir = await folder()
+    const dir = await emptyFolder()
     const now = Date.now()
     const ago = (minutes: number) => new Date(now - minutes * 60_000)
     for (const minutes of [300, 200, 100]) {

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { toCrossing } from '../lib/alert.ts'
 import { renderNotice } from '../lib/message.ts'
 import { PROBLEMS } from '../lib/problem.ts'
@@ -11,6 +10,7 @@ import { BUNDLES } from './_cli.ts'
 import { createTestServer } from './_context.ts'
 import { KEY } from './_key.ts'
 import { settingsTable } from './_settings_table.ts'
+import { emptyFolder } from './_folder.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
@@ -68,8 +68,7 @@ const anthropic = { messages: { create: async (_: Asked) => ({ usage: { input_to
 test("README's wrapper of model calls has its types right, reserves, and settles with what was used", async () => {
   const { ctx, url } = await createTestServer()
   const [, example] = /```ts\n([^`]*(?:`[^`]+`[^`]*)*)```/.exec(await read('README.md'))!
-  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-docs-'))
-  onTestFinished(() => rm(dir, { recursive: true }))
+  const dir = await emptyFolder()
   const tsconfig = {
     extends: join(root, 'tsconfig.json'),
     include: ['*.ts'],

@@ -1,0 +1,246 @@
+import { execFileSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, inject, test } from 'vitest'
+import { runCli, startCli } from './_cli.ts'
+import { createDatabase, createTestServer, startConsumers, until } from './_context.ts'
+import { AUTHORIZATION } from './_key.ts'
+import { LOCAL, createReceiver } from './_deliveries.ts'
+import { freePort } from './_valkey.ts'
+import { emptyFolder } from './_folder.ts'
+
+test('migrate, seed, tenant, send, usage and verify work together', async () => {
+  const { url, databaseUrl } = await createTestServer()
+  const env = { DATABASE_URL: databaseUrl, FLAGMETER_URL: url }
+  const file = join(await emptyFolder(), 'tenants.json')
+  await writeFile(
+    file,
+    JSON.stringify([
+      { name: 'umbrella', monthlyQuota: 2000, billingDay: 31, timezone: 'Asia/Tokyo' },
+      { name: 'acme-corp' },
+    ]),
+  )
+  expect((await runCli(['migrate'], env)).out).toBe('up to date\n')
+  expect((await runCli(['migrate', '--status'], env)).code).toBe(0)
+  expect((await runCli(['seed', '--file', file, '--json'], env)).out).toBe(
+    `${JSON.stringify({ created: ['umbrella'], existing: ['acme-corp'] }, null, 2)}\n`,
+  )
+  expect((await runCli(['seed', '--file', file], env)).out).toBe('0 created, 2 there already\n')
+  const tenants = JSON.parse((await runCli(['tenant', 'list', '--json'], env)).out)
+  expect(tenants).toHaveLength(4)
+  expect(tenants.at(-1)).toMatchObject({ name: 'umbrella', monthlyQuota: 2000, billingDay: 31, timezone: 'Asia/Tokyo' })
+  const first = await runCli(['send', 'umbrella', 'gpt-4o', '1,500', '--id', 'one'], env)
+  expect(first.out).toMatch(/^accepted [0-9a-f-]{36}\n$/)
+  expect(await runCli(['send', 'umbrella', 'gpt-4o', '1500', '--id', 'one'], env)).toEqual(first)
+  expect((await runCli(['usage', 'umbrella'], env)).out).toMatch(
+    /umbrella +1,500 +2,000 +75 % +500 .*\n.*\n *gpt-4o +1,500 +1/,
+  )
+  expect(JSON.parse((await runCli(['usage', '--json'], env)).out)).toHaveLength(4)
+  expect(
+    (
+      await runCli(
+        ['tenant', 'update', 'umbrella', '--monthly-quota', '3_000', '--name', 'umbrella-corp', '--json'],
+        env,
+      )
+    ).out,
+  ).toContain('"monthlyQuota": 3000')
+  expect((await runCli(['verify'], env)).code).toBe(0)
+  for (const [args, code, message] of [
+    [['tenant', 'create', 'acme-corp'], 1, /exists already/],
+    [['tenant', 'create', 'x', '--billing-day', '32'], 2, /billingDay must be from 1 to 31/],
+    [['tenant', 'create', 'x', '--timezone', 'Mars/Base'], 2, /timezone must be an IANA name/],
+    [['tenant', 'update', 'nobody', '--billing-day', '2'], 1, /tenant does not exist/],
+    [['tenant', 'update', 'acme-corp', '--name', 'umbrella-corp'], 1, /name is taken/],
+    [['tenant', 'update', 'acme-corp'], 2, /nothing to change/],
+    [['send', 'nobody', 'x', '1'], 1, /no such tenant/],
+    [['send', 'acme-corp', 'x', '0'], 1, /tokens must be a whole number/],
+    [['seed', '--file', '/nonexistent.json'], 2, /nonexistent.json: ENOENT/],
+    [['dead-letter', 'replay', 'x'], 2, /not the id/],
+  ] as const) {
+    const result = await runCli([...args], env)
+    expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])
+  }
+})
+
+test('up, a webhook to a receiver on this machine, events over 80 %: the text arrives within a second', async () => {
+  const receiver = await createReceiver()
+  const env = { FLAGMETER_DIR: join(await emptyFolder(), 'data') }
+  const up = startCli(['up'], { ...env, WEBHOOK_ALLOW_PRIVATE: 'true', PORT: String(await freePort()) })
+  await until(() => up.output().includes('Stop with Ctrl-C'), 60_000)
+  const created = await runCli(['webhook', 'create', 'acme-corp', '--kind', 'slack', '--url', receiver.url], env)
+  expect([created.code, created.err]).toEqual([0, ''])
+  const url = /curl -s (\S+)/.exec(up.output())![1]!
+  const body = JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 820_000 })
+  const at = Date.now()
+  await fetch(url, { method: 'POST', headers: { ...AUTHORIZATION, 'content-type': 'application/json' }, body })
+  await until(() => receiver.received.length === 1)
+  expect(receiver.received[0]!.at - at).toBeLessThan(1_000)
+  expect(receiver.bodies()).toEqual([
+    { text: "FlagMeter: tenant 'acme-corp' has hit 82% of 1,000,000 tokens this month." },
+  ])
+  expect((await runCli(['alert', 'list', 'acme-corp'], env)).out).toMatch(/acme-corp +80 % +82 % +820,000 +1,000,000 /)
+  await until(async () => (await runCli(['delivery', 'list'], env)).out.includes(' delivered '))
+  up.child.kill('SIGINT')
+  expect((await up.finished).code).toBe(0)
+})
+
+test('the webhook, alert and delivery commands do what they say', async () => {
+  const { url, databaseUrl, ctx } = await createTestServer(LOCAL)
+  await startConsumers(ctx, ['deliver'])
+  let status = 200
+  const receiver = await createReceiver((res) => void res.writeHead(status).end())
+  const env = { DATABASE_URL: databaseUrl, FLAGMETER_URL: url }
+  const run = (...args: string[]) => runCli(args, env)
+  const json = async (...args: string[]) => JSON.parse((await run(...args, '--json')).out)
+
+  expect((await run('webhook', 'list', 'acme-corp')).out).toMatch(/acme-corp +slack +https:\/\/hooks.slack.com\/… +no /)
+  const created = await run('webhook', 'create', 'acme-corp', '--kind', 'standard', '--url', receiver.url, '--disabled')
+  expect(created.out).toMatch(
+    /standard +http:\/\/127.0.0.1:\d+\/… +no [^]*signing secret, shown this once: whsec_\S{44}\n$/,
+  )
+  const { id } = (await json('webhook', 'list', 'acme-corp')).find((webhook: any) => webhook.kind === 'standard')
+  const tried = await run('webhook', 'test', id)
+  expect([tried.code, tried.out]).toEqual([
+    0,
+    expect.stringMatching(/^delivered to http:\/\/127.0.0.1:\d+\/… \(200\)\n$/),
+  ])
+  expect(receiver.bodies()[0]).toMatchObject({ type: 'webhook.test', data: { tenantName: 'acme-corp' } })
+  status = 500
+  expect(await run('webhook', 'test', id)).toMatchObject({
+    code: 1,
+    err: 'flagmeter: the test message was not delivered: answered 500\n',
+  })
+  expect((await run('webhook', 'rotate', id)).out).toContain('whsec_')
+  expect(await json('webhook', 'update', id, '--enable', '--url', `${receiver.url}/new`)).toMatchObject({
+    enabled: true,
+  })
+  expect((await run('alert', 'list')).out).toBe('no alerts\n')
+  await run('send', 'acme-corp', 'x', '900000')
+  await until(async () => (await json('delivery', 'list', '--status', 'pending'))[0]?.attempts > 0)
+  expect((await run('webhook', 'update', id, '--disable')).code).toBe(0)
+  const [dead] = await json('delivery', 'list', 'acme-corp', '--status', 'dead', '--webhook', id)
+  expect(dead).toMatchObject({ status: 'dead', reason: 'the webhook is disabled', threshold: 80 })
+  status = 200
+  await run('webhook', 'update', id, '--enable')
+  expect((await run('delivery', 'retry', dead.id)).out).toBe('1 due now\n')
+  await until(() => receiver.received.at(-1)!.path === '/hook/new')
+  await until(async () => (await json('delivery', 'list'))[0].status === 'delivered')
+  expect((await run('tenant', 'update', 'acme-corp', '--thresholds', '50,80,90')).out).toContain('50 %, 80 %, 90 %')
+  expect((await json('alert', 'list', 'acme-corp')).map((alert: any) => alert.threshold)).toEqual([90, 50, 80])
+  expect((await run('webhook', 'delete', id)).out).toMatch(/^deleted \S+ \(standard, \S+\) of acme-corp\n$/)
+  expect((await run('delivery', 'list', '--webhook', id)).out).toBe('no deliveries\n')
+
+  const unknown = '00000000-0000-4000-8000-000000000000'
+  for (const [args, code, message] of [
+    [['webhook', 'create', 'acme-corp', '--kind', 'slack'], 2, /--url <url>' not specified/],
+    [
+      ['webhook', 'create', 'acme-corp', '--kind', 'mail', '--url', 'https://a.example'],
+      2,
+      /Allowed choices are slack, standard/,
+    ],
+    [['webhook', 'create', 'nobody', '--kind', 'slack', '--url', 'https://a.example'], 1, /tenant does not exist/],
+    [['webhook', 'create', 'acme-corp', '--kind', 'slack', '--url', 'a.example'], 1, /url must be a URL like/],
+    [['webhook', 'update', unknown, '--enable'], 1, /no such webhook/],
+    [['webhook', 'update', unknown], 2, /nothing to change/],
+    [['webhook', 'delete', 'x'], 1, /no such webhook/],
+    [['webhook', 'test', '../tenants'], 1, /no such webhook/],
+    [['delivery', 'retry', unknown], 1, /no delivery/],
+    [['delivery', 'retry', 'x'], 1, /delivery must be the id/],
+    [['delivery', 'list', '--status', 'late'], 2, /Allowed choices are/],
+    [['alert', 'list', 'nobody'], 1, /tenant does not exist/],
+    [
+      ['tenant', 'update', 'acme-corp', '--thresholds', '80,1001'],
+      2,
+      /thresholds.1 must be a whole number from 1 to 1000/,
+    ],
+    [['tenant', 'update', 'acme-corp', '--thresholds', ''], 2, /must be a whole number/],
+  ] as const) {
+    const result = await run(...args)
+    expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])
+  }
+})
+
+test('verify exits 1 and prints the difference', async () => {
+  const { post, ctx, databaseUrl } = await createTestServer()
+  await post('/api/events', { tenant: 'acme-corp', feature: 'x', tokens: 5 })
+  await ctx.database`update rollups set total_tokens = 6`
+  const { code, out, err } = await runCli(['verify'], { DATABASE_URL: databaseUrl })
+  expect([code, err]).toEqual([1, 'flagmeter: 4 differences\n'])
+  expect(out).toMatch(/rollups .* 5 +6 /)
+})
+
+test('a database that is not migrated is told in one line', async () => {
+  const empty = inject('templateUrl').replace(/\/\w+$/, '/postgres')
+  const result = await runCli(['tenant', 'list'], { DATABASE_URL: empty })
+  expect([result.code, result.err]).toEqual([3, 'flagmeter: the database is not migrated: run `flagmeter migrate`\n'])
+})
+
+test('serve, and a worker of its own, drain and stop at SIGTERM', async () => {
+  const PORT = String(await freePort())
+  const env = { DATABASE_URL: await createDatabase(), VALKEY_URL: inject('valkeyUrl'), PORT, QUEUE_NAME: `cli-${PORT}` }
+  await runCli(['seed'], env)
+  const serving = startCli(['serve', 'event-ingest', 'usage-get'], env)
+  const working = startCli(['worker'], env)
+  await until(() => serving.output().includes('"serving"'))
+  const local = { ...env, FLAGMETER_URL: `http://127.0.0.1:${PORT}` }
+  expect((await runCli(['send', 'acme-corp', 'x', '7'], local)).code).toBe(0)
+  await until(async () => (await runCli(['usage', 'acme-corp', '--json'], local)).out.includes('"totalTokens": 7'))
+  expect((await fetch(`${local.FLAGMETER_URL}/api/health`)).status).toBe(404)
+  serving.child.kill('SIGTERM')
+  working.child.kill('SIGTERM')
+  expect([(await serving.finished).code, (await working.finished).code]).toEqual([0, 0])
+})
+
+test('worker --once drains the stream and exits', async () => {
+  const { ctx, post, databaseUrl } = await createTestServer({ VALKEY_URL: inject('valkeyUrl') })
+  await post(
+    '/api/events',
+    Array.from({ length: 3000 }, () => ({ tenant: 'acme-corp', feature: 'x', tokens: 1 })),
+  )
+  const env = { DATABASE_URL: databaseUrl, VALKEY_URL: inject('valkeyUrl'), QUEUE_NAME: ctx.config.queueName }
+  expect((await runCli(['worker', '--once'], env)).code).toBe(0)
+  expect(await ctx.valkey!.xlen(ctx.config.queueName)).toBe(0)
+  expect((await runCli(['verify'], env)).code).toBe(0)
+})
+
+test('of two starts in one folder at the same time one gets it', async () => {
+  const env = { FLAGMETER_DIR: join(await emptyFolder(), 'data') }
+  const starts = await Promise.all([0, 1].map(async () => startCli(['up'], { ...env, PORT: String(await freePort()) })))
+  await until(() => starts.some(({ output }) => output().includes('Stop with Ctrl-C')), 60_000)
+  await until(() => starts.some(({ child }) => child.exitCode === 1))
+  const loser = starts.find(({ child }) => child.exitCode === 1)
+  expect((await loser!.finished).err).toMatch(/^flagmeter: is (running already|being started) .*\n$/)
+  const winner = starts.find((start) => start !== loser)
+  winner!.child.kill('SIGINT')
+  expect((await winner!.finished).code).toBe(0)
+})
+
+test('up starts everything, keeps its data, refuses a second start, and stops at Ctrl-C', async () => {
+  const dir = await emptyFolder()
+  const env = { FLAGMETER_DIR: join(dir, 'data'), PORT: String(await freePort()) }
+  const first = startCli(['up'], env)
+  await until(() => first.output().includes('Stop with Ctrl-C'), 60_000)
+  const curl = /^ {2}(curl -s .*)$/m.exec(first.output())![1]!
+  expect(JSON.parse(execFileSync('bash', ['-c', curl], { encoding: 'utf8' }))).toMatchObject({ success: true })
+  expect((await runCli(['usage', 'acme-corp', '--json'], { FLAGMETER_DIR: env.FLAGMETER_DIR })).out).toContain(
+    '"totalTokens": 1500',
+  )
+  expect((await runCli(['up'], { ...env, PORT: '0' })).err).toMatch(/^flagmeter: is running already at http.*\n$/)
+  expect((await runCli(['up'], { ...env, FLAGMETER_DIR: join(dir, 'other') })).err).toMatch(
+    /^flagmeter: 127.0.0.1:\d+ is taken by another process.*\n$/,
+  )
+  first.child.kill('SIGINT')
+  const { code, out, err } = await first.finished
+  expect([code, out.split('\n').at(-2), err]).toEqual([0, 'stopped', ''])
+  const second = startCli(['up'], env)
+  await until(() => second.output().includes('Stop with Ctrl-C'), 60_000)
+  expect((await runCli(['usage', 'acme-corp', '--json'], env)).out).toContain('"totalTokens": 1500')
+  // Killed without warning, it leaves a database behind; the next start takes over.
+  second.child.kill('SIGKILL')
+  await second.finished
+  const third = startCli(['up'], env)
+  await until(() => third.output().includes('Stop with Ctrl-C'), 60_000)
+  expect((await runCli(['verify'], env)).code).toBe(0)
+  third.child.kill('SIGINT')
+  expect((await third.finished).code).toBe(0)
+})
