@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
+import { parse as parseArray } from 'postgres-array'
 import type { Config } from './config.ts'
 
 /** A pool of PostgreSQL connections. bigint columns arrive as numbers: token sums stay far below 2^53. */
@@ -34,9 +35,29 @@ export function openDatabase(
     backoff: (attempts: number) => Math.min(0.05 * 2 ** attempts, 1),
     onnotice: () => {},
     connection: { application_name: 'flagmeter', TimeZone: 'UTC', statement_timeout: statementTimeoutMs },
-    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    // Arrays are declared here instead: the driver asks for their types first on every connection, and when that fails, nobody
+    // hears of it but the process, which ends (porsager/postgres, issue 1192).
+    fetch_types: false,
+    types: {
+      bigint: { to: 20, from: [20], parse: Number, serialize: String },
+      // int4[], int8[]
+      numbers: {
+        to: 1016,
+        from: [1007, 1016],
+        parse: (text: string) => parseArray(text, Number),
+        serialize: arrayLiteral,
+      },
+      // text[], timestamptz[], uuid[]
+      texts: { to: 1009, from: [1009, 1185, 2951], parse: (text: string) => parseArray(text), serialize: arrayLiteral },
+    },
   })
 }
+
+/** An array as PostgreSQL reads it (its manual, section 8.15.2). */
+const arrayLiteral = (elements: (string | number | null)[]): string => `{${elements.map(arrayElement).join()}}`
+
+const arrayElement = (element: string | number | null): string =>
+  typeof element === 'string' ? `"${element.replace(/["\\]/g, '\\$&')}"` : String(element ?? 'NULL')
 
 /** The server ends a statement by itself; a connection that broke silently ends after this long. */
 const longestMs = (database: Database): number =>

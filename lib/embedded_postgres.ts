@@ -179,7 +179,7 @@ async function launch({ data, binaries, runAs, settings }: Start, port: number, 
 async function prepare(url: string, child: ChildProcess): Promise<void> {
   const started = Date.now()
   for (;;) {
-    const database = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} })
+    const database = postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, onnotice: () => {} })
     try {
       const [found] = await database`select 1 from pg_database where datname = 'flagmeter'`
       if (!found) await database`create database flagmeter`

@@ -33,31 +33,22 @@ export async function migrationStatus(database: Database): Promise<Migration[]> 
  * Safe to call from many processes at once. Returns the names that were applied.
  */
 export async function migrate(database: Database): Promise<string[]> {
-  const connection = await database.reserve()
-  try {
-    await connection`set statement_timeout = 0`
-    await connection`select pg_advisory_lock(${ADVISORY_LOCK})`
-    await connection`create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
-    const done = new Set(
-      (await connection<{ name: string }[]>`select name from schema_migrations`).map((row) => row.name),
-    )
+  // One transaction: whoever works meanwhile sees the version before or the new one, and no function is ever missing.
+  return await database.begin(async (transaction) => {
+    await transaction`set local statement_timeout = 0`
+    await transaction`select pg_advisory_xact_lock(${ADVISORY_LOCK})`
+    await transaction`create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
+    const rows = await transaction<{ name: string }[]>`select name from schema_migrations`
+    const done = new Set(rows.map(({ name }) => name))
     const missing = listFiles('migrations').filter((name) => !done.has(name))
     const steps = missing.flatMap((name) => [
       read('migrations', name),
       `insert into schema_migrations (name) values ('${name}')`,
     ])
     const functions = listFiles('functions').map((name) => read('functions', name))
-    // One transaction: whoever works meanwhile sees the version before or the new one, and no function is ever missing.
-    await connection.unsafe(['begin', LATE_BINDING, ...steps, ...functions, 'commit'].join(';\n'))
+    await transaction.unsafe([LATE_BINDING, ...steps, ...functions].join(';\n'))
     return missing
-  } catch (error) {
-    await connection`rollback`.catch(() => {})
-    throw error
-  } finally {
-    await connection`select pg_advisory_unlock_all()`.catch(() => {})
-    await connection`reset statement_timeout`.catch(() => {})
-    connection.release()
-  }
+  })
 }
 
 const listFiles = (folder: string): string[] =>
