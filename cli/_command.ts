@@ -81,9 +81,9 @@ export interface UpFile {
 }
 
 /** The `up` that runs in `dir`, or undefined when there is none. */
-export function readUpFile(dir: string): UpFile | undefined {
+export function readUpFile(dir: string, name = 'up.json'): UpFile | undefined {
   try {
-    const up = JSON.parse(readFileSync(join(dir, 'up.json'), 'utf8')) as UpFile
+    const up = JSON.parse(readFileSync(join(dir, name), 'utf8')) as UpFile
     process.kill(up.pid, 0) // throws when no such process is left
     return up
   } catch {

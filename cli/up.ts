@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, mkdir, rm, writeFile } from 'node:fs/promises'
+import { access, link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
@@ -64,8 +65,7 @@ async function up(terminal: Terminal): Promise<void> {
       await consuming
     })
     release.push(() => server.close())
-    await rm(join(dir, 'up.json'))
-    await writeUpFile(dir, { pid: process.pid, url: server.url, databaseUrl })
+    await writeUpFile(dir, { pid: process.pid, url: server.url, databaseUrl }, rename)
     settleHeap()
     welcome(terminal, server.url, { ...config, databaseUrl }, firstKey)
     await Promise.race([aborted(terminal.stop), aborted(lost.signal)])
@@ -92,9 +92,25 @@ async function claimFolder(dir: string): Promise<void> {
   const other = readUpFile(dir)
   if (other && (await isRunning(other)))
     throw new CommandError(`is running already at ${other.url || dir} (process ${other.pid})`)
-  // What a killed one has left. Of two that find it at the same time, one gets the folder.
-  await rm(join(dir, 'up.json'), { force: true })
-  if (!(await writeUpFile(dir, claim))) throw new CommandError(`is being started by another process in ${dir}`)
+  if (!(await removeStale(dir, other)) || !(await writeUpFile(dir, claim)))
+    throw new CommandError(`is being started by another process in ${dir}`)
+}
+
+/** Removes what a killed one has left. False: another process has taken the folder meanwhile. */
+async function removeStale(dir: string, stale: UpFile | undefined): Promise<boolean> {
+  const taken = `up.json.${randomUUID()}`
+  try {
+    await rename(join(dir, 'up.json'), join(dir, taken))
+    const found = readUpFile(dir, taken)
+    const isStale = found === undefined || found.pid === stale?.pid
+    if (!isStale) await link(join(dir, taken), join(dir, 'up.json'))
+    return isStale
+  } catch (error) {
+    if (['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code!)) return false
+    throw error
+  } finally {
+    await rm(join(dir, taken), { force: true })
+  }
 }
 
 /** A process id may have been given to another program since: only an answer counts. While it starts, it has no URL yet. */
@@ -109,14 +125,21 @@ async function isRunning({ pid, url }: UpFile): Promise<boolean> {
   }
 }
 
-/** False when there is one already. The database's URL holds its password: for the owner's eyes. */
-async function writeUpFile(dir: string, content: UpFile): Promise<boolean> {
+/**
+ * Puts the file in its place, whole from the first moment: by `link` only where there is none, by `rename` over its own.
+ * False when there is one already. The database's URL holds its password: for the owner's eyes.
+ */
+async function writeUpFile(dir: string, content: UpFile, put = link): Promise<boolean> {
+  const draft = join(dir, `up.json.${randomUUID()}`)
   try {
-    await writeFile(join(dir, 'up.json'), JSON.stringify(content), { mode: 0o600, flag: 'wx' })
+    await writeFile(draft, JSON.stringify(content), { mode: 0o600 })
+    await put(draft, join(dir, 'up.json'))
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
+  } finally {
+    await rm(draft, { force: true })
   }
 }
 
