@@ -180,3 +180,13 @@ test('while the database is away, who is signed in stays so', async () => {
   expect((await read(server, cookie)).status).toBe(200)
   expect((await signIn(server)).status).toBe(503)
 })
+
+test('wrong keys lock nobody out of the page who signs in with a key that is in use', async () => {
+  const server = await createTestServer()
+  const list = (key: string) => call(server, 'GET', '/api/tenants', bearer(key))
+  expect((await list(KEY)).status).toBe(200)
+  for (let i = 0; i < 25; i++) await list(newKey())
+  expect((await list(newKey())).status).toBe(429)
+  const { status, cookie } = await signIn(server)
+  expect([status, (await read(server, cookie)).status]).toEqual([201, 200])
+})
