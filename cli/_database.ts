@@ -1,6 +1,7 @@
 import { type Database, openDatabase } from '../lib/database.ts'
 import type { Config } from '../lib/config.ts'
 import { CommandError, Exit, type Terminal, readUpFile, settings } from './_command.ts'
+import { awaitDatabase } from './_stores.ts'
 
 /** The settings with the database to use: DATABASE_URL, or the one of the local `up`. @throws CommandError when there is none */
 export function databaseSettings(terminal: Terminal): Config & { databaseUrl: string } {
@@ -15,10 +16,15 @@ export function databaseSettings(terminal: Terminal): Config & { databaseUrl: st
 /** A person waits: rebuilding the counters of a large tenant may take longer than any request. */
 const STATEMENT_TIMEOUT_MS = 10 * 60 * 1000
 
-/** Opens the database for one piece of work. */
-export async function withDatabase<T>(terminal: Terminal, work: (database: Database) => Promise<T>): Promise<T> {
+/** Opens the database for one piece of work; waits so many seconds for one that does not answer. */
+export async function withDatabase<T>(
+  terminal: Terminal,
+  work: (database: Database) => Promise<T>,
+  waitSeconds = 0,
+): Promise<T> {
   const database = openDatabase({ ...databaseSettings(terminal), databasePoolSize: 2 }, STATEMENT_TIMEOUT_MS)
   try {
+    await awaitDatabase(terminal, database, waitSeconds)
     return await work(database)
   } finally {
     await database.end({ timeout: 1 })

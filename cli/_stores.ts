@@ -6,6 +6,8 @@ import type { Terminal } from './_command.ts'
 
 const healthCheckSql = loadSql('queries/health_check')
 const PAUSE_MS = 500
+/** Who has said nothing for so long is not there, or is no PostgreSQL: the driver connects again and again. */
+const ANSWER_MS = 6_000
 
 /** Resolves with true when there is a migrated database; with false at `stop`. Says what it waits for, once, and when it came. */
 export async function databaseIsThere({ database, log }: Context, stop: AbortSignal): Promise<boolean> {
@@ -31,7 +33,7 @@ export async function awaitDatabase({ err, stop }: Terminal, database: Database,
   const end = performance.now() + seconds * 1000
   for (let isTold = false; ; isTold = true) {
     try {
-      return void (await query(database, 'select'))
+      return void (await query(database, 'select', [], ANSWER_MS))
     } catch (error) {
       if (!isUnavailable(error) || performance.now() >= end || stop.aborted) throw error
       const line = `waiting for PostgreSQL at ${addressOf(database)}, ${seconds} s at most (${reasonOf(error)})`

@@ -5,6 +5,7 @@ import { migrationStatus } from '../lib/migrate.ts'
 import { pino } from 'pino'
 import { durabilitySettings, openValkey } from '../lib/valkey.ts'
 import { CommandError, Exit, type Terminal, printJson, printTable, readUpFile, settings } from './_command.ts'
+import { awaitDatabase } from './_stores.ts'
 
 interface Finding {
   subject: string
@@ -24,7 +25,7 @@ export function configCommand(terminal: Terminal): Command {
       const config = settings(terminal)
       const findings = [
         { subject: 'settings', ok: true, detail: 'valid' },
-        await checkDatabase(config),
+        await checkDatabase(terminal, config),
         ...(await checkValkey(config)),
       ]
       if (json) printJson(terminal, findings)
@@ -44,12 +45,13 @@ export function configCommand(terminal: Terminal): Command {
     .addCommand(check)
 }
 
-async function checkDatabase(config: Config): Promise<Finding> {
+async function checkDatabase(terminal: Terminal, config: Config): Promise<Finding> {
   const subject = 'database'
   const databaseUrl = config.databaseUrl ?? readUpFile(config.dir)?.databaseUrl
   if (!databaseUrl) return { subject, ok: true, detail: 'no DATABASE_URL: `flagmeter up` runs its own' }
   const database = openDatabase({ databaseUrl, databasePoolSize: 1 })
   try {
+    await awaitDatabase(terminal, database, 0)
     const [row] = await database<{ version: number }[]>`select current_setting('server_version_num')::int as version`
     const major = Math.floor((row?.version ?? 0) / 10_000)
     if (major < 15) return { subject, ok: false, detail: `PostgreSQL ${major}; 15 or newer is needed` }

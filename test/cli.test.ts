@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { runCli } from './_cli.ts'
 
 const COMMANDS = [
@@ -117,6 +119,19 @@ describe('what goes wrong is one line and an exit code', () => {
     expect([result.code, result.err]).toEqual([code, expect.stringMatching(message)])
     expect(result.err).not.toContain('geheim')
     expect(result.err).not.toMatch(/^\s+at /m)
+  })
+
+  test('a database that is none: it takes the connection and ends it, again and again', async () => {
+    const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const env = { DATABASE_URL: `postgres://u@127.0.0.1:${(server.address() as AddressInfo).port}/x` }
+    const [verify, check] = await Promise.all([runCli(['verify'], env), runCli(['config', 'check'], env)])
+    expect([verify.code, verify.err]).toEqual([
+      3,
+      expect.stringMatching(/^flagmeter: the database does not answer: .*\n$/),
+    ])
+    expect([check.code, check.out]).toEqual([1, expect.stringMatching(/^database +NO +the database did not answer/m)])
   })
 
   test('settings: every mistake at once, no value of any', async () => {
