@@ -64,8 +64,7 @@ export default tableConsumer({
           sending.set(task, delivery.host)
         }
         if (sending.size === 0) return
-        const pause = sleep(EVERY_MS, undefined, { signal: stop }).catch(() => {})
-        await Promise.race([...sending.keys(), pause])
+        await Promise.race([...sending.keys(), sleep(EVERY_MS)])
       }
     } finally {
       await Promise.all(sending.keys())
