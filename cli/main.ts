@@ -62,7 +62,7 @@ async function main(): Promise<number> {
     .description('Meters AI tokens per tenant and feature, exactly once, and holds them against quotas.')
     .version(pkg.version)
     .showHelpAfterError('(--help shows what is known)')
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp({ showGlobalOptions: false, subcommandTerm: (command) => command.name() })
     .addHelpText(
       'after',
       `

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { QuotaUsage } from '../lib/quota.ts'
+import type { OverviewUsage } from '../lib/overview.ts'
 import type { Usage } from '../lib/usage.ts'
 import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { ask, askAll } from './_http.ts'
@@ -20,14 +21,15 @@ export const usageCommand = (terminal: Terminal): Command =>
     .action(async (tenant: string | undefined, options: { url?: string; json?: boolean }) => {
       const server = serverOf(terminal, options.url)
       if (tenant === undefined) {
-        const tenants = await askAll<Usage>(server, '/api/usage', 'tenants')
+        const tenants = await askAll<OverviewUsage>(server, '/api/usage', 'tenants')
         if (options.json) printJson(terminal, tenants)
         else print(terminal, tenants)
         return
       }
       const usage = await ask<TenantUsage>({ server, path: `/api/usage/${encodeURIComponent(tenant)}` })
       if (options.json) return printJson(terminal, usage)
-      print(terminal, [usage])
+      const monthly = usage.quotas.find(({ id }) => id === usage.tenant)
+      print(terminal, [{ ...usage, reservedTokens: monthly?.reservedTokens ?? 0 }])
       printQuotas(terminal, usage.quotas)
       if (usage.features.length > 0) {
         const rows = usage.features.map(({ feature, totalTokens, eventCount }) => [feature, totalTokens, eventCount])
@@ -51,15 +53,16 @@ function printQuotas(terminal: Terminal, quotas: QuotaUsage[]): void {
   printTable(terminal, ['quota of', 'per', 'kind', 'tokens', 'reserved', 'limit', 'used', 'resets (UTC)'], rows)
 }
 
-function print(terminal: Terminal, tenants: Usage[]): void {
+function print(terminal: Terminal, tenants: (Usage & { reservedTokens: number })[]): void {
   const rows = tenants.map((usage) => [
     usage.tenantName,
     usage.totalTokens,
+    usage.reservedTokens,
     usage.monthlyQuota,
     `${usage.quotaPercent} %`,
-    Math.max(0, usage.monthlyQuota - usage.totalTokens),
+    Math.max(0, usage.monthlyQuota - usage.totalTokens - usage.reservedTokens),
     usage.periodStart.slice(0, 16).replace('T', ' '),
     usage.periodEnd.slice(0, 16).replace('T', ' '),
   ])
-  printTable(terminal, ['tenant', 'tokens', 'quota', 'used', 'left', 'from (UTC)', 'to (UTC)'], rows)
+  printTable(terminal, ['tenant', 'tokens', 'reserved', 'quota', 'used', 'left', 'from (UTC)', 'to (UTC)'], rows)
 }

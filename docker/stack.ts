@@ -49,7 +49,7 @@ async function main(): Promise<void> {
 The stack is running: API ${url}, metrics on ports ${Object.values(ports).join(' and ')}${prometheus ? `, Prometheus ${prometheus.url}` : ''}.
 Commands find it with:
 
-  export FLAGMETER_DIR=${dir} FLAGMETER_URL=${url} DATABASE_URL=${stores.DATABASE_URL}
+  export FLAGMETER_DIR=${dir} FLAGMETER_URL=${url} DATABASE_URL=${stores.DATABASE_URL} VALKEY_URL=${stores.VALKEY_URL}
   npx flagmeter seed && npx flagmeter load --rps 50
 
 Stop with Ctrl-C. The data stays.

@@ -109,9 +109,13 @@ export const Settings = z.object({
     .min(1)
     .default('.flagmeter')
     .describe('folder of the embedded database and of the first admin key'),
-  FLAGMETER_KEY: Key.optional().describe(
-    'the key of the commands that speak HTTP; default, for a server on this machine: the one in `FLAGMETER_DIR`',
-  ),
+  FLAGMETER_KEY: z
+    .string()
+    .refine(isKey, 'is mistyped, or no key; `flagmeter key create` makes one')
+    .optional()
+    .describe(
+      'the key of the commands that speak HTTP; default, for a server on this machine: the one in `FLAGMETER_DIR`',
+    ),
   FLAGMETER_URL: url(/^https?$/, 'http://127.0.0.1:3000').describe(
     'where the commands that speak HTTP find the server; default: the local `flagmeter up`',
   ),

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 
+const LIMIT = 'must be a whole number from 1 to 1000'
+
 /** How many items a page of a listing holds. */
-export const Limit = z.coerce.number('must be a number').int('must be a whole number').min(1).max(1000).default(100)
+export const Limit = z.coerce.number(LIMIT).int(LIMIT).min(1, LIMIT).max(1000, LIMIT).default(100)
 
 /** The `next` of the page before. */
 export const Cursor = z

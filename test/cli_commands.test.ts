@@ -33,7 +33,7 @@ test('migrate, seed, tenant, send, usage and verify work together', async () => 
   expect(first.out).toMatch(/^accepted [0-9a-f-]{36}\n$/)
   expect(await runCli(['send', 'umbrella', 'gpt-4o', '1500', '--id', 'one'], env)).toEqual(first)
   expect((await runCli(['usage', 'umbrella'], env)).out).toMatch(
-    /umbrella +1,500 +2,000 +75 % +500 .*\n.*\n *gpt-4o +1,500 +1/,
+    /umbrella +1,500 +0 +2,000 +75 % +500 .*\n.*\n *gpt-4o +1,500 +1/,
   )
   expect(JSON.parse((await runCli(['usage', '--json'], env)).out)).toHaveLength(4)
   expect(
@@ -203,8 +203,12 @@ test('worker --once drains the stream and exits', async () => {
   expect((await runCli(['verify'], env)).code).toBe(0)
 })
 
-test('of two starts in one folder at the same time one gets it', async () => {
-  const env = { FLAGMETER_DIR: join(await emptyFolder(), 'data') }
+test.each([
+  ['a new folder', undefined],
+  ['the folder of one that was killed', { pid: 2 ** 22 - 1, url: 'http://127.0.0.1:1', databaseUrl: '' }],
+])('of two starts at the same time in %s one gets it', async (_name, left) => {
+  const env = { FLAGMETER_DIR: await emptyFolder() }
+  if (left) await writeFile(join(env.FLAGMETER_DIR, 'up.json'), JSON.stringify(left))
   const starts = await Promise.all([0, 1].map(async () => startCli(['up'], { ...env, PORT: String(await freePort()) })))
   await until(() => starts.some(({ output }) => output().includes('Stop with Ctrl-C')), 60_000)
   await until(() => starts.some(({ child }) => child.exitCode === 1))
