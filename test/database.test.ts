@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { openDatabase, query } from '../lib/database.ts'
 import { createDatabase } from './_context.ts'
+import { HOSTILE_TEXTS } from './_texts.ts'
 
 async function open(statementTimeoutMs?: number) {
   const database = openDatabase({ databaseUrl: await createDatabase(), databasePoolSize: 1 }, statementTimeoutMs)
@@ -11,22 +12,7 @@ async function open(statementTimeoutMs?: number) {
 
 test('arrays of every type we use arrive as they were, whatever their elements hold', async () => {
   const database = await open()
-  const texts = [
-    'a,b',
-    '{}',
-    '',
-    '"',
-    '\\',
-    '}","{',
-    'NULL',
-    'null',
-    ' padded ',
-    "it's",
-    '$1',
-    'größe 😀',
-    '\u00a0',
-    null,
-  ]
+  const texts = [...HOSTILE_TEXTS, '', null]
   const uuids = ['0d5f3f52-3c0f-4a41-9a62-0f5f9f0d8a0b']
   const numbers = [-1, 0, 2 ** 52]
   const times = ['2025-11-21T10:15:00.123Z']

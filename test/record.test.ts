@@ -11,6 +11,7 @@ import { migrate } from '../lib/migrate.ts'
 import { recordEvents } from '../lib/record.ts'
 import { sqlFolder } from '../lib/sql.ts'
 import { createContext, createDatabase } from './_context.ts'
+import { HOSTILE_TEXTS } from './_texts.ts'
 
 async function tenantIds(ctx: Context): Promise<string[]> {
   return [...(await ctx.tenants.find(['acme-corp', 'globex-inc', 'initech-llc'])).values()]
@@ -59,24 +60,7 @@ test('a feature is stored as it was given, whatever an array literal makes of it
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   const now = Date.now()
-  const features = [
-    'a,b',
-    '{}',
-    '"',
-    '\\',
-    '\\"',
-    '}","{',
-    'NULL',
-    'null',
-    ' padded ',
-    "it's",
-    '$1',
-    '%s',
-    'größe 模型 😀',
-    '()[]',
-    '\u00a0',
-  ]
-  const events = features.map((feature): Event => ({
+  const events = HOSTILE_TEXTS.map((feature): Event => ({
     tenantId: tenantId!,
     id: uuidv4(),
     feature,
@@ -87,7 +71,10 @@ test('a feature is stored as it was given, whatever an array literal makes of it
   expect((await recordEvents(ctx, events)).poison).toEqual([])
   for (const table of ['events', 'rollups', 'usage_features']) {
     const rows = await ctx.database<{ feature: string }[]>`select feature from ${ctx.database(table)}`
-    expect({ table, features: rows.map(({ feature }) => feature).sort() }).toEqual({ table, features: features.sort() })
+    expect({ table, features: rows.map(({ feature }) => feature).sort() }).toEqual({
+      table,
+      features: HOSTILE_TEXTS.toSorted(),
+    })
   }
 })
 
