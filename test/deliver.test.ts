@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { Webhook as Verifier } from 'standardwebhooks'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { query } from '../lib/database.ts'
 import { loadSql } from '../lib/sql.ts'
 import { createContext, createTestServer, startConsumers, until } from './_context.ts'
@@ -27,6 +27,23 @@ test('Slack gets exactly this text, and of a jump one message per threshold, in 
     select a.threshold from deliveries d join alerts a on a.id = d.alert_id order by d.finished_at`
   expect(rows.map(({ threshold }) => threshold)).toEqual([80, 100])
   expect(receiver.bodies()[2].text).toContain('has hit 130% of')
+})
+
+test('deliveries that end one after another leave no listeners behind', async () => {
+  const warnings: string[] = []
+  const note = ({ message }: Error) => warnings.push(message)
+  process.on('warning', note)
+  onTestFinished(() => void process.off('warning', note))
+  const ctx = await createContext(LOCAL)
+  let asked = 0
+  for (let host = 0; host < 3; host++) {
+    const receiver = await createReceiver((res) => void setTimeout(() => res.end(), 12 * ++asked))
+    for (let i = 0; i < 6; i++) await addWebhook(ctx, await tenantId(ctx), receiver.url)
+  }
+  await cross(ctx)
+  await startConsumers(ctx, ['deliver'])
+  await until(() => atRest(ctx))
+  expect([asked, warnings]).toEqual([18, []])
 })
 
 test('alerts of one webhook go out in their order, each when the one before has its answer', async () => {
