@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Database } from '../lib/database.ts'
 import { migrate, migrationStatus } from '../lib/migrate.ts'
 import { CommandError, type Terminal, printJson, printTable, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
@@ -14,22 +15,17 @@ export const migrateCommand = (terminal: Terminal): Command =>
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… flagmeter migrate')
     .action(async ({ status, wait, json }: { status?: boolean; wait: number; json?: boolean }) => {
-      await withDatabase(
-        terminal,
-        async (database) => {
-          const applied = status ? [] : await migrate(database)
-          const migrations = await migrationStatus(database)
-          if (json) printJson(terminal, { applied, migrations })
-          else if (status) {
-            const rows = migrations.map(({ name, appliedAt }) => [name, appliedAt?.toISOString() ?? 'missing'])
-            printTable(terminal, ['migration', 'applied'], rows)
-          } else
-            terminal.out.write(
-              applied.length > 0 ? applied.map((name) => `applied ${name}\n`).join('') : 'up to date\n',
-            )
-          const missing = migrations.filter(({ appliedAt }) => !appliedAt).length
-          if (missing > 0) throw new CommandError(`${missing} missing: run \`flagmeter migrate\``)
-        },
-        wait,
-      )
+      const work = async (database: Database) => {
+        const applied = status ? [] : await migrate(database)
+        const migrations = await migrationStatus(database)
+        if (json) printJson(terminal, { applied, migrations })
+        else if (status) {
+          const rows = migrations.map(({ name, appliedAt }) => [name, appliedAt?.toISOString() ?? 'missing'])
+          printTable(terminal, ['migration', 'applied'], rows)
+        } else
+          terminal.out.write(applied.length > 0 ? applied.map((name) => `applied ${name}\n`).join('') : 'up to date\n')
+        const missing = migrations.filter(({ appliedAt }) => !appliedAt).length
+        if (missing > 0) throw new CommandError(`${missing} missing: run \`flagmeter migrate\``)
+      }
+      await withDatabase(terminal, work, wait)
     })

@@ -24,7 +24,7 @@ const seconds = (fallback: string) =>
     .regex(/^\d{1,7}(,\d{1,7})*$/, 'must be whole numbers of seconds, separated by commas, like 1,2,4')
     .transform((list) => list.split(',').map(Number))
     .prefault(fallback)
-const Key = z.string().refine(isKey, 'must be a key as `flagmeter key generate` prints it')
+const key = (mistake: string) => z.string().refine(isKey, mistake).optional()
 const flag = z
   .enum(['true', 'false'], { error: 'must be true or false' })
   .default('false')
@@ -96,7 +96,7 @@ export const Settings = z.object({
     .transform((list) => list.split(','))
     .optional()
     .describe('origins whose pages may call the API in a browser; without it, none'),
-  FLAGMETER_ADMIN_KEY: Key.optional().describe(
+  FLAGMETER_ADMIN_KEY: key('must be a key as `flagmeter key generate` prints it').describe(
     'the first admin key, as `flagmeter key generate` prints one; without it, one is made and written to `FLAGMETER_DIR`',
   ),
   REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a client may take to send a request'),
@@ -109,13 +109,9 @@ export const Settings = z.object({
     .min(1)
     .default('.flagmeter')
     .describe('folder of the embedded database and of the first admin key'),
-  FLAGMETER_KEY: z
-    .string()
-    .refine(isKey, 'is mistyped, or no key; `flagmeter key create` makes one')
-    .optional()
-    .describe(
-      'the key of the commands that speak HTTP; default, for a server on this machine: the one in `FLAGMETER_DIR`',
-    ),
+  FLAGMETER_KEY: key('is mistyped, or no key; `flagmeter key create` makes one').describe(
+    'the key of the commands that speak HTTP; default, for a server on this machine: the one in `FLAGMETER_DIR`',
+  ),
   FLAGMETER_URL: url(/^https?$/, 'http://127.0.0.1:3000').describe(
     'where the commands that speak HTTP find the server; default: the local `flagmeter up`',
   ),

@@ -57,7 +57,10 @@ export function openDatabase(
 const arrayLiteral = (elements: (string | number | null)[]): string => `{${elements.map(arrayElement).join()}}`
 
 const arrayElement = (element: string | number | null): string =>
-  typeof element === 'string' ? `"${element.replace(/["\\]/g, '\\$&')}"` : String(element ?? 'NULL')
+  typeof element === 'string' ? `"${escapeText(element)}"` : String(element ?? 'NULL')
+
+/** Looking first takes half the time: hardly any text has something to escape. */
+const escapeText = (text: string): string => (/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text)
 
 /** The server ends a statement by itself; a connection that broke silently ends after this long. */
 const longestMs = (database: Database): number =>

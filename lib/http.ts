@@ -17,6 +17,9 @@ const DEFAULT_BODY_BYTES = 64 * 1024
 /** How often it is looked whether the caller of an open stream still may. */
 const RECHECK_MS = 5_000
 type Match = NonNullable<ReturnType<ReturnType<typeof findMyWay>['find']>>
+/** Request ids: random for the process, then counted. */
+const PROCESS = randomBytes(8).toString('hex')
+let requests = 0
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /**
@@ -156,13 +159,11 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   return parsed.data
 }
 
-/** A caller's own request id, if it is harmless, else a new one: random for the process, then counted. */
+/** A caller's own request id, if it is harmless, else a new one. */
 function requestIdOf(req: IncomingMessage): string {
   const given = req.headers['x-request-id']
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : `${PROCESS}-${++requests}`
 }
-const PROCESS = randomBytes(8).toString('hex')
-let requests = 0
 
 function report(ctx: Context, route: string, method: string, status: number, requestId: string, ms: number): void {
   ctx.metrics.httpSeconds.observe({ method, route, status }, ms / 1000)
