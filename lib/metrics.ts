@@ -83,6 +83,11 @@ export function openMetrics() {
       help: 'Events that could not be recorded and were put aside',
       registers,
     }),
+    remainder: new Counter({
+      name: 'flagmeter_remainder_events_total',
+      help: 'Events of features beyond what a tenant may have, counted together as (other)',
+      registers,
+    }),
     crossings: new Counter({
       name: 'flagmeter_threshold_crossings_total',
       help: 'Thresholds crossed by events, each of which is an alert',

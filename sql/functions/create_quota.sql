@@ -1,4 +1,5 @@
--- Adds a quota to a tenant, counts its open period from rollups, and raises the alerts that are due. Null when there is no such tenant.
+-- Adds a quota to a tenant, counts its open period from rollups, and raises the alerts that are due.
+-- Its feature counts by itself from now on, however many the tenant has (counted_features). Null when there is no such tenant.
 create or replace function create_quota(
   tenant uuid, new_feature text, new_period text, new_limit bigint, is_hard boolean, new_thresholds int[]
 )
@@ -14,6 +15,7 @@ begin
     return null;
   end if;
   told := told_thresholds(tenant);
+  insert into features (tenant_id, feature) select tenant, new_feature where new_feature is not null on conflict do nothing;
   insert into quotas (tenant_id, feature, period, token_limit, hard, thresholds)
   values (tenant, new_feature, new_period, new_limit, coalesce(is_hard, true), coalesce(new_thresholds, '{80,100}'))
   returning id into created;

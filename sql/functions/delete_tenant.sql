@@ -14,6 +14,7 @@ begin
   delete from usage_hours where tenant_id = tenant;
   delete from usage_features where tenant_id = tenant;
   delete from usage_periods where tenant_id = tenant;
+  delete from features where tenant_id = tenant;
   delete from quotas where tenant_id = tenant;
   delete from reservations where tenant_id = tenant;
   delete from tenants where id = tenant;

@@ -3,25 +3,29 @@
 -- The arrays run in parallel, one element per event. An id already recorded for its tenant changes nothing.
 -- `settles` says which events are what a reservation of the same id came to: its hold is given back here, in the transaction
 -- that counts the event; null: none.
--- Returns each counter that moved: what was added, its value now, and the thresholds it crossed, ascending.
+-- Features beyond what a tenant may have are counted together (counted_features).
+-- Returns each counter that moved: what was added, its value now, and the thresholds it crossed, ascending; with that of the monthly
+-- quota also how many events were counted in the remainder of features.
 -- A counter whose period is over crosses nothing: late events alert nobody.
 -- Raises 23503 (foreign_key_violation) when a tenant does not exist.
 --
--- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, reservations and events by
--- (tenant, id), rollups by key, counters by key.
+-- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, features by key, reservations and events
+-- by (tenant, id), rollups by key, counters by key.
 create or replace function record_events(
   tenant_ids uuid[], event_ids uuid[], features text[], tokens bigint[], created_ats timestamptz[], received_ats timestamptz[],
   settles boolean[] default null
 )
 returns table (
   tenant_id uuid, quota_id uuid, feature text, hard boolean, period_start timestamptz, period_end timestamptz, token_limit bigint,
-  previous_tokens bigint, total_tokens bigint, recorded_events bigint, crossed int[]
+  previous_tokens bigint, total_tokens bigint, recorded_events bigint, crossed int[],
+  remainder_events bigint
 )
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
   missing uuid;
+  counted text[];
   counter record;
   threshold int;
   r_tenants uuid[]; r_features text[]; r_minutes timestamptz[]; r_tokens bigint[]; r_counts bigint[];
@@ -38,6 +42,8 @@ begin
     raise foreign_key_violation using message = format('tenant %s does not exist', missing);
   end if;
 
+  counted := counted_features(tenant_ids, features);
+
   if settles is not null then
     select array_agg(c.tenant_id), array_agg(c.feature), array_agg(c.quarter), array_agg(-c.tokens)
     into c_tenants, c_features, c_quarters, c_reserved
@@ -51,13 +57,13 @@ begin
   end if;
 
   with inserted as (
-    insert into events (tenant_id, id, feature, tokens, created_at, received_at)
-    select e.tenant_id, e.id, e.feature, e.tokens, e.created_at, e.received_at
-    from unnest(tenant_ids, event_ids, features, tokens, created_ats, received_ats)
-      with ordinality as e (tenant_id, id, feature, tokens, created_at, received_at, position)
+    insert into events (tenant_id, id, feature, tokens, created_at, received_at, counted_as)
+    select e.tenant_id, e.id, e.feature, e.tokens, e.created_at, e.received_at, nullif(e.counted_as, e.feature)
+    from unnest(tenant_ids, event_ids, features, tokens, created_ats, received_ats, counted)
+      with ordinality as e (tenant_id, id, feature, tokens, created_at, received_at, counted_as, position)
     order by e.tenant_id, e.id, e.position
     on conflict do nothing
-    returning tenant_id, feature, created_at, tokens
+    returning tenant_id, coalesce(counted_as, feature) as feature, created_at, tokens
   ),
   grouped as (
     select tenant_id, feature, date_bin('1 minute', created_at, timestamptz 'epoch') as minute,
@@ -94,7 +100,11 @@ begin
                and threshold_reached(m.total_tokens, m.token_limit, threshold)
                and not threshold_reached(m.total_tokens - m.added_tokens, m.token_limit, threshold)
              order by threshold
-           ) as crossed
+           ) as crossed,
+           case when m.quota_id = m.tenant_id and '(other)' = any (r_features) then (
+             select sum(g.events) from quarters g
+             where g.tenant_id = m.tenant_id and g.feature = '(other)' and g.quarter >= m.period_start and g.quarter < m.period_end
+           ) end as remainder_events
     from (
       select array_agg(q.tenant_id) || c_tenants as tenants, array_agg(q.feature) || c_features as features,
              array_agg(q.quarter) || c_quarters as quarters, array_agg(q.tokens) || c_nothing as tokens,
@@ -115,6 +125,7 @@ begin
     total_tokens := counter.total_tokens;
     recorded_events := counter.added_events;
     crossed := counter.crossed;
+    remainder_events := coalesce(counter.remainder_events, 0);
     foreach threshold in array crossed loop
       perform raise_alert(
         tenant_id, quota_id, feature, counter.period, period_start, period_end, threshold, counter.version, token_limit, total_tokens

@@ -1,7 +1,7 @@
 -- Where rollups differ from the raw events they were made of, as far back as those are kept. Deleted tenants are none of it.
 with kept as (select greatest(pruned_before, rollups_pruned_before) as since from event_retention),
 expected as (
-  select tenant_id, feature, date_bin('1 minute', created_at, timestamptz 'epoch') as minute,
+  select tenant_id, coalesce(counted_as, feature) as feature, date_bin('1 minute', created_at, timestamptz 'epoch') as minute,
          sum(tokens)::bigint as total_tokens, count(*) as event_count
   from events, kept
   where created_at >= since and tenant_id not in (select tenant_id from deleted_tenants)
