@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { type Caller, mayName, otherTenant } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
-import { type Event, EventInput, eventId, fieldErrors } from '../lib/event.ts'
+import { type Event, EventInput, eventId, fieldErrors, placeId } from '../lib/event.ts'
 import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
-import { EventAccepted, type Sender, idempotencyKey, ingest, store, timeMistake } from '../lib/ingest.ts'
+import { EventAccepted, type Sender, idempotencyKey, ingest, rejection, store, timeMistake } from '../lib/ingest.ts'
 import type { Accepted } from '../lib/intake.ts'
 import { Problem, ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
 import * as examples from '../lib/examples.ts'
@@ -37,7 +37,13 @@ export default handler({
     201: z.union([EventAccepted, BatchAnswer]).meta({ examples: [examples.accepted, examples.batch] }),
     207: BatchAnswer,
   },
-  problems: ['tenant_not_found', 'batch_too_large', 'timestamp_out_of_range', 'event_rejected'],
+  problems: [
+    'tenant_not_found',
+    'batch_too_large',
+    'timestamp_out_of_range',
+    'idempotency_key_reused',
+    'event_rejected',
+  ],
   documentedBody: z
     .union([EventInput, z.array(EventInput).min(1).max(MAX_BATCH_EVENTS)])
     .meta({ examples: [examples.event, [examples.event]] }),
@@ -61,7 +67,7 @@ async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: strin
     )
   }
   const tenantId = ctx.tenants.known(input.tenant) ?? (await findTenants(ctx, [input])).get(input.tenant)
-  const event = accept(ctx, input, tenantId, input.id ?? key)
+  const event = accept(ctx, input, tenantId, (id) => eventId(id, input.id ?? key))
   if (!isEvent(event)) throw asProblem(event)
   return json(201, await ingest(ctx, sender, event))
 }
@@ -79,16 +85,20 @@ async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: s
   const tenants = await findTenants(ctx, inputs.filter(isInput))
   // An event without an id takes one from the batch's key and its place, so that sending the batch again is harmless.
   const outcomes = inputs.map((input, i) =>
-    isInput(input) ? accept(ctx, input, tenants.get(input.tenant), input.id ?? (key && `${key}:${i}`)) : input,
+    isInput(input)
+      ? accept(ctx, input, tenants.get(input.tenant), (id) =>
+          input.id === undefined && key !== undefined ? placeId(id, key, i) : eventId(id, input.id),
+        )
+      : input,
   )
   await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isEvent)
   const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, requestId)
-  const reasons = new Map(poison.map(({ event, reason }) => [event, reason]))
+  const rejected = new Map(poison.map((one) => [one.event, one]))
   const results = outcomes.map((outcome) => {
     if (!isEvent(outcome)) return { problem: outcome }
-    const reason = reasons.get(outcome)
-    if (reason !== undefined) return { problem: problemDocument('event_rejected', { detail: reason }) }
+    const reason = rejected.get(outcome)
+    if (reason !== undefined) return { problem: toDocument(rejection(reason)) }
     return { eventId: outcome.id, ...(isOver(outcome) && { overQuota: true }) }
   })
   const refused = results.filter((result) => 'problem' in result).length
@@ -136,7 +146,7 @@ function accept(
   ctx: Context,
   input: EventInput,
   tenantId: string | undefined,
-  id: string | undefined,
+  idFor: (tenantId: string) => string,
 ): Event | ProblemDocument {
   if (tenantId === undefined) {
     return problemDocument('tenant_not_found', invalidInput([{ field: 'tenant', detail: 'does not exist' }]))
@@ -147,7 +157,7 @@ function accept(
   if (detail !== undefined)
     return problemDocument('timestamp_out_of_range', invalidInput([{ field: 'timestamp', detail }]))
   const { feature, tokens } = input
-  return { tenantId, id: eventId(tenantId, id), feature, tokens, createdAt, receivedAt: now }
+  return { tenantId, id: idFor(tenantId), feature, tokens, createdAt, receivedAt: now }
 }
 
 const findTenants = (ctx: Context, inputs: EventInput[]): Promise<Map<string, string>> =>

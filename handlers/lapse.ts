@@ -2,20 +2,18 @@ import type { Context } from '../lib/context.ts'
 import { query } from '../lib/database.ts'
 import { tableConsumer } from '../lib/handler.ts'
 import { loadSql } from '../lib/sql.ts'
-import { oldestEntryAt } from '../lib/stream.ts'
+import { settlingSince } from '../lib/stream.ts'
 
 const reservationLapseSql = loadSql('queries/reservation_lapse')
 const BATCH = 500
-/** How far the clocks of Valkey and PostgreSQL may be apart. */
-const SKEW_MS = 5_000
+/** While Valkey is away, a hold lapses so much later. */
+const PATIENCE_MS = 30_000
 
 /** Gives back what reservations hold that were neither settled nor released in time. */
 export default tableConsumer({
   everyMs: 250,
   async consume(ctx, stop) {
-    const until = await settledUntil(ctx)
-    if (until === undefined) return
-    const moment = new Date(until).toISOString()
+    const moment = new Date(await settledUntil(ctx)).toISOString()
     for (let lapsed = BATCH; lapsed === BATCH && !stop.aborted;) {
       const [row] = await query<{ lapsed: number }>(ctx.database, reservationLapseSql, [BATCH, moment])
       lapsed = row?.lapsed ?? 0
@@ -26,14 +24,15 @@ export default tableConsumer({
 
 /**
  * Until when every settlement that was accepted is counted. One that waits in the stream keeps its hold, however long the worker
- * is behind: so nothing lapses that expired after the oldest entry came. Undefined while Valkey is away: then nobody knows.
+ * is behind: so nothing lapses that expired after the oldest entry came. Settlements go there only while PostgreSQL is away, so
+ * other entries, or one that is stuck, hold up nothing. While Valkey is away nobody knows what waits there: hardly ever a settlement,
+ * and holds that never lapse would refuse everybody as long as that lasts. So then it is a matter of patience.
  */
-async function settledUntil({ valkey, config, clock }: Context): Promise<number | undefined> {
+async function settledUntil({ valkey, config, clock }: Context): Promise<number> {
   if (!valkey) return clock()
   try {
-    const oldest = await oldestEntryAt(valkey, config.queueName)
-    return oldest === undefined ? clock() : oldest - SKEW_MS
+    return (await settlingSince(valkey, config.queueName)) ?? clock()
   } catch {
-    return undefined // the log says that Valkey is away
+    return clock() - PATIENCE_MS // the log says that Valkey is away
   }
 }

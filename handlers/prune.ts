@@ -8,12 +8,10 @@ const rollupPruneSql = loadSql('queries/rollup_prune')
 const deletedTenantPruneSql = loadSql('queries/deleted_tenant_prune')
 const reservationPruneSql = loadSql('queries/reservation_prune')
 const BATCH_ROWS = 5_000
-/** So long after its expiry an Idempotency-Key finds its reservation. */
-const RESERVATION_RETENTION_MS = 24 * 60 * 60 * 1000
 
 /**
- * Deletes raw events and minutes past their retention, a small batch at a time; counters stay. Then reservations that have long
- * ended, and what deleted tenants have left behind, minutes too.
+ * Deletes raw events and minutes past their retention, a small batch at a time; counters stay. Reservations that ended
+ * are kept as long as events: an Idempotency-Key is remembered as long as the event it dedupes. Then what deleted tenants have left behind, minutes too.
  */
 export default tableConsumer({
   everyMs: 10 * 60 * 1000,
@@ -23,7 +21,7 @@ export default tableConsumer({
     const { eventRetentionMs, rollupRetentionMs } = ctx.config
     await prune(ctx, stop, 'events', eventPruneSql, [before(eventRetentionMs)], rest)
     await prune(ctx, stop, 'rollups', rollupPruneSql, [before(rollupRetentionMs)], rest)
-    await prune(ctx, stop, 'reservations', reservationPruneSql, [before(RESERVATION_RETENTION_MS)], rest)
+    await prune(ctx, stop, 'reservations', reservationPruneSql, [before(eventRetentionMs)], rest)
     await prune(ctx, stop, 'deleted_tenants', deletedTenantPruneSql, [], (deleted) => deleted !== null)
   },
 })

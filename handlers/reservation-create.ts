@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/database.ts'
-import { Feature, TenantRef, Tokens, eventId, whole } from '../lib/event.ts'
+import { Feature, TenantRef, Tokens, ownId, whole } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { idempotencyKey } from '../lib/ingest.ts'
 import { Problem } from '../lib/problem.ts'
 import { type QuotaUsage, limitInWords } from '../lib/quota.ts'
-import { writeReservationId } from '../lib/reservation.ts'
+import { reservationKey, writeReservationId } from '../lib/reservation.ts'
 import type { Wanted } from '../lib/reservations.ts'
 import { findTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
@@ -46,8 +46,13 @@ export default handler({
   async handle(ctx, { body: { tenant, ...body }, header }) {
     const key = idempotencyKey(header)
     const tenantId = ctx.tenants.known(tenant) ?? (await findTenant(ctx, tenant))
-    const id = eventId(tenantId, key && `reservation:${key}`)
-    const wanted = { ...body, tenantId, id, createdAt: ctx.clock() }
+    const wanted = {
+      ...body,
+      tenantId,
+      id: ownId('reservation'),
+      createdAt: ctx.clock(),
+      ...(key !== undefined && { key: reservationKey(tenantId, key) }),
+    }
     let reserved
     try {
       reserved = await ctx.reservations.reserve(wanted)
@@ -63,7 +68,7 @@ export default handler({
     ctx.metrics.reservations.inc({ outcome: reserved.granted ? 'granted' : 'refused' })
     if (reserved.quota) throw exceeded(wanted.tokens, reserved.remaining, reserved.quota)
     return json(201, {
-      id: writeReservationId({ ...wanted, createdAt: reserved.createdAt }),
+      id: writeReservationId({ ...wanted, id: reserved.id, createdAt: reserved.createdAt }),
       expiresAt: new Date(reserved.expiresAt).toISOString(),
       remaining: reserved.remaining,
     })

@@ -16,7 +16,7 @@ export default handler({
   tenancy: 'own',
   summary: 'Records what a reservation came to, and gives back its hold',
   answers: { 200: EventAccepted },
-  problems: ['reservation_not_found', 'timestamp_out_of_range', 'event_rejected'],
+  problems: ['reservation_not_found', 'timestamp_out_of_range', 'idempotency_key_reused', 'event_rejected'],
   params: z.object({ reservation: z.string() }),
   body: z
     .strictObject({ tokens: whole(1, MAX_TOKENS, `must be a whole number from 1 to ${MAX_TOKENS}`) })

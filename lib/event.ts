@@ -26,7 +26,13 @@ export const whole = (min: number, max: number, error: string) =>
 
 /** A tenant's name or id. */
 export const TenantRef = text(200)
-export const Feature = text(200)
+
+/** Under this name all features are counted together that come after the first 1,000 of their tenant (`counted_features`). */
+export const REMAINDER = '(other)'
+export const Feature = text(200).refine(
+  (name) => name !== REMAINDER,
+  `must not be '${REMAINDER}': that is the remainder`,
+)
 
 /** Tokens of one event, or of one reservation. */
 export const Tokens = z.number(must(TOKENS_RANGE)).int(TOKENS_RANGE).min(1, TOKENS_RANGE).max(MAX_TOKENS, TOKENS_RANGE)
@@ -50,7 +56,9 @@ export const EventInput = z.strictObject(
     feature: Feature,
     tokens: Tokens,
     /** The dedupe key: a UUID is used as it is, anything else is mapped to one. */
-    id: text(200).optional(),
+    id: text(200)
+      .refine((id) => !isOwnId(id), 'must not be an id that FlagMeter made')
+      .optional(),
     /** When it happened; default: now. */
     timestamp: Timestamp.optional(),
   },
@@ -75,6 +83,27 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** The text as a lower-case UUID, or null when it is none. */
 export const asUuid = (value: string): string | null => (UUID.test(value) ? value.toLowerCase() : null)
+
+/** What FlagMeter makes ids for itself for. */
+type OwnId = 'reservation' | 'place'
+
+/** RFC 9562 (section 4.1) leaves the variants e and f to the future: nobody's ids have them, and EventInput refuses them. */
+const VARIANTS: Record<OwnId, string> = { reservation: 'e', place: 'f' }
+const VARIANT_AT = 19
+
+/** A UUID of FlagMeter's own, which no client can name before it is made, or send as the id of an event. */
+export const ownId = (kind: OwnId, uuid: string = newId()): string =>
+  uuid.slice(0, VARIANT_AT) + VARIANTS[kind] + uuid.slice(VARIANT_AT + 1)
+
+/** Whether an id is a UUID of FlagMeter's own, of one kind or of any. */
+export function isOwnId(id: string, kind?: OwnId): boolean {
+  const variant = asUuid(id)?.[VARIANT_AT]
+  return kind === undefined ? variant === 'e' || variant === 'f' : variant === VARIANTS[kind]
+}
+
+/** The id of an event that came without one, from the Idempotency-Key of its batch and its place in it. */
+export const placeId = (tenantId: string, key: string, place: number): string =>
+  ownId('place', uuidv5(`${key}:${place}`, tenantId))
 
 /** The event id for what a client sent: its UUID, a UUIDv5 (RFC 9562) of its text in the tenant's namespace, or a new UUIDv7. */
 export const eventId = (tenantId: string, id: string | undefined): string =>

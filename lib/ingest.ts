@@ -5,6 +5,7 @@ import { isUnavailable } from './database.ts'
 import { type Event, EventInput } from './event.ts'
 import type { Accepted } from './intake.ts'
 import { Problem, invalidInput } from './problem.ts'
+import { ID_REUSED, type Poison } from './record.ts'
 import * as examples from './examples.ts'
 
 /** What one accepted event is answered. */
@@ -48,9 +49,13 @@ export async function ingest(ctx: Context, { caller, requestId }: Sender, event:
   if (ofTenant) await ofTenant
   const { poison, isOver } = await store(ctx, [event], requestId)
   const rejected = poison.find((other) => other.event === event)
-  if (rejected) throw new Problem('event_rejected', { detail: rejected.reason })
+  if (rejected) throw rejection(rejected)
   return { success: true, eventId: event.id, ...(isOver(event) && { overQuota: true as const }) }
 }
+
+/** The problem of an event that PostgreSQL will never take. */
+export const rejection = ({ sqlstate, reason }: Poison): Problem =>
+  new Problem(sqlstate === ID_REUSED ? 'idempotency_key_reused' : 'event_rejected', { detail: reason })
 
 /** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
 export function store(ctx: Context, events: Event[], requestId: string): Promise<Accepted> {

@@ -1,16 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context.ts'
+import { isUnavailable } from './database.ts'
 import type { Event } from './event.ts'
 import { openGroup } from './group.ts'
 import { findOver, isOverAny } from './over_quota.ts'
 import { type Poison, recordEvents } from './record.ts'
+import { noteSettling } from './stream.ts'
 
 /** Events per stream entry, at most: what a worker must hold to record one. */
 const ENTRY_EVENTS = 1_000
 /** Events per write, at most, unless a single request brings more. */
 const WRITE_EVENTS = 2_000
-/** After a failed write the stream is left alone for this long. */
-const STREAM_PAUSE_MS = 2_000
+/** After a failed write the stream is left alone for this long; for settlements, PostgreSQL. */
+const PAUSE_MS = 2_000
+/** A settlement goes into the stream when PostgreSQL takes longer. */
+const SETTLE_MS = 2_000
 
 /** What is known of events that are durable now. */
 export interface Accepted {
@@ -41,51 +45,76 @@ interface Waiting {
 
 /**
  * Opens the intake of one process. It commits in groups: while one write is in flight, what arrives waits and goes out
- * together in the next.
+ * together in the next. Events go into the stream, and to PostgreSQL when that fails; settlements the other way round: their holds
+ * are in PostgreSQL, and must not lapse while a settlement waits elsewhere. So none does, unless PostgreSQL is away.
  */
 export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
   let streamPausedUntil = 0
+  let databasePausedUntil = 0
 
-  const group = openGroup(writeGroup, { most: WRITE_EVENTS, sizeOf: ({ events }: Waiting) => events.length })
+  const size = { most: WRITE_EVENTS, sizeOf: ({ events }: Waiting) => events.length }
+  const recording = openGroup(inGroups(record), size)
+  const settling = openGroup(inGroups(settle), size)
 
   const accept = (events: Event[], requestId?: string): Promise<Accepted> =>
-    group.run({ events, requestId, since: performance.now() })
+    (events[0]?.settles ? settling : recording).run({ events, requestId, since: performance.now() })
 
-  async function writeGroup(waiting: Waiting[]): Promise<Accepted[]> {
-    ctx.metrics.intakeWaitSeconds.observe((performance.now() - waiting[0]!.since) / 1000)
-    const events = waiting.length === 1 ? waiting[0]!.events : waiting.flatMap((request) => request.events)
-    const accepted = await write(events, waiting.flatMap(({ requestId }) => requestId ?? []).join(','))
-    return waiting.map(() => accepted)
+  function inGroups(write: (events: Event[], requestIds: string) => Promise<Accepted>) {
+    return async (waiting: Waiting[]): Promise<Accepted[]> => {
+      ctx.metrics.intakeWaitSeconds.observe((performance.now() - waiting[0]!.since) / 1000)
+      const events = waiting.length === 1 ? waiting[0]!.events : waiting.flatMap((request) => request.events)
+      ctx.metrics.intakeBatch.observe(events.length)
+      const accepted = await write(events, waiting.flatMap(({ requestId }) => requestId ?? []).join(','))
+      return waiting.map(() => accepted)
+    }
   }
 
-  async function write(events: Event[], requestIds: string): Promise<Accepted> {
-    ctx.metrics.intakeBatch.observe(events.length)
-    const over = await writeStream(events, requestIds)
-    if (over) {
-      ctx.metrics.accepted.inc({ path: 'stream' }, events.length)
-      return { poison: [], isOver: over }
+  async function record(events: Event[], requestIds: string): Promise<Accepted> {
+    return (await writeStream(events, requestIds)) ?? (await writeDatabase(events))
+  }
+
+  async function settle(events: Event[], requestIds: string): Promise<Accepted> {
+    if (!ctx.valkey) return await writeDatabase(events)
+    let failure: unknown
+    if (performance.now() >= databasePausedUntil) {
+      try {
+        return await writeDatabase(events, SETTLE_MS)
+      } catch (error) {
+        if (!isUnavailable(error)) throw error
+        databasePausedUntil = performance.now() + PAUSE_MS
+        failure = error
+      }
     }
+    const accepted = await writeStream(events, requestIds)
+    if (accepted) return accepted
+    if (failure) throw failure
+    return await writeDatabase(events, SETTLE_MS)
+  }
+
+  async function writeDatabase(events: Event[], withinMs?: number): Promise<Accepted> {
     const startedAt = performance.now()
-    const { counters, poison } = await recordEvents(ctx, events)
+    const { counters, poison } = await recordEvents(ctx, events, withinMs)
     ctx.metrics.freshnessSeconds.observe((performance.now() - startedAt) / 1000)
     ctx.metrics.accepted.inc({ path: 'direct' }, events.length - poison.length)
     return { poison, isOver: isOverAny(counters) }
   }
 
   /** Undefined: not written, or unknown whether; the ids make it safe to write the events again elsewhere. */
-  async function writeStream(events: Event[], requestIds: string): Promise<Accepted['isOver'] | undefined> {
-    if (!ctx.valkey || ctx.clock() < streamPausedUntil) return undefined
+  async function writeStream(events: Event[], requestIds: string): Promise<Accepted | undefined> {
+    if (!ctx.valkey || performance.now() < streamPausedUntil) return undefined
     try {
       const writes: Promise<unknown>[] = []
+      if (events[0]?.settles) writes.push(noteSettling(ctx.valkey, ctx.config.queueName, ctx.clock()))
       for (let from = 0; from < events.length; from += ENTRY_EVENTS) {
         const entry = events.length <= ENTRY_EVENTS ? events : events.slice(from, from + ENTRY_EVENTS)
         const fields = ['events', JSON.stringify(entry), 'requests', requestIds]
         writes.push(ctx.valkey.xadd(ctx.config.queueName, '*', ...fields))
       }
-      const [over] = await Promise.all([findOver(ctx.valkey, ctx.config.queueName, events), ...writes])
-      return over
+      const [isOver] = await Promise.all([findOver(ctx.valkey, ctx.config.queueName, events), ...writes])
+      ctx.metrics.accepted.inc({ path: 'stream' }, events.length)
+      return { poison: [], isOver }
     } catch (error) {
-      streamPausedUntil = ctx.clock() + STREAM_PAUSE_MS
+      streamPausedUntil = performance.now() + PAUSE_MS
       ctx.metrics.streamFailures.inc()
       ctx.log.warn({ reason: (error as Error).message }, 'stream write failed; recording in PostgreSQL')
       return undefined
@@ -93,7 +122,7 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
   }
 
   async function idle(): Promise<void> {
-    while (group.isBusy()) await sleep(5)
+    while (recording.isBusy() || settling.isBusy()) await sleep(5)
   }
 
   return { accept, idle }

@@ -1,9 +1,10 @@
 import type { Context } from './context.ts'
-import { errorCode, queryAgain } from './database.ts'
+import { errorCode, query, queryAgain } from './database.ts'
 import type { Event } from './event.ts'
 import { loadSql } from './sql.ts'
 
 const recordEventsSql = loadSql('queries/record_events')
+const eventConflictsSql = loadSql('queries/event_conflicts')
 
 /** What recording needs of the context. */
 export type Recorder = Pick<Context, 'database' | 'metrics' | 'changes'>
@@ -24,6 +25,9 @@ export interface Counter {
   /** The thresholds, in percent, that it crossed: one alert each. */
   crossed: number[]
 }
+
+/** SQLSTATE unique_violation: the event's id belongs to one that was recorded with another feature or other tokens. */
+export const ID_REUSED = '23505'
 
 /** An event that PostgreSQL will never take, and why. */
 export interface Poison {
@@ -49,6 +53,7 @@ interface CounterRow {
   total_tokens: number
   recorded_events: number
   crossed: number[]
+  remainder_events: number
 }
 
 /**
@@ -56,9 +61,9 @@ interface CounterRow {
  * A batch that fails for a permanent reason (SQLSTATE class 22, data, or 23, constraint) is halved until the poison is alone.
  * @throws anything else: an outage, after which the same events may be tried again
  */
-export async function recordEvents(ctx: Recorder, events: Event[]): Promise<Recorded> {
+export async function recordEvents(ctx: Recorder, events: Event[], withinMs?: number): Promise<Recorded> {
   try {
-    return { counters: await call(ctx, events), poison: [] }
+    return await call(ctx, events, withinMs)
   } catch (error) {
     const sqlstate = errorCode(error)
     if (!/^(22|23)...$/.test(sqlstate)) throw error
@@ -67,16 +72,24 @@ export async function recordEvents(ctx: Recorder, events: Event[]): Promise<Reco
       return { counters: [], poison: [{ event: only, sqlstate, reason: (error as Error).message }] }
     }
     const half = Math.ceil(events.length / 2)
-    const left = await recordEvents(ctx, events.slice(0, half))
-    const right = await recordEvents(ctx, events.slice(half))
+    const left = await recordEvents(ctx, events.slice(0, half), withinMs)
+    const right = await recordEvents(ctx, events.slice(half), withinMs)
     return { counters: [...left.counters, ...right.counters], poison: [...left.poison, ...right.poison] }
   }
 }
 
-async function call(ctx: Recorder, events: Event[]): Promise<Counter[]> {
+/** Those among the events whose ids were used for something else. A true repeat is none of them. */
+async function findReused(ctx: Recorder, events: Event[]): Promise<Poison[]> {
+  const [tenantIds, ids, features, tokens] = toArrays(events)
+  const rows = await query<{ position: number }>(ctx.database, eventConflictsSql, [tenantIds, ids, features, tokens])
+  const reason = 'the id belongs to an event that was recorded with another feature or other tokens'
+  return rows.map(({ position }) => ({ event: events[position - 1]!, sqlstate: ID_REUSED, reason }))
+}
+
+async function call(ctx: Recorder, events: Event[], withinMs?: number): Promise<Recorded> {
   const end = ctx.metrics.recordSeconds.startTimer()
   try {
-    const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))
+    const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events), withinMs)
     const monthly = rows.filter((row) => row.quota_id === row.tenant_id) // which counts every event of its tenant
     const oldest = events.reduce((min, event) => Math.min(min, event.receivedAt), Infinity)
     for (const row of monthly)
@@ -86,7 +99,8 @@ async function call(ctx: Recorder, events: Event[]): Promise<Counter[]> {
     ctx.metrics.recorded.inc(recorded)
     ctx.metrics.duplicates.inc(events.length - recorded)
     ctx.metrics.crossings.inc(rows.reduce((sum, row) => sum + row.crossed.length, 0))
-    return rows.map((row) => ({
+    ctx.metrics.remainder.inc(monthly.reduce((sum, row) => sum + row.remainder_events, 0))
+    const counters = rows.map((row) => ({
       tenantId: row.tenant_id,
       quotaId: row.quota_id,
       feature: row.feature,
@@ -98,6 +112,7 @@ async function call(ctx: Recorder, events: Event[]): Promise<Counter[]> {
       totalTokens: row.total_tokens,
       crossed: row.crossed,
     }))
+    return { counters, poison: recorded < events.length ? await findReused(ctx, events) : [] }
   } finally {
     end()
   }

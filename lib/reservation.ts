@@ -1,12 +1,14 @@
+import { v5 as uuidv5 } from 'uuid'
 import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
-import { Feature, asUuid } from './event.ts'
+import { Feature, asUuid, isOwnId } from './event.ts'
+import { isUnavailable } from './database.ts'
 import { Problem } from './problem.ts'
 
 /** Tokens set aside for one call of a model. */
 export interface Reservation {
   tenantId: string
-  /** Also the id of the event that settles it. */
+  /** Random, and FlagMeter's own kind: also the id of the event that settles it. */
   id: string
   feature: string
   /** When it was made, in milliseconds since 1970. What it comes to counts in the periods of that moment, which held it. */
@@ -14,6 +16,9 @@ export interface Reservation {
 }
 
 const PREFIX = 'rs_'
+
+/** What stands for an Idempotency-Key in the database: a UUID of the tenant. */
+export const reservationKey = (tenantId: string, key: string): string => uuidv5(`reservation:${key}`, tenantId)
 
 /**
  * The id as clients see it: all that settling needs, so that it needs no look-up, also while PostgreSQL is away.
@@ -32,7 +37,7 @@ export function readReservationId(text: string): Reservation | undefined {
   if (bytes.length < 39) return undefined
   const [tenantId, id] = [toUuid(bytes.subarray(0, 16)), toUuid(bytes.subarray(16, 32))]
   const feature = Feature.safeParse(bytes.subarray(38).toString())
-  if (tenantId === null || id === null || !feature.success) return undefined
+  if (tenantId === null || id === null || isOwnId(id, 'place') || !feature.success) return undefined
   const reservation = { tenantId, id, feature: feature.data, createdAt: bytes.readUIntBE(32, 6) }
   return writeReservationId(reservation) === text ? reservation : undefined
 }
@@ -50,8 +55,17 @@ export async function findReservation(
 ): Promise<Reservation> {
   const reservation = readReservationId(id)
   const mayKnow = reservation && (tenantId ?? reservation.tenantId) === reservation.tenantId
-  const isThere =
-    mayKnow && (tenants.known(reservation.tenantId) ?? (await tenants.find([reservation.tenantId])).size > 0)
-  if (!isThere) throw new Problem('reservation_not_found', { detail: 'reservation does not exist' })
+  if (!mayKnow || !(tenants.known(reservation.tenantId) ?? (await isThere(tenants, reservation.tenantId))))
+    throw new Problem('reservation_not_found', { detail: 'reservation does not exist' })
   return reservation
+}
+
+/** While the database is away, a tenant is believed to be there: its settlement waits in the stream. */
+async function isThere(tenants: Context['tenants'], tenantId: string): Promise<boolean> {
+  try {
+    return (await tenants.find([tenantId])).size > 0
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    return true
+  }
 }

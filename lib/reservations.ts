@@ -20,13 +20,16 @@ const REST_MS = 500
 
 /** A reservation that is asked for. */
 export interface Wanted extends Reservation {
+  /** What stands for the client's Idempotency-Key (`reservationKey`). */
+  key?: string
   tokens: number
   ttlSeconds: number
 }
 
-/** What came of it. A reservation that was made before is granted, as it was made then. */
+/** What came of it. A key whose reservation is held or settled is granted that one, as it was made. */
 export interface Reserved {
   granted: boolean
+  id: string
   /** When it was made, and until when it holds; milliseconds since 1970. */
   createdAt: number
   expiresAt: number
@@ -44,6 +47,7 @@ interface ReservedRow extends QuotaRow {
   granted: boolean
   expires_at: number
   remaining: number
+  known_id: string | null
   known_feature: string | null
   known_tokens: number | null
   known_at: number | null
@@ -81,6 +85,7 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'va
       [
         unique.map(({ tenantId }) => tenantId),
         unique.map(({ id }) => id),
+        unique.map(({ key }) => key ?? null),
         unique.map(({ feature }) => feature),
         unique.map(({ tokens }) => tokens),
         unique.map(({ createdAt }) => new Date(createdAt).toISOString()),
@@ -112,14 +117,15 @@ export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'va
   return { reserve: reserving.run, release: releasing.run, idle }
 }
 
-const keyOf = ({ tenantId, id }: Reservation): string => tenantId + id
+const keyOf = ({ tenantId, id, key }: Wanted): string => tenantId + (key ?? id)
 
-/** `first` is what was sent for this id. */
+/** `first` is what was sent for this key. */
 function toReserved(wanted: Wanted, first: Wanted, row: ReservedRow | undefined): Reserved | undefined {
   if (!row) return undefined
   const [feature, tokens] = [row.known_feature ?? first.feature, row.known_tokens ?? first.tokens]
   return {
     granted: row.granted,
+    id: row.known_id ?? first.id,
     createdAt: row.known_at ?? first.createdAt,
     expiresAt: row.expires_at,
     remaining: row.remaining,

@@ -28,6 +28,9 @@ return redis.call('XDEL', KEYS[1], unpack(ARGV, 2))`
 const CREATE_GROUP_WHEN_FULL = `#!lua flags=allow-oom
 return redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')`
 
+/** How far the clocks of Valkey, of a server and of PostgreSQL may be apart. */
+const CLOCK_SKEW_MS = 5_000
+
 type Entry = [id: string, fields: string[] | null]
 
 /** Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over entries of dead consumers. */
@@ -132,6 +135,24 @@ function payloadOf(fields: string[] | null): string {
   if (fields === null) return '[]'
   const [name, payload] = fields
   return name === 'events' && payload !== undefined ? payload : JSON.stringify({ fields })
+}
+
+/** When a settlement last went into the stream. */
+const settlingKey = (key: string): string => `${key}:settling`
+
+/** Notes that a settlement goes into the stream now: it does so only while PostgreSQL is away. */
+export const noteSettling = (valkey: Valkey, key: string, now: number): Promise<unknown> =>
+  valkey.set(settlingKey(key), String(now))
+
+/**
+ * Since when settlements may wait in the stream that are not counted yet, in milliseconds since 1970; undefined: none does. What came
+ * before the oldest entry is counted.
+ */
+export async function settlingSince(valkey: Valkey, key: string): Promise<number | undefined> {
+  const [last, oldest] = await Promise.all([valkey.get(settlingKey(key)), oldestEntryAt(valkey, key)])
+  return last === null || oldest === undefined || oldest - CLOCK_SKEW_MS > Number(last)
+    ? undefined
+    : oldest - CLOCK_SKEW_MS
 }
 
 /** When the oldest entry came that is not recorded yet, in milliseconds since 1970: recorded ones are deleted. Undefined: there is none. */

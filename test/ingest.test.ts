@@ -194,3 +194,32 @@ test('a missing field and a wrong type are told apart', async () => {
     { field: 'tokens', detail: 'must be a whole number from 1 to 1000000000' },
   ])
 })
+
+test('an id stands for one event: with other content it is refused, and a true repeat is a success', async () => {
+  const once = { tenant: 'acme-corp', feature: 'reused', tokens: 5, id: 'once' }
+  for (let i = 0; i < 2; i++) expect((await server.post('/api/events', once)).status).toBe(201)
+  for (const other of [{ tokens: 6 }, { feature: 'other' }])
+    expect(await server.post('/api/events', { ...once, ...other })).toMatchObject({
+      status: 409,
+      body: { code: 'idempotency_key_reused' },
+    })
+  const batch = await server.post('/api/events', [once, { ...once, tokens: 7 }, { ...once, id: 'twice' }])
+  expect(batch.body.results.map(({ problem }: any) => problem?.code)).toEqual([
+    undefined,
+    'idempotency_key_reused',
+    undefined,
+  ])
+})
+
+test('the places of a batch are nobody else’s ids', async () => {
+  const plain = { tenant: 'acme-corp', feature: 'places', tokens: 5 }
+  const single = await server.post('/api/events', plain, { 'idempotency-key': 'B:0' })
+  const sendBatch = () => send([plain, plain], { 'idempotency-key': 'B' })
+  const [first, again] = [await sendBatch(), await sendBatch()]
+  expect(again.body).toEqual(first.body)
+  const ids = [single.body.eventId, ...first.body.results.map(({ eventId }: any) => eventId)]
+  expect(new Set(ids).size).toBe(3)
+  expect((await server.post('/api/events', { ...plain, id: ids[1] })).body.errors[0].field).toBe('id')
+  const [row] = await server.ctx.database`select count(*)::int as n from events where feature = 'places'`
+  expect(row!.n).toBe(3)
+})

@@ -28,11 +28,12 @@ test('a reservation holds its tokens until it is settled with what was used, or 
   expect(await verify(server.ctx.database)).toEqual([])
 })
 
-test('settling and releasing are idempotent, in any order; the first settlement counts, also after a release', async () => {
+test('settling and releasing are idempotent, in any order; the first settlement counts, also after a release, and another is refused', async () => {
   const server = await createTestServer()
   const [a, b] = [(await reserve(server)).body.id, (await reserve(server)).body.id]
   const first = await settle(server, a, 70)
-  expect((await settle(server, a, 99)).body).toEqual(first.body)
+  expect((await settle(server, a, 70)).body).toEqual(first.body)
+  expect(await settle(server, a, 99)).toMatchObject({ status: 409, body: { code: 'idempotency_key_reused' } })
   await Promise.all(Array.from({ length: 20 }, () => settle(server, a, 70)))
   await release(server, a)
   expect(await counters(server)).toEqual([[70, 100]])
@@ -89,6 +90,56 @@ test('an Idempotency-Key makes a reservation once, also when twenty retries meet
   expect((await reserve(server, { tokens: 1_000_000 }, 'call-2')).status).toBe(409)
   await server.request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 2_000_000 })
   expect((await reserve(server, { tokens: 1_000_000 }, 'call-2')).status).toBe(201)
+})
+
+test('a key whose reservation was released or has lapsed takes tokens again, under a new id, or is refused', async () => {
+  const server = await createTestServer()
+  await server.request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 1_000 })
+  const ask = (key: string, tokens = 1_000) => reserve(server, { tokens }, key)
+  for (const end of [
+    async (id: string) => (await release(server, id)).status,
+    async () => (await expire(server)).count,
+  ]) {
+    const first = (await ask('job-1')).body
+    await end(first.id)
+    const other = (await ask('job-2')).body
+    expect(await ask('job-1')).toMatchObject({ status: 409, body: { code: 'quota_exceeded', remaining: 0 } })
+    expect(await counters(server)).toEqual([[0, 1_000]])
+    await release(server, other.id)
+    const again = (await ask('job-1', 999)).body // nothing is held by this key: it may ask for anything
+    expect(again).toMatchObject({ id: expect.not.stringMatching(first.id), remaining: 1 })
+    expect((await ask('job-1', 999)).body.id).toBe(again.id)
+    expect((await ask('job-1')).body.code).toBe('idempotency_key_reused')
+    await release(server, again.id)
+  }
+  expect(await verify(server.ctx.database)).toEqual([])
+})
+
+test('each settlement that is answered 200 counts: also of a key whose reservation is long forgotten, and whatever ids events have', async () => {
+  const server = await createTestServer()
+  const { database } = server.ctx
+  await server.post('/api/events', want({ id: 'reservation:job-1', tokens: 1 }))
+  const first = (await reserve(server, {}, 'job-1')).body.id
+  const settled = await settle(server, first, 10)
+  expect(settled.status).toBe(200)
+  await database`delete from reservations` // as pruning does, after six weeks
+  const second = (await reserve(server, {}, 'job-1')).body.id
+  expect((await settle(server, second, 100)).status).toBe(200)
+  expect(await counters(server)).toEqual([[111, 0]])
+  // A release that was followed by a late settlement, and the key again.
+  const [late] = [(await reserve(server, {}, 'job-2')).body.id]
+  await release(server, late)
+  expect((await settle(server, late, 1_000)).status).toBe(200)
+  const next = (await reserve(server, {}, 'job-2')).body.id
+  expect((await settle(server, next, 10_000)).status).toBe(200)
+  expect(await counters(server)).toEqual([[11_111, 0]])
+  // The ids that FlagMeter gives belong to nobody else.
+  const refused = await server.post('/api/events', want({ id: settled.body.eventId }))
+  expect([refused.status, refused.body.errors]).toEqual([
+    400,
+    [{ field: 'id', detail: 'must not be an id that FlagMeter made' }],
+  ])
+  expect(await verify(database)).toEqual([])
 })
 
 test('what is not settled lapses, once, by the worker or by the next who asks; settled after that it counts', async () => {

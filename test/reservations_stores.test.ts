@@ -8,10 +8,27 @@ import { counters, reserve, settle, want } from './_reservations.ts'
 
 const VALKEY_URL = inject('valkeyUrl')
 
-test('with Valkey the hold stays until the event is counted, and goes in that moment', async () => {
-  const server = await createTestServer({ VALKEY_URL, LIMIT_REQUESTS: '0' })
+/** A server whose database can be taken away, and meanwhile settlements go into the stream. */
+async function createServer() {
+  const database = (await createTestServer()).databaseUrl
+  const proxy = await createProxy(database)
+  return { proxy, server: await createTestServer({ DATABASE_URL: proxy.url, VALKEY_URL, LIMIT_REQUESTS: '0' }) }
+}
+
+test('with Valkey too a settlement goes straight to where its hold is', async () => {
+  const server = await createTestServer({ VALKEY_URL })
+  const { id } = (await reserve(server)).body
+  expect((await settle(server, id, 80)).status).toBe(200)
+  expect(await counters(server)).toEqual([[80, 0]])
+})
+
+test('in the stream, the hold stays until the event is counted, and goes in that moment', async () => {
+  const { server, proxy } = await createServer()
   const ids = await Promise.all(Array.from({ length: 200 }, async () => (await reserve(server)).body.id))
-  await Promise.all(ids.map((id) => settle(server, id, 100)))
+  proxy.set('closed')
+  for (const { status } of await Promise.all(ids.map((id) => settle(server, id, 100)))) expect(status).toBe(200)
+  proxy.set('open')
+  await until(async () => (await reserve(server, { tokens: 1_000_000 })).status === 409)
   expect(await counters(server)).toEqual([[0, 20_000]])
   const { database } = server.ctx
   const seen = new Set<number>()
@@ -31,11 +48,14 @@ test('with Valkey the hold stays until the event is counted, and goes in that mo
 })
 
 test('a settlement that waits in the stream keeps its hold, however far behind the worker is', async () => {
-  const server = await createTestServer({ VALKEY_URL })
+  const { server, proxy } = await createServer()
   const { ctx } = server
   const [settled, forgotten] = [(await reserve(server, { ttlSeconds: 1 })).body.id, await reserve(server)]
   expect(forgotten.status).toBe(201)
-  await settle(server, settled, 80)
+  proxy.set('closed')
+  expect((await settle(server, settled, 80)).status).toBe(200)
+  proxy.set('open')
+  await until(async () => (await reserve(server, { tokens: 1_000_000 })).status === 409)
   // The worker is an hour behind, and both have expired; the one that is forgotten did so before the settlement came.
   await ctx.database`update reservations set expires_at = now() - interval '1 second' where tokens = 100 and feature = 'x'`
   await ctx.database`update reservations set expires_at = now() - interval '1 minute' where id = ${readReservationId(forgotten.body.id)!.id}`
@@ -48,6 +68,26 @@ test('a settlement that waits in the stream keeps its hold, however far behind t
   await until(async () => (await counters(server))[0][1] === 0)
   expect(await counters(server)).toEqual([[80, 0]])
   expect(await verify(ctx.database)).toEqual([])
+})
+
+test('what waits in the stream holds up no hold but those of settlements, and Valkey away none for more than half a minute', async () => {
+  const valkey = await createProxy(VALKEY_URL)
+  const server = await createTestServer({ VALKEY_URL: valkey.url })
+  const { ctx } = server
+  const expireAgo = (seconds: number) =>
+    ctx.database`update reservations set expires_at = now() - ${seconds} * interval '1 second'`
+  await reserve(server)
+  expect((await server.post('/api/events', want({ tokens: 1 }))).status).toBe(201) // nobody takes it out
+  await expireAgo(60)
+  await startConsumers(ctx, ['lapse'])
+  await until(async () => (await counters(server))[0][1] === 0)
+  await reserve(server)
+  valkey.set('closed')
+  await expireAgo(20)
+  await sleep(1_000)
+  expect(await counters(server)).toEqual([[0, 100]])
+  await expireAgo(31)
+  await until(async () => (await counters(server))[0][1] === 0)
 })
 
 test('an event beyond a hard quota counts, and its answer says so: at once, and through Valkey when the worker has counted', async () => {
