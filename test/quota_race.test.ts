@@ -101,7 +101,7 @@ describe('a hard quota that fits 100, asked by 1,000 at once over two processes'
   test(`is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, straight to PostgreSQL`, () => race({}), 300_000)
 
   test.skipIf(!command)(
-    `is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, with settlements through the stream (needs valkey-server or redis-server on the PATH)`,
+    `is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, with Valkey (needs valkey-server or redis-server on the PATH)`,
     async () => {
       const valkey = await startNativeValkey(command!)
       onTestFinished(() => valkey.release())
@@ -164,5 +164,7 @@ test('servers and workers that are killed while they reserve, settle and lapse l
   await until(async () => (await counter()).reserved_tokens === 0)
   expect(await counter()).toMatchObject({ total_tokens: settled * 3, event_count: settled, reserved_tokens: 0 })
   expect([over, settled > 50]).toEqual([0, true])
+  const [stats] = await ctx.database`select deadlocks from pg_stat_database where datname = current_database()`
+  expect(stats!.deadlocks).toBe(0)
   expect(await verify(ctx.database)).toEqual([])
 })
