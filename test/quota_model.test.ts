@@ -1,109 +1,36 @@
 // Random sequences of everything that moves counters, against a model of a few lines. FLAGMETER_RUNS says how many (default 200),
 // FLAGMETER_SEED and FLAGMETER_PATH repeat what fast-check has printed of a failure.
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { test } from 'vitest'
-import { type Database, openDatabase } from '../lib/database.ts'
+import type { Database } from '../lib/database.ts'
+import { ownId } from '../lib/event.ts'
 import { createQuota, deleteQuota, updateQuota } from '../lib/quota_admin.ts'
-import { recordEvents } from '../lib/record.ts'
+import { ID_REUSED, recordEvents } from '../lib/record.ts'
+import { reservationKey } from '../lib/reservation.ts'
 import { type Wanted, openReservations } from '../lib/reservations.ts'
 import type { Context } from '../lib/context.ts'
 import { openMetrics } from '../lib/metrics.ts'
 import { createContext } from './_context.ts'
+import {
+  DAY,
+  FEATURES,
+  HOUR,
+  type Model,
+  PERIODS,
+  type Real,
+  ask,
+  compare,
+  cut,
+  fits,
+  isHeld,
+  lapse,
+  periodStart,
+  uuid,
+} from './_quota_model.ts'
 
 const RUNS = Number(process.env.FLAGMETER_RUNS ?? 200)
 const SHARDS = 4
-const FEATURES = ['a', 'b']
-const PERIODS = ['hour', 'day', 'week', 'month'] as const
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
-const uuid = () => crypto.randomUUID()
-
-/** The start of a period in UTC: what the model knows of time. */
-function periodStart(period: (typeof PERIODS)[number], at: number): number {
-  const date = new Date(at)
-  if (period === 'month') return Date.UTC(date.getUTCFullYear(), date.getUTCMonth())
-  const day = at - (at % DAY)
-  return { hour: at - (at % HOUR), day, week: day - ((date.getUTCDay() + 6) % 7) * DAY }[period]
-}
-
-interface ModelQuota {
-  id: string
-  feature: string | undefined
-  period: (typeof PERIODS)[number]
-  limit: number
-  hard: boolean
-  countsFrom: number
-}
-interface Hold extends Wanted {
-  status: 'held' | 'expired' | 'closed'
-  settled: boolean
-}
-interface Model {
-  now: number
-  quotas: ModelQuota[]
-  events: { feature: string; tokens: number; at: number }[]
-  holds: Hold[]
-}
-interface Real {
-  ctx: Pick<Context, 'database' | 'metrics' | 'changes'>
-  reservations: ReturnType<typeof openReservations>
-  databaseUrl: string
-  tenantId: string
-}
-
-/** Tokens of a quota in the period of a moment: used, and held. */
-function tally({ events, holds }: Model, quota: ModelQuota, at: number): [used: number, held: number] {
-  const start = periodStart(quota.period, at)
-  const counts = (feature: string, moment: number) =>
-    (quota.feature ?? feature) === feature && moment >= quota.countsFrom && periodStart(quota.period, moment) === start
-  return [
-    events.filter((event) => counts(event.feature, event.at)).reduce((sum, { tokens }) => sum + tokens, 0),
-    holds
-      .filter((hold) => hold.status !== 'closed' && counts(hold.feature, hold.createdAt))
-      .reduce((sum, { tokens }) => sum + tokens, 0),
-  ]
-}
-
-const lapse = (model: Model) =>
-  model.holds.filter(({ status }) => status === 'expired').forEach((hold) => (hold.status = 'closed'))
-
-function fits(model: Model, feature: string, tokens: number): boolean {
-  return model.quotas.every((quota) => {
-    const [used, held] = tally(model, quota, model.now)
-    return !quota.hard || (quota.feature ?? feature) !== feature || used + held + tokens <= quota.limit
-  })
-}
-
-/** Every counter there is must be what the model says, and none may be missing. */
-async function compare(model: Model, { ctx, tenantId }: Real): Promise<void> {
-  const rows = await ctx.database<{ quota_id: string; at: number; total: number; reserved: number }[]>`
-    select quota_id, extract(epoch from period_start)::float8 * 1000 as at, total_tokens as total, reserved_tokens as reserved
-    from usage_periods where tenant_id = ${tenantId} and (total_tokens, reserved_tokens) <> (0, 0)`
-  const found = rows.map((row) => `${row.quota_id} ${row.at} ${row.total} ${row.reserved}`).toSorted()
-  const expected = new Set<string>()
-  for (const quota of model.quotas)
-    for (const at of [...model.events.map((event) => event.at), ...model.holds.map((hold) => hold.createdAt)]) {
-      const [used, held] = tally(model, quota, at)
-      if (used + held > 0) expected.add(`${quota.id} ${periodStart(quota.period, at)} ${used} ${held}`)
-    }
-  assert.deepEqual(found, [...expected].toSorted())
-}
-
-/** Does the work on a connection of its own that is cut while it works: with or without effect, nobody knows. */
-async function cut(
-  { ctx, databaseUrl }: Real,
-  work: (database: Database) => Promise<unknown>,
-  delayMs: number,
-): Promise<void> {
-  const victim = openDatabase({ databaseUrl, databasePoolSize: 1 })
-  const [row] = await victim<{ pid: number }[]>`select pg_backend_pid() as pid`
-  work(victim).catch(() => {})
-  if (delayMs > 0) await sleep(delayMs)
-  await ctx.database`select pg_terminate_backend(${row!.pid}, 1000)`
-  await victim.end({ timeout: 0 })
-}
 
 type Step = [text: string, run: (model: Model, real: Real) => Promise<void>]
 const command = ([text, run]: Step): fc.AsyncCommand<Model, Real> => ({
@@ -118,6 +45,7 @@ const command = ([text, run]: Step): fc.AsyncCommand<Model, Real> => ({
 const feature = fc.constantFrom(...FEATURES)
 const tokens = fc.integer({ min: 1, max: 60 })
 const limit = fc.integer({ min: 20, max: 300 })
+const keyName = fc.constantFrom(undefined, 'k1', 'k2', 'k3')
 /** After how many milliseconds; undefined: nothing is killed. */
 const kill = fc.oneof(
   { weight: 15, arbitrary: fc.constant(undefined) },
@@ -126,9 +54,10 @@ const kill = fc.oneof(
 const pick = fc.nat(50)
 const nth = <T>(list: T[], n: number): T | undefined => list[n % (list.length || 1)]
 
-const reserving = (model: Model, { tenantId }: Real, name: string, amount: number): Wanted => ({
+const reserving = (model: Model, { tenantId }: Real, name: string, amount: number, key?: string): Wanted => ({
   tenantId,
-  id: uuid(),
+  id: ownId('reservation'),
+  ...(key !== undefined && { key: reservationKey(tenantId, key) }),
   feature: name,
   tokens: amount,
   createdAt: model.now,
@@ -136,17 +65,14 @@ const reserving = (model: Model, { tenantId }: Real, name: string, amount: numbe
 })
 
 const commands = [
-  fc.tuple(feature, tokens, kill).map(([name, amount, delayMs]): Step => [
-    `reserve ${amount} ${name}${delayMs === undefined ? '' : `, killed after ${delayMs} ms`}`,
+  fc.tuple(feature, tokens, keyName, kill).map(([name, amount, key, delayMs]): Step => [
+    `reserve ${amount} ${name} with ${key ?? 'no key'}${delayMs === undefined ? '' : `, killed after ${delayMs} ms`}`,
     async (model, real) => {
-      const wanted = reserving(model, real, name, amount)
+      // Without a key, a retry that does not know what became of the first would hold twice.
+      const wanted = reserving(model, real, name, amount, delayMs === undefined ? key : (key ?? uuid()))
       if (delayMs !== undefined)
-        await cut(real, (database) => openReservations({ ...real.ctx, database }).reserve(wanted), delayMs)
-      lapse(model)
-      const granted = fits(model, name, amount)
-      const answer = await real.reservations.reserve(wanted)
-      assert.equal(answer!.granted, granted)
-      if (granted) model.holds.push({ ...wanted, status: 'held', settled: false })
+        await cut(real, (database) => real.open(database).reserve({ ...wanted, id: ownId('reservation') }), delayMs)
+      await ask(model, real, wanted)
     },
   ]),
   fc.tuple(feature, fc.array(tokens, { minLength: 2, maxLength: 8 })).map(([name, amounts]): Step => [
@@ -154,21 +80,28 @@ const commands = [
     async (model, real) => {
       const group = amounts.map((amount) => reserving(model, real, name, amount))
       const answers = await Promise.all(group.map((wanted) => real.reservations.reserve(wanted)))
-      lapse(model)
+      if (!real.withValkey) lapse(model)
       for (const [i, wanted] of group.entries()) {
         assert.equal(answers[i]!.granted, fits(model, name, wanted.tokens))
-        if (answers[i]!.granted) model.holds.push({ ...wanted, status: 'held', settled: false })
+        if (answers[i]!.granted) model.holds.push({ ...wanted, status: 'held' })
       }
     },
   ]),
   pick.map((n): Step => [
-    `reserve #${n} again`,
+    `reserve #${n} again by its key`,
     async (model, real) => {
+      const { key, feature: name, tokens: amount } = nth(model.holds, n) ?? {}
+      if (key === undefined) return
+      await ask(model, real, { ...reserving(model, real, name!, amount!), key })
+    },
+  ]),
+  pick.map((n): Step => [
+    `forget #${n}`,
+    async (model, { ctx }) => {
       const hold = nth(model.holds, n)
-      if (!hold) return
-      const answer = await real.reservations.reserve(hold)
-      lapse(model)
-      assert.deepEqual([answer!.granted, answer!.isOther], [true, false])
+      if (!hold || isHeld(hold)) return
+      await ctx.database`delete from reservations where id = ${hold.id}`
+      hold.status = 'gone'
     },
   ]),
   fc.tuple(pick, tokens, kill).map(([n, amount, delayMs]): Step => [
@@ -188,9 +121,16 @@ const commands = [
       }
       if (delayMs !== undefined)
         await cut(real, (database) => recordEvents({ ...real.ctx, database }, [event]), delayMs)
-      assert.deepEqual((await recordEvents(real.ctx, [event])).poison, [])
-      if (!hold.settled) model.events.push({ feature: hold.feature, tokens: amount, at: createdAt })
-      Object.assign(hold, { status: 'closed', settled: true })
+      const { poison } = await recordEvents(real.ctx, [event])
+      // What is not refused counts, or has counted before.
+      const isOther = hold.settled !== undefined && hold.settled !== amount
+      assert.deepEqual(
+        poison.map(({ sqlstate }) => sqlstate),
+        isOther ? [ID_REUSED] : [],
+      )
+      if (hold.settled === undefined) model.events.push({ feature: hold.feature, tokens: amount, at: createdAt })
+      hold.settled ??= amount
+      if (isHeld(hold)) hold.status = 'settled'
     },
   ]),
   fc.tuple(pick, kill).map(([n, delayMs]): Step => [
@@ -198,10 +138,9 @@ const commands = [
     async (model, real) => {
       const hold = nth(model.holds, n)
       if (!hold) return
-      if (delayMs !== undefined)
-        await cut(real, (database) => openReservations({ ...real.ctx, database }).release(hold), delayMs)
+      if (delayMs !== undefined) await cut(real, (database) => real.open(database).release(hold), delayMs)
       await real.reservations.release(hold)
-      hold.status = 'closed'
+      if (isHeld(hold)) hold.status = 'released'
     },
   ]),
   pick.map((n): Step => [
@@ -275,6 +214,10 @@ test(`held plus used is what a simple model says, whatever happens in whatever o
   const seed = Number(process.env.FLAGMETER_SEED ?? Date.now() % 1_000_000_000)
   const shards = Array.from({ length: SHARDS }, async (_, shard) => {
     const ctx = { database: base.database, metrics: openMetrics(), changes: base.changes }
+    const withValkey = shard % 2 === 1
+    // Of Valkey, reserving knows only whether there is one.
+    const open = (database: Database) =>
+      openReservations({ ...ctx, database, ...(withValkey && { valkey: {} as Context['valkey'] }) } as typeof ctx)
     const setup = async (): Promise<{ model: Model; real: Real }> => {
       const [row] = await ctx.database<{ id: string }[]>`
           insert into tenants (name, monthly_quota) values (${uuid()}, 200) returning id`
@@ -282,7 +225,7 @@ test(`held plus used is what a simple model says, whatever happens in whatever o
       const monthly = { id: tenantId, feature: undefined, period: 'month', limit: 200, hard: true } as const
       return {
         model: { now: Date.now(), quotas: [{ ...monthly, countsFrom: -Infinity }], events: [], holds: [] },
-        real: { ctx, reservations: openReservations(ctx), databaseUrl: base.databaseUrl, tenantId },
+        real: { ctx, reservations: open(ctx.database), open, withValkey, databaseUrl: base.databaseUrl, tenantId },
       }
     }
     const steps = fc.commands(commands, { size: '+1', maxCommands: 40 })
@@ -291,4 +234,6 @@ test(`held plus used is what a simple model says, whatever happens in whatever o
     await fc.assert(property, { numRuns: Math.ceil(RUNS / SHARDS), seed: seed + shard, ...(path && { path }) })
   })
   await Promise.all(shards)
+  const [stats] = await base.database`select deadlocks from pg_stat_database where datname = current_database()`
+  assert.equal(stats!.deadlocks, 0)
 }, 1_800_000)
