@@ -48,6 +48,8 @@ async function scenes({
       ['', [event, {}]],
       ['', { ...event, tenant: 'nobody' }],
       ['', { ...event, timestamp: '2020-01-01T00:00:00Z' }],
+      ['', { ...event, id: 'once' }],
+      ['', { ...event, id: 'once', tokens: 2 }],
     ],
     'POST /api/check': [
       ['', event],
@@ -61,6 +63,7 @@ async function scenes({
     ],
     'POST /api/reservations/{reservation}/settle': [
       [`/api/reservations/${reservation}/settle`, { tokens: 1 }],
+      [`/api/reservations/${reservation}/settle`, { tokens: 2 }],
       [`/api/reservations/${NOBODY}/settle`, { tokens: 1 }],
       [`/api/reservations/${old}/settle`, { tokens: 1 }],
       [`/api/reservations/${poisoned}/settle`, { tokens: 1 }],
