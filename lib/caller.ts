@@ -27,10 +27,13 @@ export const actorOf = ({ keyId, keyName }: Caller): string => `key ${keyName} (
 export const hasScope = ({ scopes }: Caller, scope: Scope): boolean =>
   scopes.includes(scope) || scopes.includes('admin')
 
-/** Whether the caller may speak of the tenant of this name or id. The answer is the same whether there is such a tenant or not. */
-export function mayName({ tenantId, tenantName }: Caller, ref: unknown): boolean {
-  if (tenantId === undefined) return true
-  return ref === tenantName || (typeof ref === 'string' && asUuid(ref) === tenantId)
+/**
+ * By what the tenant that a caller names is found. A key that is bound to one goes on with its id: a name may have moved to another
+ * tenant before it is looked up. undefined: the caller may not speak of that tenant, whether there is one or not.
+ */
+export function tenantRef<Ref>({ tenantId, tenantName }: Caller, ref: Ref): Ref | string | undefined {
+  if (tenantId === undefined) return ref
+  return ref === tenantName || (typeof ref === 'string' && asUuid(ref) === tenantId) ? tenantId : undefined
 }
 
 /** The problem of a key that names another tenant than its own. */

@@ -87,7 +87,7 @@ function toEntry(row: KeyRow): Entry {
     keyId,
     keyName,
     scopes,
-    ...(tenantId && tenantName && { tenantId, tenantName }),
+    ...(tenantId !== null && { tenantId, tenantName: tenantName ?? '' }),
     ...(expiresAt !== undefined && { expiresAt }),
   }
   return { caller, expiresAt: expiresAt ?? Infinity, isRevoked: row.revoked_at !== null }
