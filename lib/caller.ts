@@ -2,7 +2,7 @@ import type { Scope } from './handler.ts'
 import { asUuid } from './event.ts'
 import { Problem } from './problem.ts'
 
-/** Who calls: what is known of the key. */
+/** Who calls: what is known of the key. Whoever calls without one is no caller: an endpoint that needs no key gets none. */
 export interface Caller {
   keyId: string
   keyName: string
@@ -16,9 +16,6 @@ export interface Caller {
 
 /** Of a caller, the tenant it is bound to; null: none. */
 export type Bound = { readonly tenantId?: string | null }
-
-/** Whoever calls an endpoint that needs no key. */
-export const ANYONE: Caller = { keyId: '', keyName: '', scopes: [] }
 
 /** How the audit log names a caller. */
 export const actorOf = ({ keyId, keyName }: Caller): string => `key ${keyName} (${keyId})`
