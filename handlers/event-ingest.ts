@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Caller, mayName, otherTenant } from '../lib/caller.ts'
+import { type Caller, otherTenant, tenantRef } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { type Event, EventInput, eventId, fieldErrors, placeId } from '../lib/event.ts'
 import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
@@ -110,7 +110,8 @@ function parse(caller: Caller, value: unknown): EventInput | ProblemDocument {
   if (value instanceof InvalidJson) return problemDocument('invalid_json', { detail: value.detail })
   const parsed = EventInput.safeParse(fillTenant(caller, value))
   if (!parsed.success) return problemDocument('invalid_request', invalidInput(fieldErrors(parsed.error)))
-  return mayName(caller, parsed.data.tenant) ? parsed.data : toDocument(otherTenant())
+  const tenant = tenantRef(caller, parsed.data.tenant)
+  return tenant === undefined ? toDocument(otherTenant()) : Object.assign(parsed.data, { tenant })
 }
 
 /** A tenant's own key may leave the tenant out. */

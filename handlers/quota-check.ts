@@ -4,7 +4,7 @@ import { isUnavailable } from '../lib/database.ts'
 import { Feature, TenantRef, Tokens } from '../lib/event.ts'
 import { type Answer, handler, json } from '../lib/handler.ts'
 import { QuotaUsage, tightest } from '../lib/quota.ts'
-import { findTenant } from '../lib/tenants.ts'
+import { findTenant, noTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
 
 const CheckInput = z.strictObject({ tenant: TenantRef, feature: Feature, tokens: Tokens })
@@ -43,10 +43,10 @@ export default handler({
 async function look(ctx: Context, input: CheckInput): Promise<Answer> {
   const tenantId = await findTenant(ctx, input.tenant)
   try {
-    await ctx.quotas.find(tenantId)
+    if (!(await ctx.quotas.find(tenantId))) throw noTenant() // deleted a moment ago
   } catch (error) {
     if (!isUnavailable(error)) throw error
-    const failMode = ctx.tenants.failMode(input.tenant) === 'closed' ? 'closed' : 'open'
+    const failMode = ctx.tenants.failMode(tenantId) === 'closed' ? 'closed' : 'open'
     ctx.metrics.checks.inc({ outcome: failMode })
     return json(200, { allowed: failMode === 'open', failMode })
   }

@@ -58,7 +58,7 @@ export default handler({
       reserved = await ctx.reservations.reserve(wanted)
     } catch (error) {
       if (!isUnavailable(error)) throw error
-      return json(201, withoutHold(ctx, tenant, wanted))
+      return json(201, withoutHold(ctx, wanted))
     }
     if (!reserved) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
     if (reserved.isOther) {
@@ -82,8 +82,8 @@ function exceeded(tokens: number, remaining: number, quota: QuotaUsage): Problem
 }
 
 /** The database does not answer: nothing is held, unless its answer got lost; then the hold lapses, or is given back when it is settled. */
-function withoutHold(ctx: Context, tenant: string, wanted: Wanted) {
-  const failMode = ctx.tenants.failMode(tenant) === 'open' ? 'open' : 'closed'
+function withoutHold(ctx: Context, wanted: Wanted) {
+  const failMode = ctx.tenants.failMode(wanted.tenantId) === 'open' ? 'open' : 'closed'
   ctx.metrics.reservations.inc({ outcome: failMode })
   if (failMode === 'closed') {
     const detail = 'the database does not answer; try again with the same Idempotency-Key'

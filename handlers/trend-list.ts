@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { query } from '../lib/database.ts'
-import { Instant, TenantRef, asUuid } from '../lib/event.ts'
+import { Instant, TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { loadSql } from '../lib/sql.ts'
+import { namesAndIds } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
 
 const trendListSql = loadSql('queries/trend_list')
@@ -36,8 +37,8 @@ export default handler({
       .describe('names or ids, with commas between them'),
   }),
   async handle(ctx, { query: { tenants }, caller }) {
-    const ids = tenants.map(asUuid).filter((id) => id !== null)
-    const args = [tenants, ids, new Date(ctx.clock()).toISOString(), caller.tenantId ?? null]
+    const { names, ids } = namesAndIds(tenants)
+    const args = [names, ids, new Date(ctx.clock()).toISOString(), caller.tenantId ?? null]
     const rows = await query<Row>(ctx.database, trendListSql, args)
     const trends = rows.map((row) => ({
       tenant: row.tenant_id,

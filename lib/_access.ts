@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { type Caller, hasScope, mayName, otherTenant } from './caller.ts'
+import { type Caller, hasScope, otherTenant, tenantRef } from './caller.ts'
 import type { Context } from './context.ts'
 import type { HttpHandler } from './handler.ts'
 import type { KeyFault } from './keys.ts'
@@ -92,12 +92,13 @@ export function takeRequest({ limits }: Context, { keyId, tenantId }: Caller): P
   return ofKey || ofTenant ? Promise.all([ofKey, ofTenant]) : undefined
 }
 
-/** Input of an endpoint that names a tenant, for a key that is bound to one: filled in, or checked. @throws Problem forbidden */
+/** Input of an endpoint that names a tenant, for a key that is bound to one: its id, filled in or instead of its name. @throws Problem forbidden */
 export function bindTenant<T>(caller: Caller, input: T): T {
   if (caller.tenantId === undefined || typeof input !== 'object' || input === null || Array.isArray(input)) return input
-  if (!('tenant' in input) || input.tenant === undefined) return { ...input, tenant: caller.tenantId }
-  if (!mayName(caller, input.tenant)) throw otherTenant()
-  return input
+  const given = 'tenant' in input ? input.tenant : undefined
+  const tenant = given === undefined ? caller.tenantId : tenantRef(caller, given)
+  if (tenant === undefined) throw otherTenant()
+  return { ...input, tenant }
 }
 
 /** What the caller calls this server: behind proxies, what the first of them was called. */

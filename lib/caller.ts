@@ -2,7 +2,7 @@ import type { Scope } from './handler.ts'
 import { asUuid } from './event.ts'
 import { Problem } from './problem.ts'
 
-/** Who calls: what is known of the key. */
+/** Who calls: what is known of the key. Whoever calls without one is no caller: an endpoint that needs no key gets none. */
 export interface Caller {
   keyId: string
   keyName: string
@@ -17,9 +17,6 @@ export interface Caller {
 /** Of a caller, the tenant it is bound to; null: none. */
 export type Bound = { readonly tenantId?: string | null }
 
-/** Whoever calls an endpoint that needs no key. */
-export const ANYONE: Caller = { keyId: '', keyName: '', scopes: [] }
-
 /** How the audit log names a caller. */
 export const actorOf = ({ keyId, keyName }: Caller): string => `key ${keyName} (${keyId})`
 
@@ -27,10 +24,13 @@ export const actorOf = ({ keyId, keyName }: Caller): string => `key ${keyName} (
 export const hasScope = ({ scopes }: Caller, scope: Scope): boolean =>
   scopes.includes(scope) || scopes.includes('admin')
 
-/** Whether the caller may speak of the tenant of this name or id. The answer is the same whether there is such a tenant or not. */
-export function mayName({ tenantId, tenantName }: Caller, ref: unknown): boolean {
-  if (tenantId === undefined) return true
-  return ref === tenantName || (typeof ref === 'string' && asUuid(ref) === tenantId)
+/**
+ * By what the tenant that a caller names is found. A key that is bound to one goes on with its id: a name may have moved to another
+ * tenant before it is looked up. undefined: the caller may not speak of that tenant, whether there is one or not.
+ */
+export function tenantRef<Ref>({ tenantId, tenantName }: Caller, ref: Ref): Ref | string | undefined {
+  if (tenantId === undefined) return ref
+  return ref === tenantName || (typeof ref === 'string' && asUuid(ref) === tenantId) ? tenantId : undefined
 }
 
 /** The problem of a key that names another tenant than its own. */

@@ -27,12 +27,14 @@ export type Access = 'none' | Scope
  */
 export type Tenancy = 'named' | 'own' | 'all'
 
-/** What `handle` gets: input that fits the schemas. */
-export interface Call<Params, Query, Body> {
+/** What `handle` gets: input that fits the schemas, and who calls, unless the endpoint needs no key. */
+export type Call<Params, Query, Body, Auth extends Access = Access> = Input<Params, Query, Body> &
+  (Auth extends 'none' ? object : { caller: Caller })
+
+interface Input<Params, Query, Body> {
   params: Params
   query: Query
   body: Body
-  caller: Caller
   /** For logs: it goes with what the request brings. */
   requestId: string
   /** The endpoints of this server. */
@@ -56,12 +58,13 @@ export interface HttpHandler<
   Params extends z.ZodType = z.ZodType,
   Query extends z.ZodType = z.ZodType,
   Body extends z.ZodType = z.ZodType,
+  Auth extends Access = Access,
 > {
   kind: 'http'
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Like `/api/usage/:tenant`. */
   path: string
-  auth: Access
+  auth: Auth
   /** Default: all. */
   tenancy?: Tenancy
   /** One line for the API's description. */
@@ -80,13 +83,13 @@ export interface HttpHandler<
   maxBodyBytes?: number
   /** Takes `application/x-ndjson` too; the body is then an array with a value, or InvalidJson, per line. */
   ndjson?: boolean
-  handle(ctx: Context, call: Call<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<Answer> | Answer
+  handle(ctx: Context, call: Call<z.output<Params>, z.output<Query>, z.output<Body>, Auth>): Promise<Answer> | Answer
 }
 
 /** Declares an endpoint; a handler file's default export. */
-export const handler = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
-  endpoint: Omit<HttpHandler<P, Q, B>, 'kind'>,
-): HttpHandler<P, Q, B> => ({ kind: 'http', ...endpoint })
+export const handler = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends Access>(
+  endpoint: Omit<HttpHandler<P, Q, B, A>, 'kind'>,
+): HttpHandler<P, Q, B, A> => ({ kind: 'http', ...endpoint })
 
 /** An entry of a Valkey stream: its id and its payload. */
 export interface Message {

@@ -7,7 +7,7 @@ import { authorize, bindTenant, hostOf, takeRequest } from './_access.ts'
 import { answerBrokenRequest, problemAnswer, send } from './_answer.ts'
 import { parseBody, readBody } from './_body.ts'
 import { corsHeaders, preflight } from './_cors.ts'
-import { ANYONE } from './caller.ts'
+import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
 import { fieldErrors } from './event.ts'
 import type { Answer, HttpHandler } from './handler.ts'
@@ -56,7 +56,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
   }
 
   async function call(endpoint: HttpHandler, match: Match, req: IncomingMessage, requestId: string): Promise<Answer> {
-    let caller = ANYONE
+    let caller: Caller | undefined
     if (endpoint.auth !== 'none') {
       // An await costs a turn of the queue even when there is nothing to wait for.
       const found = authorize(ctx, endpoint, req)
@@ -70,7 +70,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       query: match.searchParams as object,
       body: endpoint.body && parseBody(req, await readBody(req, limit), endpoint.ndjson ?? false),
     }
-    if (endpoint.tenancy === 'named') {
+    if (caller && endpoint.tenancy === 'named') {
       const where = 'tenant' in match.params ? 'params' : endpoint.body ? 'body' : 'query'
       given[where] = bindTenant(caller, given[where]) as object
     }
@@ -80,7 +80,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       body: endpoint.body && check(endpoint.body, given.body),
       host: hostOf(req, ctx.config.trustedProxies),
       header: (name) => req.headers[name] as string | undefined,
-      caller,
+      ...(caller && { caller }),
       requestId,
       endpoints: handlers,
     })

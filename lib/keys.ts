@@ -1,5 +1,5 @@
 import type { Caller } from './caller.ts'
-import { type Database, isUnavailable, query } from './database.ts'
+import { type Database, query } from './database.ts'
 import type { Scope } from './handler.ts'
 import { hashKey, isKey } from './key.ts'
 import { isSession } from './session.ts'
@@ -50,7 +50,7 @@ interface Entry {
  * then either, and events keep their way into the stream.
  */
 export function openKeys(database: Database, clock: () => number = Date.now): Keys {
-  const lookup = openLookup({ freshMs: FRESH_MS, refreshMs: REFRESH_MS, most: MAX_KEYS, load })
+  const lookup = openLookup({ store: database, freshMs: FRESH_MS, refreshMs: REFRESH_MS, most: MAX_KEYS, load })
 
   async function load(keys: string[]): Promise<Map<string, Entry>> {
     const byHash = new Map(keys.map((key) => [hashKey(key), key]))
@@ -65,12 +65,7 @@ export function openKeys(database: Database, clock: () => number = Date.now): Ke
 
   async function find(key: string): Promise<Caller | KeyFault> {
     if (!isKey(key) && !isSession(key)) return 'mistyped'
-    const entry = await lookup.find(key).catch((error: unknown) => {
-      const last = lookup.last(key)
-      if (!last || !isUnavailable(error)) throw error
-      lookup.prolong(key)
-      return last
-    })
+    const entry = await lookup.findOrLast(key)
     return entry ? (faultOf(entry) ?? entry.caller) : 'unknown'
   }
 
@@ -92,7 +87,7 @@ function toEntry(row: KeyRow): Entry {
     keyId,
     keyName,
     scopes,
-    ...(tenantId && tenantName && { tenantId, tenantName }),
+    ...(tenantId !== null && { tenantId, tenantName: tenantName ?? '' }),
     ...(expiresAt !== undefined && { expiresAt }),
   }
   return { caller, expiresAt: expiresAt ?? Infinity, isRevoked: row.revoked_at !== null }

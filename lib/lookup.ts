@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { isUnavailable } from './database.ts'
 import { openGroup } from './group.ts'
 
 /** A look-up should not take longer: who asks must not wait as long as a statement may take. */
@@ -7,22 +8,32 @@ export const LOOKUP_MS = 1_000
 const QUERY_KEYS = 1_000
 /** After a failure nothing is asked for so long. */
 const REST_MS = 300
+/** After a failure the store counts as away for so long, unless it answers: while it is asked again, nobody needs to wait. */
+const AWAY_MS = LOOKUP_MS + REST_MS + 200
+
+/** Until when stores count as away. Who has waited for one look-up need not wait for the next. */
+const awayUntil = new WeakMap<object, number>()
 
 /** Values that are read again and again, at most `freshMs` old. */
 export interface Lookup<Value> {
   /** The value when it is fresh, without a promise. In use for `refreshMs`, it is loaded again in the background. */
   known(key: string): Value | undefined
-  /** Loads the value; undefined: there is none. Keys asked for meanwhile go together in the next query. @throws what `load` throws */
+  /**
+   * Loads the value; undefined: there is none. Keys asked for while a query is on its way go together in the next: no answer is older
+   * than its question. @throws what `load` throws
+   */
   find(key: string): Promise<Value | undefined>
+  /** As `find`; while the store does not answer, the value that was loaded last, however long ago: nothing newer is to be had. */
+  findOrLast(key: string): Promise<Value | undefined>
   /** The value that was loaded last, however long ago. */
   last(key: string): Value | undefined
   /** Milliseconds since the query that loaded it began; Infinity without one. */
   age(key: string): number
-  /** Makes what is known fresh again: nothing newer is to be had now. */
-  prolong(key: string): void
 }
 
 export interface LookupOptions<Value> {
+  /** What `load` asks: all look-ups of it know when it is away. */
+  store: object
   freshMs: number
   refreshMs: number
   /** Entries, at most. The cache takes its memory at once, 3 MB for 100,000. */
@@ -38,15 +49,19 @@ interface Entry<Value> {
 }
 
 /** Opens a cache that loads what is missing, one query at a time, and renews what is in use before it is stale. */
-export function openLookup<Value>({ freshMs, refreshMs, most, load }: LookupOptions<Value>): Lookup<Value> {
+export function openLookup<Value>({ store, freshMs, refreshMs, most, load }: LookupOptions<Value>): Lookup<Value> {
   const cache = new LRUCache<string, Entry<Value>>({ max: most })
+  /** Keys that wait for a query to begin, and the answer they will get; and those of the query on its way. */
   const asked = new Map<string, Promise<Value | undefined>>()
+  let loading: ReadonlySet<string> = new Set()
 
   const group = openGroup(loadAll, { most: QUERY_KEYS, restMs: REST_MS })
 
   async function loadAll(keys: string[]): Promise<(Value | undefined)[]> {
     const loadedAt = performance.now()
-    const found = await load(keys)
+    loading = new Set(keys)
+    for (const key of keys) asked.delete(key)
+    const found = await loadOrRemember(keys).finally(() => (loading = new Set()))
     return keys.map((key) => {
       const value = found.get(key)
       if (value === undefined) cache.delete(key)
@@ -55,32 +70,55 @@ export function openLookup<Value>({ freshMs, refreshMs, most, load }: LookupOpti
     })
   }
 
+  async function loadOrRemember(keys: string[]): Promise<Map<string, Value>> {
+    try {
+      const found = await load(keys)
+      awayUntil.delete(store)
+      return found
+    } catch (error) {
+      if (isUnavailable(error)) awayUntil.set(store, performance.now() + AWAY_MS)
+      else awayUntil.delete(store)
+      throw error
+    }
+  }
+
   function known(key: string): Value | undefined {
     const entry = cache.get(key)
     if (!entry) return undefined
     const age = performance.now() - entry.loadedAt
     if (age > freshMs) return undefined
-    if (age > refreshMs && !asked.has(key)) find(key).catch(() => {}) // the next use waits, and hears of it
+    if (age > refreshMs && !asked.has(key) && !loading.has(key)) find(key).catch(() => {}) // the next use waits, and hears of it
     return entry.value
   }
 
   function find(key: string): Promise<Value | undefined> {
-    let answer = asked.get(key)
-    if (!answer) {
-      answer = group.run(key).finally(() => asked.delete(key))
-      asked.set(key, answer)
-    }
+    const waiting = asked.get(key)
+    if (waiting) return waiting
+    const answer = group.run(key).finally(() => {
+      if (asked.get(key) === answer) asked.delete(key) // it failed before the query began
+    })
+    asked.set(key, answer)
     return answer
+  }
+
+  async function findOrLast(key: string): Promise<Value | undefined> {
+    const asking = find(key)
+    const last = cache.get(key)
+    if (!last) return await asking
+    const late = asking.catch((error: unknown) => {
+      if (!isUnavailable(error)) throw error
+      return last.value
+    })
+    if (performance.now() >= (awayUntil.get(store) ?? 0)) return await late
+    late.catch(() => {}) // whoever asks when the store is back hears of it
+    return last.value
   }
 
   return {
     known,
     find,
+    findOrLast,
     last: (key) => cache.get(key)?.value,
     age: (key) => performance.now() - (cache.peek(key)?.loadedAt ?? -Infinity),
-    prolong(key) {
-      const entry = cache.get(key)
-      if (entry) entry.loadedAt = performance.now()
-    },
   }
 }

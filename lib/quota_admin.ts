@@ -43,6 +43,9 @@ interface QuotaSettingsRow {
   position: number
 }
 
+/** Whoever may change quotas may change those of every tenant. */
+const ANY_TENANT: Bound = {}
+
 /** A page of quotas, of one tenant or of all, the oldest first. */
 export async function listQuotas(
   database: Database,
@@ -55,7 +58,7 @@ export async function listQuotas(
 }
 
 /** The quota of this id, if the caller may know of it. @throws Problem quota_not_found */
-export async function getQuota(database: Database, ref: string, { tenantId = null }: Bound = {}): Promise<Quota> {
+export async function getQuota(database: Database, ref: string, { tenantId = null }: Bound): Promise<Quota> {
   const id = asUuid(ref)
   const [row] = id === null ? [] : await query<QuotaSettingsRow>(database, quotaListSql, [id, tenantId, 0, 1])
   if (!row) throw new Problem('quota_not_found', { detail: 'quota does not exist' })
@@ -73,7 +76,7 @@ export async function createQuota(
   const args = [id, feature ?? null, period, tokenLimit, hard ?? null, thresholds ?? null]
   const [created] = await change<{ id: string | null }>(database, actor, quotaCreateSql, args)
   if (!created?.id) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' }) // deleted meanwhile
-  return await getQuota(database, created.id)
+  return await getQuota(database, created.id, ANY_TENANT)
 }
 
 /** Changes what is given of a quota. @throws Problem quota_not_found */
@@ -83,14 +86,14 @@ export async function updateQuota(
   ref: string,
   { tokenLimit, hard, thresholds }: QuotaChanges,
 ): Promise<Quota> {
-  const { id } = await getQuota(database, ref)
+  const { id } = await getQuota(database, ref, ANY_TENANT)
   await change(database, actor, quotaUpdateSql, [id, tokenLimit ?? null, hard ?? null, thresholds ?? null])
-  return await getQuota(database, id)
+  return await getQuota(database, id, ANY_TENANT)
 }
 
 /** Deletes a quota with its counters, and returns what it was. @throws Problem quota_not_found */
 export async function deleteQuota(database: Database, actor: string, ref: string): Promise<Quota> {
-  const quota = await getQuota(database, ref)
+  const quota = await getQuota(database, ref, ANY_TENANT)
   await change(database, actor, quotaDeleteSql, [quota.id])
   return quota
 }

@@ -17,6 +17,7 @@ export type QuotaDirectory = Lookup<QuotaUsage[]>
 /** Opens the directory of one process. */
 export const openQuotas = (database: Database, clock: () => number = Date.now): QuotaDirectory =>
   openLookup({
+    store: database,
     freshMs: FRESH_MS,
     refreshMs: REFRESH_MS,
     most: MAX_TENANTS,

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { type Database, change, query } from './database.ts'
 import { asUuid } from './event.ts'
+import { LOOKUP_MS, openLookup } from './lookup.ts'
 import { Problem } from './problem.ts'
 import { loadSql } from './sql.ts'
 
@@ -8,8 +9,10 @@ const tenantFindSql = loadSql('queries/tenant_find')
 const tenantCreateSql = loadSql('queries/tenant_create')
 const tenantGetSql = loadSql('queries/tenant_get')
 
-/** After this long a known tenant is looked up again, in the background. */
-const FRESH_MS = 5_000
+/** A name is believed for so long at most, as what a key may do: after a change every process follows within a second. */
+const FRESH_MS = 900
+/** In use for so long, it is looked up again in the background, so that a busy tenant's events wait for no look-up. */
+const REFRESH_MS = 400
 /** The cache takes its memory at once, 3 MB for 100,000. */
 const MAX_TENANTS = 50_000
 /** The arguments of tenant_create after the name. */
@@ -18,12 +21,6 @@ const NO_SETTINGS = Array.from({ length: 6 }, () => null)
 /** Whether checks and reservations are allowed while PostgreSQL is away; default: checks are, reservations are not. */
 export const FAIL_MODES = ['default', 'open', 'closed'] as const
 export type FailMode = (typeof FAIL_MODES)[number]
-
-interface Entry {
-  id: string
-  failMode: FailMode
-  checkedAt: number
-}
 
 type FoundRow = Pick<TenantRow, 'id' | 'name' | 'fail_mode'>
 
@@ -42,81 +39,86 @@ export interface TenantRow {
 
 /** Finds tenants by name or id, from memory when it can. */
 export interface TenantDirectory {
-  /** The tenant's id when it is in memory: the fast path, without a promise. */
+  /** The tenant's id when it is in memory and fresh: the fast path, without a promise. */
   known(ref: string): string | undefined
-  /** The ids of those that exist, by the name or id asked for. One query for all that are not in memory. */
+  /** The ids of those that exist, by the name or id asked for. One query for up to 1,000 that are not in memory. */
   find(refs: string[]): Promise<Map<string, string>>
-  /** How the tenant wants to be treated while PostgreSQL is away, as it was last seen. */
-  failMode(ref: string): FailMode
+  /** How the tenant of this id wants to be treated while PostgreSQL is away, as it was last seen. */
+  failMode(tenantId: string): FailMode
 }
 
 /**
- * Opens the directory of one process. A known tenant stays usable while PostgreSQL is away: events keep their way
- * into the stream. What has changed meanwhile is noticed within seconds of its next use.
+ * Opens the directory of one process. While PostgreSQL is away a known tenant stays usable: events keep their way into the stream.
+ * While it answers nothing old is believed: a name may have moved to another tenant.
  */
 export function openTenants(
   database: Database,
-  { autoCreate = false, clock = Date.now }: { autoCreate?: boolean; clock?: () => number } = {},
+  { autoCreate = false }: { autoCreate?: boolean } = {},
 ): TenantDirectory {
-  const cache = new LRUCache<string, Entry>({ max: MAX_TENANTS })
-  const refreshing = new Set<string>()
-
-  function known(ref: string): string | undefined {
-    const entry = cache.get(ref)
-    if (entry && clock() - entry.checkedAt > FRESH_MS) refresh(ref)
-    return entry?.id
-  }
-
-  function refresh(ref: string): void {
-    if (refreshing.has(ref)) return
-    refreshing.add(ref)
-    load([ref])
-      .then((found) => found.has(ref) || cache.delete(ref))
-      .catch(() => {}) // PostgreSQL is away: what is known stays, the next use asks again
-      .finally(() => refreshing.delete(ref))
-  }
+  const lookup = openLookup<string>({
+    store: database,
+    freshMs: FRESH_MS,
+    refreshMs: REFRESH_MS,
+    most: MAX_TENANTS,
+    load,
+  })
+  const failModes = new LRUCache<string, FailMode>({ max: MAX_TENANTS })
 
   async function load(refs: string[]): Promise<Map<string, string>> {
-    const found = await lookUp(refs)
-    if (autoCreate) {
-      const missing = refs.filter((ref) => !found.has(ref) && asUuid(ref) === null)
-      for (const name of missing) await change(database, 'auto-create', tenantCreateSql, [name, ...NO_SETTINGS])
-      if (missing.length > 0) for (const [ref, row] of await lookUp(missing)) found.set(ref, row)
-    }
-    for (const [ref, { id, fail_mode: failMode }] of found) cache.set(ref, { id, failMode, checkedAt: clock() })
-    return new Map([...found].map(([ref, { id }]) => [ref, id]))
-  }
-
-  /** The tenants that exist, by the name or id asked for. */
-  async function lookUp(refs: string[]): Promise<Map<string, FoundRow>> {
-    const ids = refs.map(asUuid).filter((id) => id !== null)
-    const rows = await query<FoundRow>(database, tenantFindSql, [refs, ids])
-    const byName = new Map(rows.map((row) => [row.name, row]))
-    const byId = new Map(rows.map((row) => [row.id, row]))
-    const found = new Map<string, FoundRow>()
-    for (const ref of refs) {
-      const row = byName.get(ref) ?? byId.get(asUuid(ref) ?? '')
-      if (row) found.set(ref, row)
-    }
-    return found
+    const { names, ids } = namesAndIds(refs)
+    const rows = await query<FoundRow>(database, tenantFindSql, [names, ids], LOOKUP_MS)
+    for (const { id, fail_mode: failMode } of rows) failModes.set(id, failMode)
+    return new Map([...byRef(refs, rows)].map(([ref, { id }]) => [ref, id]))
   }
 
   async function find(refs: string[]): Promise<Map<string, string>> {
+    const found = await findThere(refs)
+    const missing = autoCreate ? namesAndIds(refs.filter((ref) => !found.has(ref))).names : []
+    if (missing.length === 0) return found
+    await create(new Set(missing))
+    return new Map([...found, ...(await findThere(missing))])
+  }
+
+  async function findThere(refs: string[]): Promise<Map<string, string>> {
     const found = new Map<string, string>()
-    const missing = new Set<string>()
-    for (const ref of refs) {
-      const id = known(ref)
-      if (id === undefined) missing.add(ref)
-      else found.set(ref, id)
+    const asked: Promise<unknown>[] = []
+    for (const ref of new Set(refs)) {
+      const id = lookup.known(ref)
+      if (id !== undefined) found.set(ref, id)
+      else asked.push(lookup.findOrLast(ref).then((late) => late !== undefined && found.set(ref, late)))
     }
-    if (missing.size > 0) for (const [ref, id] of await load([...missing])) found.set(ref, id)
+    await Promise.all(asked)
     return found
   }
 
-  return { known, find, failMode: (ref) => cache.peek(ref)?.failMode ?? 'default' }
+  async function create(names: Iterable<string>): Promise<void> {
+    for (const name of names) await change(database, 'auto-create', tenantCreateSql, [name, ...NO_SETTINGS])
+  }
+
+  return { known: (ref) => lookup.known(ref), find, failMode: (tenantId) => failModes.get(tenantId) ?? 'default' }
 }
 
-const noTenant = (): Problem =>
+/** Names and ids of tenants apart. What has the form of an id is one, whatever a tenant is called. */
+export function namesAndIds(refs: string[]): { names: string[]; ids: string[] } {
+  const ids = refs.map(asUuid)
+  return { names: refs.filter((_, i) => ids[i] === null), ids: ids.filter((id) => id !== null) }
+}
+
+/** The tenants that were found, by the names and ids that they were asked for by. */
+export function byRef<Row extends { id: string; name: string }>(refs: string[], rows: Row[]): Map<string, Row> {
+  const byName = new Map(rows.map((row) => [row.name, row]))
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  const found = new Map<string, Row>()
+  for (const ref of refs) {
+    const id = asUuid(ref)
+    const row = id === null ? byName.get(ref) : byId.get(id)
+    if (row) found.set(ref, row)
+  }
+  return found
+}
+
+/** There is no such tenant. */
+export const noTenant = (): Problem =>
   new Problem('tenant_not_found', {
     detail: 'tenant does not exist',
     errors: [{ field: 'tenant', detail: 'does not exist' }],
@@ -131,7 +133,8 @@ export async function findTenant({ tenants }: { tenants: TenantDirectory }, ref:
 
 /** The tenant of this name or id, as it is now. @throws Problem tenant_not_found */
 export async function getTenant(database: Database, ref: string): Promise<TenantRow> {
-  const [tenant] = await query<TenantRow>(database, tenantGetSql, [ref, asUuid(ref)])
+  const id = asUuid(ref)
+  const [tenant] = await query<TenantRow>(database, tenantGetSql, [id === null ? ref : null, id])
   if (tenant) return tenant
   throw noTenant()
 }

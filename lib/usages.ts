@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { type Database, query } from './database.ts'
-import { asUuid } from './event.ts'
 import { type Grouped, openGroup } from './group.ts'
 import { type QuotaRow, QuotaUsage, toQuotaUsage } from './quota.ts'
 import { loadSql } from './sql.ts'
+import { byRef, namesAndIds } from './tenants.ts'
 import { Usage, type UsageRow, toUsage } from './usage.ts'
 import * as examples from './examples.ts'
 
@@ -32,17 +32,14 @@ export type Usages = Grouped<string, string | undefined>
  */
 export function openUsages(database: Database, clock: () => number): Usages {
   async function load(refs: string[]): Promise<(string | undefined)[]> {
-    const names = [...new Set(refs)]
-    const ids = names.map(asUuid).filter((id) => id !== null)
+    const { names, ids } = namesAndIds([...new Set(refs)])
     const rows = await query<Row>(database, usageGetSql, [names, ids, new Date(clock()).toISOString()])
-    const found = new Map<string, string>()
-    for (const row of rows) {
+    const written = rows.map((row) => {
       const document = { ...toUsage(row), features: row.features, quotas: row.quotas.map(toQuotaUsage) }
-      const text = JSON.stringify(document)
-      found.set(row.id, text)
-      found.set(row.name, text)
-    }
-    return refs.map((ref) => found.get(ref) ?? found.get(asUuid(ref) ?? ''))
+      return { id: row.id, name: row.name, text: JSON.stringify(document) }
+    })
+    const found = byRef(refs, written)
+    return refs.map((ref) => found.get(ref)?.text)
   }
   return openGroup(load, { most: GROUP, atOnce: 2 }).run
 }

@@ -1,11 +1,13 @@
+import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { loadHandlers } from '../cli/_handlers.ts'
 import { endpointsOf } from '../cli/_serving.ts'
-import { type HttpHandler, SCOPES } from '../lib/handler.ts'
+import { type HttpHandler, SCOPES, handler as declare, json } from '../lib/handler.ts'
+import { createHttpServer } from '../lib/http.ts'
 import { hashKey, isKey, newKey } from '../lib/key.ts'
 import { createKey, revokeKey } from '../lib/key_admin.ts'
-import { createTestServer, until } from './_context.ts'
+import { createContext, createTestServer, until } from './_context.ts'
 import { addWebhook, cross, deliveries, tenantId } from './_deliveries.ts'
 import { createProxy } from './_proxy.ts'
 
@@ -273,4 +275,30 @@ test('a key that expires ends at that moment', async () => {
     if (Date.now() < Date.parse(expiresAt)) expect(status).toBe(200)
   }
   expect((await get('/api/alerts', bearer(key))).status).toBe(401)
+})
+
+test('an endpoint that needs no key gets no caller: none that could pass for one of every tenant', async () => {
+  let given: object = {}
+  const open = declare({
+    method: 'GET',
+    path: '/open',
+    auth: 'none',
+    summary: '',
+    answers: {},
+    handle(_ctx, call) {
+      given = call
+      // @ts-expect-error: whoever asks for it does not compile
+      return json(200, { caller: String(call.caller) })
+    },
+  })
+  const ctx = await createContext()
+  const server = createHttpServer(ctx, [open])
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => server.closeAllConnections())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/open`
+  const { key } = await createKey(ctx.database, 'test', { name: 'k', scopes: ['admin'] })
+  for (const headers of [{}, bearer(key)]) {
+    expect(await (await fetch(url, { headers })).json()).toEqual({ caller: 'undefined' })
+    expect(given).not.toHaveProperty('caller')
+  }
 })

@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, inject, test } from 'vitest'
+import type { Database } from '../lib/database.ts'
+import { createKey } from '../lib/key_admin.ts'
+import { getTenant, openTenants } from '../lib/tenants.ts'
+import { createContext, createTestServer, startConsumers, until } from './_context.ts'
+import { createProxy } from './_proxy.ts'
+
+const STALE_MS = 1_000
+
+test('a batch of 10,000 tenants is one query per 1,000, and none when they are known', async () => {
+  const { database } = await createContext()
+  await database`insert into tenants (name) select 'tenant ' || i from generate_series(1, 10000) as i`
+  let queries = 0
+  const counting = {
+    options: database.options,
+    unsafe: (...args: Parameters<Database['unsafe']>) => (queries++, database.unsafe(...args)),
+  }
+  const tenants = openTenants(counting as unknown as Database)
+  const refs = Array.from({ length: 10_000 }, (_, i) => `tenant ${i + 1}`)
+  expect((await tenants.find(refs)).size).toBe(10_000)
+  expect(queries).toBe(10)
+  expect((await tenants.find(refs)).size).toBe(10_000)
+  expect(queries).toBe(10)
+})
+
+test('a tenant that was deleted is forgotten with its name within a second', async () => {
+  const { database, tenants } = await createContext()
+  const id = (await tenants.find(['acme-corp'])).get('acme-corp')!
+  await tenants.find([id])
+  await database`select delete_tenant(${id})`
+  await sleep(STALE_MS)
+  expect([tenants.known('acme-corp'), tenants.known(id)]).toEqual([undefined, undefined])
+  expect(await tenants.find(['acme-corp', id])).toEqual(new Map())
+})
+
+test('the fail mode is that of the tenant that was found, whoever has its name meanwhile', async () => {
+  const { database, tenants } = await createContext()
+  await database`update tenants set fail_mode = 'open' where name = 'acme-corp'`
+  await database`update tenants set fail_mode = 'closed' where name = 'globex-inc'`
+  const found = await tenants.find(['acme-corp', 'globex-inc'])
+  const [acme, globex] = [found.get('acme-corp')!, found.get('globex-inc')!]
+  await database`update tenants set name = 'other' where id = ${acme}`
+  await database`update tenants set name = 'acme-corp' where id = ${globex}`
+  await sleep(STALE_MS)
+  expect((await tenants.find(['acme-corp'])).get('acme-corp')).toBe(globex)
+  expect([tenants.failMode(acme), tenants.failMode(globex)]).toEqual(['open', 'closed'])
+})
+
+test('what has the form of an id is an id, also when a tenant is called so', async () => {
+  const { database, tenants } = await createContext()
+  const id = (await tenants.find(['acme-corp'])).get('acme-corp')!
+  const nobody = '00000000-0000-4000-8000-000000000000'
+  await database`insert into tenants (name) values (${id}), (${nobody})`
+  const found = await tenants.find([id, id.toUpperCase(), nobody])
+  expect(found).toEqual(new Map([id, id.toUpperCase()].map((ref) => [ref, id])))
+  expect((await getTenant(database, id)).id).toBe(id)
+})
+
+test.each(['closed', 'mute'] as const)(
+  'while PostgreSQL is away (%s), tenants that were known stay so, whatever their age',
+  async (mode) => {
+    const server = await createTestServer()
+    const proxy = await createProxy(server.databaseUrl)
+    const env = { DATABASE_URL: proxy.url, VALKEY_URL: inject('valkeyUrl'), LIMIT_REQUESTS: '0' }
+    const { ctx, post } = await createTestServer(env)
+    const id = (await ctx.tenants.find(['acme-corp'])).get('acme-corp')!
+    const { key } = await createKey(server.ctx.database, 'test', { name: 'k', scopes: ['ingest'], tenantId: id })
+    let sent = 0
+    const send = async (tenant: string, headers = {}) => {
+      const { status } = await post('/api/events', { tenant, feature: 'x', tokens: 1 }, headers)
+      if (status === 201) sent++
+      return status
+    }
+    const own = { authorization: `Bearer ${key}` }
+    expect([await send('acme-corp'), await send('acme-corp', own)]).toEqual([201, 201])
+    proxy.set(mode)
+    for (const end = Date.now() + 3 * STALE_MS; Date.now() < end; await sleep(50))
+      expect([await send('acme-corp'), await send('acme-corp', own)]).toEqual([201, 201])
+    expect(await send('globex-inc')).toBe(503)
+    proxy.set('open')
+    await until(async () => (await send('globex-inc')) === 201)
+    await startConsumers(ctx, ['rollup'])
+    const rows = () => server.ctx.database`select count(*)::int as count from events`
+    await until(async () => (await rows())[0]!.count === sent)
+    expect(await server.ctx.database`select 1 from dead_letters`).toEqual([])
+  },
+)
