@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -67,4 +68,13 @@ test('Valkey writes what it accepts to disk, and evicts nothing', async () => {
   expect(valkey.command!.join(' ')).toMatch(
     /--appendonly yes --appendfsync always .*--maxmemory \d+mb --maxmemory-policy noeviction/,
   )
+})
+
+test('the passwords in .env go neither into a commit nor into an image, nor do dumps and keys; .env.example does', async () => {
+  const isIgnored = (path: string) => spawnSync('git', ['check-ignore', '-q', '--no-index', path], { cwd: root }).status
+  for (const path of ['.env', '.env.local', 'before-the-upgrade.dump', '.flagmeter/admin-key'])
+    expect([path, isIgnored(path)]).toEqual([path, 0])
+  expect(isIgnored('.env.example')).toBe(1)
+  const [first, ...allowed] = (await read('.dockerignore')).trim().split('\n')
+  expect([first, allowed.filter((line) => !/^![a-z]|^!\.npmrc$/.test(line))]).toEqual(['*', []])
 })
