@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { access, link, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
@@ -8,6 +8,7 @@ import type { Config } from '../lib/config.ts'
 import { openContext } from '../lib/context.ts'
 import { openDatabase } from '../lib/database.ts'
 import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { makeFolder, writeTrouble } from '../lib/folder.ts'
 import { migrate } from '../lib/migrate.ts'
 import { type FirstKey, IGNORED, ensureAdminKey } from './_admin_key.ts'
 import { CommandError, type Terminal, type UpFile, readAdminKey, readUpFile, settings } from './_command.ts'
@@ -79,16 +80,14 @@ async function up(terminal: Terminal): Promise<void> {
 
 /** Makes the folder this process's own. @throws CommandError when it can't be written or another `up` runs in it */
 async function claimFolder(dir: string): Promise<void> {
-  try {
-    await mkdir(dir, { recursive: true, mode: 0o755 })
-    await access(dir, constants.W_OK)
-  } catch (error) {
-    throw new CommandError(
-      `can't write to ${dir} (${(error as NodeJS.ErrnoException).code}); set FLAGMETER_DIR to a folder of yours`,
-    )
-  }
   const claim = { pid: process.pid, url: '', databaseUrl: '' }
-  if (await writeUpFile(dir, claim)) return
+  try {
+    await makeFolder(dir)
+    await access(dir, constants.W_OK)
+    if (await writeUpFile(dir, claim)) return
+  } catch (error) {
+    throw new CommandError(`can't write to ${dir} (${writeTrouble(error)}); set FLAGMETER_DIR to a folder of yours`)
+  }
   const other = readUpFile(dir)
   if (other && (await isRunning(other)))
     throw new CommandError(`is running already at ${other.url || dir} (process ${other.pid})`)

@@ -2,13 +2,14 @@ import { type ChildProcess, execFile, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
-import { chown, lchown, mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, lchown, mkdtemp, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { basename, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { type Binaries, EmbeddedPostgresError, loadBinaries } from './_postgres_binaries.ts'
 import { type RunAs, chooseUser } from './_postgres_user.ts'
+import { makeFolder } from './folder.ts'
 
 export { EmbeddedPostgresError }
 
@@ -37,6 +38,8 @@ type Cluster = { dir: string; data: string; binaries: Binaries; runAs: RunAs }
 const START_TIMEOUT_MS = 30_000
 const RECOVERY_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_MS = 30_000
+/** Its MAXPGPATH is 1024, for the longest of its files. */
+const MOST_PATH_BYTES = 900
 
 /**
  * Starts the PostgreSQL that comes out of npm, on a free port of 127.0.0.1, with its data in `dir`.
@@ -48,8 +51,10 @@ export async function openEmbeddedPostgres({ settings = {}, onExit, ...options }
   // The server runs in another working directory: a relative folder would be a different one to it.
   const dir = resolve(options.dir)
   const data = join(dir, 'postgres')
+  if (Buffer.byteLength(data) > MOST_PATH_BYTES)
+    throw new EmbeddedPostgresError(`the path is too long for PostgreSQL, which takes ${MOST_PATH_BYTES} bytes: ${dir}`)
   try {
-    await mkdir(dir, { recursive: true })
+    await makeFolder(dir)
     const cluster = { dir, data, binaries, runAs: chooseUser(binaries.postgres, dir) }
     await stopOrphan(dir, data)
     const password = await ensureCluster(cluster)
