@@ -7,11 +7,12 @@ import { Command } from 'commander'
 import type { Config } from '../lib/config.ts'
 import { openContext } from '../lib/context.ts'
 import { openDatabase } from '../lib/database.ts'
-import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { EmbeddedPostgresError } from '../lib/embedded_postgres.ts'
 import { makeFolder, writeTrouble } from '../lib/folder.ts'
+import { keepEmbeddedPostgres } from '../lib/kept_postgres.ts'
 import { migrate } from '../lib/migrate.ts'
 import { type FirstKey, IGNORED, ensureAdminKey } from './_admin_key.ts'
-import { CommandError, type Terminal, type UpFile, readAdminKey, readUpFile, settings } from './_command.ts'
+import { CommandError, Exit, type Terminal, type UpFile, readAdminKey, readUpFile, settings } from './_command.ts'
 import { loadHandlers } from './_handlers.ts'
 import {
   aborted,
@@ -74,7 +75,7 @@ async function up(terminal: Terminal): Promise<void> {
   } finally {
     for (const step of release.toReversed()) await step()
   }
-  if (lost.signal.aborted) throw new CommandError(String(lost.signal.reason))
+  if (lost.signal.aborted) throw new CommandError(String(lost.signal.reason), Exit.unavailable)
   terminal.out.write('stopped\n')
 }
 
@@ -158,9 +159,12 @@ async function startDatabase(
   lost: AbortController,
 ): Promise<string> {
   terminal.out.write(`starting the database in ${dir} …\n`)
+  const tell = (text: string) => terminal.err.write(`flagmeter: ${text}\n`)
   try {
-    const database = await openEmbeddedPostgres({
+    const database = await keepEmbeddedPostgres({
       dir,
+      onRestart: (reason, pauseMs) => tell(`the database is away, starting it again in ${pauseMs} ms: ${reason}`),
+      onBack: () => tell('the database is back'),
       onExit: (reason) => lost.abort(`the database stopped: ${reason}`),
     })
     release.push(() => database.release())

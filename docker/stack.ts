@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { keepEmbeddedPostgres } from '../lib/kept_postgres.ts'
 import { findServer, freePort, isFree, startNativeValkey } from '../test/_valkey.ts'
 import { type Environment, readService } from './_compose.ts'
 import { startPrometheus } from './_prometheus.ts'
@@ -59,7 +59,12 @@ Stop with Ctrl-C. The data stays.
 
 async function openDatabase(): Promise<string> {
   if (process.env.DATABASE_URL) return process.env.DATABASE_URL
-  const server = await openEmbeddedPostgres({ dir, onExit: (reason) => stop.abort(reason) })
+  const server = await keepEmbeddedPostgres({
+    dir,
+    onRestart: (reason) => console.error(`stack: the database is away, starting it again: ${reason}`),
+    onBack: () => console.error('stack: the database is back'),
+    onExit: (reason) => stop.abort(reason),
+  })
   release.push(() => server.release())
   return server.url
 }

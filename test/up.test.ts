@@ -1,5 +1,6 @@
-import { symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { type Started, runCli, startCli } from './_cli.ts'
 import { createDatabase, until } from './_context.ts'
@@ -7,6 +8,15 @@ import { emptyFolder } from './_folder.ts'
 
 /** No setting of the harness: the first start makes a key. */
 const OWN_KEY = { FLAGMETER_ADMIN_KEY: '', FLAGMETER_KEY: '', PORT: '0' }
+/** The embedded PostgreSQL must be able to enter it. */
+const dataFolder = async () => join(await emptyFolder(), 'data')
+
+async function startUp(env: Record<string, string>): Promise<Started & { url: string }> {
+  const up = startCli(['up'], { ...OWN_KEY, ...env })
+  await until(() => up.output().includes('Stop with Ctrl-C'), 60_000)
+  return { ...up, url: /running at (\S+)/.exec(up.output())![1]! }
+}
+
 async function stop({ child, finished }: Started): Promise<void> {
   child.kill('SIGINT')
   expect((await finished).code).toBe(0)
@@ -72,3 +82,56 @@ describe('a folder that can not be had is one line within seconds', () => {
     await stop(serving)
   })
 })
+
+test('a database killed with SIGKILL is started again, and no event is lost or counted twice', async () => {
+  const FLAGMETER_DIR = await dataFolder()
+  const up = await startUp({ FLAGMETER_DIR })
+  const key = (await readFile(join(FLAGMETER_DIR, 'admin-key'), 'utf8')).trim()
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const body = (id: string) => JSON.stringify({ tenant: 'acme-corp', feature: 'x', tokens: 1, id })
+  const statuses = new Set<number>()
+  let sent = 0
+  let sending = true
+  const senders = Array.from({ length: 4 }, async (_, sender) => {
+    for (let i = 0; sending; i++) {
+      for (let status = 0; status !== 201;) {
+        const answer = await fetch(`${up.url}/api/events`, { method: 'POST', headers, body: body(`${sender}-${i}`) })
+        await answer.text()
+        statuses.add((status = answer.status))
+        if (status !== 201) await sleep(50)
+      }
+      sent++
+    }
+  })
+  const postmaster = async () =>
+    Number((await readFile(join(FLAGMETER_DIR, 'postgres/postmaster.pid'), 'utf8')).split('\n')[0])
+  for (const times of [1, 2]) {
+    const before = sent
+    await until(() => sent > before + 50)
+    process.kill(await postmaster(), 'SIGKILL')
+    await until(() => up.output().split('the database is back').length === times + 1, 30_000)
+    const after = sent
+    await until(() => sent > after + 50)
+  }
+  sending = false
+  await Promise.all(senders)
+  expect(statuses).toEqual(new Set([201, 503]))
+  const usage = await fetch(`${up.url}/api/usage/acme-corp`, { headers })
+  expect(await usage.json()).toMatchObject({ totalTokens: sent, eventCount: sent })
+  expect(up.output()).toMatch(/flagmeter: the database is away, starting it again in 100 ms: killed by SIGKILL/)
+
+  // What no start mends ends it, with a reason.
+  const data = join(FLAGMETER_DIR, 'postgres')
+  const killed = await postmaster()
+  await rename(data, join(FLAGMETER_DIR, 'moved'))
+  await mkdir(data)
+  await writeFile(join(data, 'notes.txt'), 'mine')
+  process.kill(killed, 'SIGKILL')
+  const { code, err } = await up.finished
+  expect([code, err.trim().split('\n').at(-1)]).toEqual([
+    3,
+    expect.stringMatching(
+      /^flagmeter: the database stopped: .* holds something that is not a database.*started again 5 times/,
+    ),
+  ])
+}, 90_000)
