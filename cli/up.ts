@@ -12,7 +12,16 @@ import { makeFolder, writeTrouble } from '../lib/folder.ts'
 import { keepEmbeddedPostgres } from '../lib/kept_postgres.ts'
 import { migrate } from '../lib/migrate.ts'
 import { type FirstKey, IGNORED, ensureAdminKey } from './_admin_key.ts'
-import { CommandError, Exit, type Terminal, type UpFile, readAdminKey, readUpFile, settings } from './_command.ts'
+import {
+  CommandError,
+  Exit,
+  type Terminal,
+  type UpFile,
+  adminKeyFile,
+  readAdminKey,
+  readUpFile,
+  settings,
+} from './_command.ts'
 import { loadHandlers } from './_handlers.ts'
 import {
   aborted,
@@ -187,20 +196,27 @@ async function prepare(config: Config): Promise<FirstKey> {
   }
 }
 
+/** Says what to try. Never the key, only where it is: what a terminal shows is kept in logs and screenshots. */
 function welcome(
   { out }: Terminal,
   url: string,
   { valkeyUrl, dir, adminKey }: Config,
   { file, isIgnored }: FirstKey,
 ): void {
-  const key = (isIgnored ? undefined : adminKey) ?? readAdminKey(dir) ?? '$FLAGMETER_KEY'
-  const note = isIgnored
-    ? IGNORED
-    : file && `The first admin key is in ${file}; commands on this machine find it there.`
+  const [key, place] =
+    adminKey !== undefined && !isIgnored
+      ? ['$FLAGMETER_ADMIN_KEY', 'the one in FLAGMETER_ADMIN_KEY']
+      : readAdminKey(dir) !== undefined
+        ? [
+            `$(cat ${quote(adminKeyFile(dir))})`,
+            `the one in ${adminKeyFile(dir)}, where commands on this machine find it`,
+          ]
+        : ['$FLAGMETER_KEY', 'one of yours, in FLAGMETER_KEY; `flagmeter key create` makes more']
+  const note = isIgnored ? IGNORED : file && `The first admin key is made: ${file}`
   out.write(`
 FlagMeter is running at ${url} (${valkeyUrl ? 'events through Valkey' : 'events straight to PostgreSQL'}).
 ${note ? `${note}\n` : ''}
-The dashboard is at ${url}/ and asks for a key, such as the one in the line below.
+The dashboard is at ${url}/ and asks for a key: ${place}.
 Try, in another terminal:
 
   curl -s ${url}/api/events -H "authorization: Bearer ${key}" -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
@@ -211,3 +227,7 @@ Try, in another terminal:
 Stop with Ctrl-C. The data stays.
 `)
 }
+
+/** A path as one word of a shell, also within double quotes in `$(…)`. */
+const quote = (path: string): string =>
+  /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`

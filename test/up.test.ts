@@ -1,11 +1,13 @@
-import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, inject, test } from 'vitest'
 import { type Started, runCli, startCli } from './_cli.ts'
 import { createDatabase, until } from './_context.ts'
 import { emptyFolder } from './_folder.ts'
 
+/** A key in any text. */
+const KEY = /fm_\w{36}/
 /** No setting of the harness: the first start makes a key. */
 const OWN_KEY = { FLAGMETER_ADMIN_KEY: '', FLAGMETER_KEY: '', PORT: '0' }
 /** The embedded PostgreSQL must be able to enter it. */
@@ -21,6 +23,33 @@ async function stop({ child, finished }: Started): Promise<void> {
   child.kill('SIGINT')
   expect((await finished).code).toBe(0)
 }
+
+test('no start of `up` shows the key: each says where it is', async () => {
+  const FLAGMETER_DIR = await dataFolder()
+  const file = join(FLAGMETER_DIR, 'admin-key')
+  for (const said of [`The first admin key is made: ${file}`, `asks for a key: the one in ${file}`]) {
+    const up = await startUp({ FLAGMETER_DIR, LOG_LEVEL: 'trace' })
+    await stop(up)
+    expect(await readFile(file, 'utf8')).toMatch(KEY)
+    expect(up.output()).toContain(said)
+    expect(up.output()).toContain(`Bearer $(cat ${file})`)
+    expect(up.output()).not.toMatch(KEY)
+  }
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+})
+
+test('no log of `serve` shows the key, nor the passwords of the stores', async () => {
+  const databaseUrl = await createDatabase()
+  const FLAGMETER_DIR = await dataFolder()
+  const valkey = new URL(inject('valkeyUrl'))
+  valkey.password = 'geheim'
+  const env = { DATABASE_URL: databaseUrl, VALKEY_URL: valkey.href, FLAGMETER_DIR, LOG_LEVEL: 'trace' }
+  const serving = startCli(['serve'], { ...OWN_KEY, ...env })
+  await until(() => serving.output().includes('made the first admin key'), 30_000)
+  await stop(serving)
+  expect(serving.output()).not.toMatch(KEY)
+  for (const password of ['geheim', new URL(databaseUrl).password]) expect(serving.output()).not.toContain(password)
+})
 
 describe('a folder that can not be had is one line within seconds', () => {
   test.each<[string, (dir: string) => Promise<string>, RegExp]>([
