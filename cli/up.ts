@@ -33,7 +33,7 @@ import {
   listenMetrics,
   settleHeap,
 } from './_serving.ts'
-import { seed } from './seed.ts'
+import { offerExamples } from './seed.ts'
 
 /** `flagmeter up` */
 export const upCommand = (terminal: Terminal): Command =>
@@ -189,7 +189,7 @@ async function prepare(config: Config): Promise<FirstKey> {
   const database = openDatabase({ ...config, databasePoolSize: 1 })
   try {
     await migrate(database)
-    await seed(database)
+    await offerExamples(database)
     return await ensureAdminKey(database, config)
   } finally {
     await database.end({ timeout: 5 })

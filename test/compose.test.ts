@@ -63,6 +63,16 @@ test('compose passes on settings that exist, and .env.example names every passwo
   for (const variable of required) expect(example).toMatch(new RegExp(`^${variable}=$`, 'm'))
 })
 
+test('the example tenants come with compose.override.yml, on a machine of your own, and not without it', async () => {
+  const settingIn = async (file: string) =>
+    (parse(await read(file), { merge: true }) as { services: Record<string, Service> }).services.migrate!.environment!
+      .SEED_EXAMPLES
+  expect([await settingIn('compose.yml'), await settingIn('compose.override.yml')]).toEqual([
+    '${SEED_EXAMPLES:-}',
+    '${SEED_EXAMPLES:-true}',
+  ])
+})
+
 test('Valkey writes what it accepts to disk, and evicts nothing', async () => {
   const [, valkey] = (await services()).find(([name]) => name === 'valkey')!
   expect(valkey.command!.join(' ')).toMatch(
