@@ -1,7 +1,9 @@
 import { mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, inject, test } from 'vitest'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { seed } from '../cli/seed.ts'
+import { openDatabase } from '../lib/database.ts'
 import { type Started, runCli, startCli } from './_cli.ts'
 import { createDatabase, until } from './_context.ts'
 import { emptyFolder } from './_folder.ts'
@@ -38,7 +40,7 @@ test('no start of `up` shows the key: each says where it is', async () => {
   expect((await stat(file)).mode & 0o777).toBe(0o600)
 })
 
-test('no log of `serve` shows the key, nor the passwords of the stores', async () => {
+test('no log of `serve` shows the key, the passwords of the stores, or the URL of a webhook that can not be stored', async () => {
   const databaseUrl = await createDatabase()
   const FLAGMETER_DIR = await dataFolder()
   const valkey = new URL(inject('valkeyUrl'))
@@ -46,7 +48,21 @@ test('no log of `serve` shows the key, nor the passwords of the stores', async (
   const env = { DATABASE_URL: databaseUrl, VALKEY_URL: valkey.href, FLAGMETER_DIR, LOG_LEVEL: 'trace' }
   const serving = startCli(['serve'], { ...OWN_KEY, ...env })
   await until(() => serving.output().includes('made the first admin key'), 30_000)
+  const database = openDatabase({ databaseUrl, databasePoolSize: 1 })
+  onTestFinished(() => database.end())
+  await seed(database)
+  await database`alter table webhooks add constraint none check (false) not valid`
+  const key = (await readFile(join(FLAGMETER_DIR, 'admin-key'), 'utf8')).trim()
+  const webhook = { tenant: 'acme-corp', kind: 'slack', url: 'https://hooks.slack.com/services/T0/B0/topsecret' }
+  const answer = await fetch(`${/"url":"([^"]+)"/.exec(serving.output())![1]}/api/webhooks`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(webhook),
+  })
+  expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('topsecret')])
   await stop(serving)
+  expect(serving.output()).toContain('violates check constraint')
+  expect(serving.output()).not.toContain('topsecret')
   expect(serving.output()).not.toMatch(KEY)
   for (const password of ['geheim', new URL(databaseUrl).password]) expect(serving.output()).not.toContain(password)
 })
