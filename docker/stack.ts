@@ -2,7 +2,7 @@
 // commands and environment, a real PostgreSQL and a real Valkey or Redis, and Prometheus if it is on the PATH.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { keepEmbeddedPostgres } from '../lib/kept_postgres.ts'
@@ -45,11 +45,17 @@ async function main(): Promise<void> {
     if (stop.signal.aborted) return
     await sleep(100)
   }
+  // Their URLs hold passwords: for a file that others can't read, not for a terminal.
+  const settings = { FLAGMETER_DIR: dir, FLAGMETER_URL: url, ...stores }
+  const lines = Object.entries(settings).map(([name, value]) => `export ${name}='${value}'\n`)
+  const file = join(dir, 'settings.sh')
+  await rm(file, { force: true })
+  await writeFile(file, lines.join(''), { mode: 0o600 })
   console.log(`
 The stack is running: API ${url}, metrics on ports ${Object.values(ports).join(' and ')}${prometheus ? `, Prometheus ${prometheus.url}` : ''}.
 Commands find it with:
 
-  export FLAGMETER_DIR=${dir} FLAGMETER_URL=${url} DATABASE_URL=${stores.DATABASE_URL} VALKEY_URL=${stores.VALKEY_URL}
+  . '${file}'
   npx flagmeter seed && npx flagmeter load --rps 50
 
 Stop with Ctrl-C. The data stays.
