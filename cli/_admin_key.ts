@@ -1,7 +1,8 @@
-import { mkdir, open, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Config } from '../lib/config.ts'
 import { type Database, change } from '../lib/database.ts'
+import { makeFolder, writeTrouble } from '../lib/folder.ts'
 import { hashKey, hintOf, newKey } from '../lib/key.ts'
 import { loadSql } from '../lib/sql.ts'
 import { CommandError, adminKeyFile } from './_command.ts'
@@ -40,7 +41,7 @@ export const IGNORED =
 async function writeKey(dir: string, key: string): Promise<string> {
   const path = adminKeyFile(dir)
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+    await makeFolder(dirname(path))
     await rm(path, { force: true }) // its mode may be another
     const file = await open(path, 'wx', 0o600)
     await file.writeFile(`${key}\n`)
@@ -48,9 +49,8 @@ async function writeKey(dir: string, key: string): Promise<string> {
     await file.close()
     return path
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
     throw new CommandError(
-      `can't write the first admin key to ${path} (${code}); set FLAGMETER_DIR, or FLAGMETER_ADMIN_KEY`,
+      `can't write the first admin key to ${path} (${writeTrouble(error)}); set FLAGMETER_DIR, or FLAGMETER_ADMIN_KEY`,
     )
   }
 }

@@ -1,29 +1,37 @@
 import { Command } from 'commander'
 import type { Database } from '../lib/database.ts'
 import { migrate, migrationStatus } from '../lib/migrate.ts'
-import { CommandError, type Terminal, printJson, printTable, wholeNumber } from './_command.ts'
+import { CommandError, type Terminal, printJson, printTable, settings, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
+import { offerExamples } from './seed.ts'
 
 /** `flagmeter migrate` */
 export const migrateCommand = (terminal: Terminal): Command =>
   new Command('migrate')
     .description(
-      'Brings the database to this version: applies missing migrations, re-applies every function. Safe to repeat.',
+      'Brings the database to this version: applies missing migrations, re-applies every function. Safe to repeat. With SEED_EXAMPLES=true, a database that nobody has used yet gets three example tenants.',
     )
     .option('--status', 'only list the migrations; exit 1 when one is missing')
     .option('--wait <seconds>', 'how long to wait for a database that does not answer yet', wholeNumber, 60)
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… flagmeter migrate')
     .action(async ({ status, wait, json }: { status?: boolean; wait: number; json?: boolean }) => {
+      const { seedExamples } = settings(terminal)
       const work = async (database: Database) => {
         const applied = status ? [] : await migrate(database)
+        const seeded = seedExamples && !status ? await offerExamples(database) : []
         const migrations = await migrationStatus(database)
-        if (json) printJson(terminal, { applied, migrations })
+        if (json) printJson(terminal, { applied, seeded, migrations })
         else if (status) {
           const rows = migrations.map(({ name, appliedAt }) => [name, appliedAt?.toISOString() ?? 'missing'])
           printTable(terminal, ['migration', 'applied'], rows)
-        } else
-          terminal.out.write(applied.length > 0 ? applied.map((name) => `applied ${name}\n`).join('') : 'up to date\n')
+        } else {
+          const lines = [
+            ...applied.map((name) => `applied ${name}`),
+            ...seeded.map((name) => `made the tenant ${name}`),
+          ]
+          terminal.out.write(`${lines.join('\n') || 'up to date'}\n`)
+        }
         const missing = migrations.filter(({ appliedAt }) => !appliedAt).length
         if (missing > 0) throw new CommandError(`${missing} missing: run \`flagmeter migrate\``)
       }

@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { z } from 'zod'
-import type { Database } from '../lib/database.ts'
+import { type Database, query } from '../lib/database.ts'
+import { loadSql } from '../lib/sql.ts'
 import { CommandError, Exit, type Terminal, printJson } from './_command.ts'
 import { withDatabase } from './_database.ts'
 import { TenantSeed, seedTenant } from '../lib/tenant_admin.ts'
 import { check } from './_tenants.ts'
+
+const tenantOfferSql = loadSql('queries/tenant_offer')
 
 /** The tenants of a first start, with the default quota and billing day. */
 const EXAMPLES: TenantSeed[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((name) => ({ name }))
@@ -39,6 +42,12 @@ export async function seed(database: Database, tenants: TenantSeed[] = EXAMPLES)
   for (const tenant of tenants)
     if (await seedTenant(database, 'seed', check(TenantSeed, tenant))) created.push(tenant.name)
   return created
+}
+
+/** Creates the examples in a database that nobody has used yet; whoever deletes them does not get them back. Returns their names. */
+export async function offerExamples(database: Database): Promise<string[]> {
+  const [row] = await query<{ is_new: boolean }>(database, tenantOfferSql, [EXAMPLES.map(({ name }) => name)])
+  return row?.is_new ? await seed(database) : []
 }
 
 /** Reads a whole file before anything is created: a mistake in its last line leaves nothing half done. */

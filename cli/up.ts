@@ -1,16 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { access, link, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import type { Config } from '../lib/config.ts'
 import { openContext } from '../lib/context.ts'
 import { openDatabase } from '../lib/database.ts'
-import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { EmbeddedPostgresError } from '../lib/embedded_postgres.ts'
+import { makeFolder, writeTrouble } from '../lib/folder.ts'
+import { keepEmbeddedPostgres } from '../lib/kept_postgres.ts'
 import { migrate } from '../lib/migrate.ts'
 import { type FirstKey, IGNORED, ensureAdminKey } from './_admin_key.ts'
-import { CommandError, type Terminal, type UpFile, readAdminKey, readUpFile, settings } from './_command.ts'
+import {
+  CommandError,
+  Exit,
+  type Terminal,
+  type UpFile,
+  adminKeyFile,
+  readAdminKey,
+  readUpFile,
+  settings,
+} from './_command.ts'
 import { loadHandlers } from './_handlers.ts'
 import {
   aborted,
@@ -22,7 +33,7 @@ import {
   listenMetrics,
   settleHeap,
 } from './_serving.ts'
-import { seed } from './seed.ts'
+import { offerExamples } from './seed.ts'
 
 /** `flagmeter up` */
 export const upCommand = (terminal: Terminal): Command =>
@@ -73,22 +84,20 @@ async function up(terminal: Terminal): Promise<void> {
   } finally {
     for (const step of release.toReversed()) await step()
   }
-  if (lost.signal.aborted) throw new CommandError(String(lost.signal.reason))
+  if (lost.signal.aborted) throw new CommandError(String(lost.signal.reason), Exit.unavailable)
   terminal.out.write('stopped\n')
 }
 
 /** Makes the folder this process's own. @throws CommandError when it can't be written or another `up` runs in it */
 async function claimFolder(dir: string): Promise<void> {
-  try {
-    await mkdir(dir, { recursive: true, mode: 0o755 })
-    await access(dir, constants.W_OK)
-  } catch (error) {
-    throw new CommandError(
-      `can't write to ${dir} (${(error as NodeJS.ErrnoException).code}); set FLAGMETER_DIR to a folder of yours`,
-    )
-  }
   const claim = { pid: process.pid, url: '', databaseUrl: '' }
-  if (await writeUpFile(dir, claim)) return
+  try {
+    await makeFolder(dir)
+    await access(dir, constants.W_OK)
+    if (await writeUpFile(dir, claim)) return
+  } catch (error) {
+    throw new CommandError(`can't write to ${dir} (${writeTrouble(error)}); set FLAGMETER_DIR to a folder of yours`)
+  }
   const other = readUpFile(dir)
   if (other && (await isRunning(other)))
     throw new CommandError(`is running already at ${other.url || dir} (process ${other.pid})`)
@@ -159,9 +168,12 @@ async function startDatabase(
   lost: AbortController,
 ): Promise<string> {
   terminal.out.write(`starting the database in ${dir} …\n`)
+  const tell = (text: string) => terminal.err.write(`flagmeter: ${text}\n`)
   try {
-    const database = await openEmbeddedPostgres({
+    const database = await keepEmbeddedPostgres({
       dir,
+      onRestart: (reason, pauseMs) => tell(`the database is away, starting it again in ${pauseMs} ms: ${reason}`),
+      onBack: () => tell('the database is back'),
       onExit: (reason) => lost.abort(`the database stopped: ${reason}`),
     })
     release.push(() => database.release())
@@ -177,27 +189,34 @@ async function prepare(config: Config): Promise<FirstKey> {
   const database = openDatabase({ ...config, databasePoolSize: 1 })
   try {
     await migrate(database)
-    await seed(database)
+    await offerExamples(database)
     return await ensureAdminKey(database, config)
   } finally {
     await database.end({ timeout: 5 })
   }
 }
 
+/** Says what to try. Never the key, only where it is: what a terminal shows is kept in logs and screenshots. */
 function welcome(
   { out }: Terminal,
   url: string,
   { valkeyUrl, dir, adminKey }: Config,
   { file, isIgnored }: FirstKey,
 ): void {
-  const key = (isIgnored ? undefined : adminKey) ?? readAdminKey(dir) ?? '$FLAGMETER_KEY'
-  const note = isIgnored
-    ? IGNORED
-    : file && `The first admin key is in ${file}; commands on this machine find it there.`
+  const [key, place] =
+    adminKey !== undefined && !isIgnored
+      ? ['$FLAGMETER_ADMIN_KEY', 'the one in FLAGMETER_ADMIN_KEY']
+      : readAdminKey(dir) !== undefined
+        ? [
+            `$(cat ${quote(adminKeyFile(dir))})`,
+            `the one in ${adminKeyFile(dir)}, where commands on this machine find it`,
+          ]
+        : ['$FLAGMETER_KEY', 'one of yours, in FLAGMETER_KEY; `flagmeter key create` makes more']
+  const note = isIgnored ? IGNORED : file && `The first admin key is made: ${file}`
   out.write(`
 FlagMeter is running at ${url} (${valkeyUrl ? 'events through Valkey' : 'events straight to PostgreSQL'}).
 ${note ? `${note}\n` : ''}
-The dashboard is at ${url}/ and asks for a key, such as the one in the line below.
+The dashboard is at ${url}/ and asks for a key: ${place}.
 Try, in another terminal:
 
   curl -s ${url}/api/events -H "authorization: Bearer ${key}" -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
@@ -208,3 +227,7 @@ Try, in another terminal:
 Stop with Ctrl-C. The data stays.
 `)
 }
+
+/** A path as one word of a shell, also within double quotes in `$(…)`. */
+const quote = (path: string): string =>
+  /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`

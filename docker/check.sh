@@ -75,8 +75,10 @@ say 'config check: what Valkey accepts is on disk'
 
 # --- an event, from the published port into the usage
 key=$(docker compose exec -T api cat /var/lib/flagmeter/admin-key 2>>"$log")
-docker compose exec -T api flagmeter seed >>"$log" 2>&1
-send '{"tenant":"acme-corp","feature":"x","tokens":5}'
+# README's first line, against this stack and with its tokens: the example tenants are there.
+line=$(grep -m1 -A1 '^curl .*/api/events' README.md | sed "s|localhost:3000|127.0.0.1:$API_PORT|; s/\"tokens\":1500/\"tokens\":5/")
+FLAGMETER_KEY=$key bash -c "$line" | grep -q '"success":true' || fail "README's first curl line"
+say "README's first curl line works after the first start"
 eventually 10 'usage' has_used acme-corp 5
 say 'an event through the published port is in the usage'
 page=$(curl -fs "$url/") && curl -fs -o /dev/null "$url$(grep -o '/assets/main-[^"]*' <<<"$page")" || fail 'no dashboard'
@@ -157,8 +159,10 @@ for part in serve worker; do
   ((ms < 25000)) || fail "$part takes $ms ms to stop"
   say "SIGTERM of $part: exit code 0" "$ms ms"
 done
+docker compose exec -T api flagmeter tenant delete initech-llc --yes >>"$log" 2>&1 || fail 'tenant delete'
 compose stop
 compose up -d --wait "${services[@]}"
+! curl -sf "$url/api/tenants/initech-llc" -H "authorization: Bearer $key" >>"$log" || fail 'a deleted example is back'
 eventually 20 'usage after a stop and a start' has_used acme-corp 12
 docker compose exec -T worker flagmeter verify >>"$log" 2>&1 || fail 'verify'
 say 'a stop and a start keep the data, verify passes'

@@ -2,10 +2,10 @@
 // commands and environment, a real PostgreSQL and a real Valkey or Redis, and Prometheus if it is on the PATH.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { keepEmbeddedPostgres } from '../lib/kept_postgres.ts'
 import { findServer, freePort, isFree, startNativeValkey } from '../test/_valkey.ts'
 import { type Environment, readService } from './_compose.ts'
 import { startPrometheus } from './_prometheus.ts'
@@ -45,11 +45,17 @@ async function main(): Promise<void> {
     if (stop.signal.aborted) return
     await sleep(100)
   }
+  // Their URLs hold passwords: for a file that others can't read, not for a terminal.
+  const settings = { FLAGMETER_DIR: dir, FLAGMETER_URL: url, ...stores }
+  const lines = Object.entries(settings).map(([name, value]) => `export ${name}='${value}'\n`)
+  const file = join(dir, 'settings.sh')
+  await rm(file, { force: true })
+  await writeFile(file, lines.join(''), { mode: 0o600 })
   console.log(`
 The stack is running: API ${url}, metrics on ports ${Object.values(ports).join(' and ')}${prometheus ? `, Prometheus ${prometheus.url}` : ''}.
 Commands find it with:
 
-  export FLAGMETER_DIR=${dir} FLAGMETER_URL=${url} DATABASE_URL=${stores.DATABASE_URL} VALKEY_URL=${stores.VALKEY_URL}
+  . '${file}'
   npx flagmeter seed && npx flagmeter load --rps 50
 
 Stop with Ctrl-C. The data stays.
@@ -59,7 +65,12 @@ Stop with Ctrl-C. The data stays.
 
 async function openDatabase(): Promise<string> {
   if (process.env.DATABASE_URL) return process.env.DATABASE_URL
-  const server = await openEmbeddedPostgres({ dir, onExit: (reason) => stop.abort(reason) })
+  const server = await keepEmbeddedPostgres({
+    dir,
+    onRestart: (reason) => console.error(`stack: the database is away, starting it again: ${reason}`),
+    onBack: () => console.error('stack: the database is back'),
+    onExit: (reason) => stop.abort(reason),
+  })
   release.push(() => server.release())
   return server.url
 }

@@ -65,6 +65,9 @@ export const Settings = z.object({
     'after this long, the entries of a silent consumer are taken over; longer than a statement may take (5 s)',
   ),
   AUTO_CREATE_TENANTS: flag.describe('an event of an unknown tenant creates the tenant'),
+  SEED_EXAMPLES: flag.describe(
+    '`migrate` makes three example tenants in a database that nobody has used yet; `up` always does',
+  ),
   EVENT_MAX_AGE_DAYS: whole(1, 3650, 35).describe('how far back the timestamp of an event may lie'),
   EVENT_MAX_AHEAD_SECONDS: whole(0, 86_400, 300).describe('how far ahead the timestamp of an event may lie'),
   EVENT_RETENTION_DAYS: whole(1, 36_500, 42).describe(
@@ -131,6 +134,7 @@ export interface Config {
   workerConcurrency: number
   claimIdleMs: number
   autoCreateTenants: boolean
+  seedExamples: boolean
   eventMaxAgeMs: number
   eventMaxAheadMs: number
   eventRetentionMs: number
@@ -185,6 +189,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     workerConcurrency: s.WORKER_CONCURRENCY,
     claimIdleMs: s.CLAIM_IDLE_MS,
     autoCreateTenants: s.AUTO_CREATE_TENANTS,
+    seedExamples: s.SEED_EXAMPLES,
     eventMaxAgeMs: s.EVENT_MAX_AGE_DAYS * DAY_MS,
     eventMaxAheadMs: s.EVENT_MAX_AHEAD_SECONDS * 1000,
     eventRetentionMs: s.EVENT_RETENTION_DAYS * DAY_MS,

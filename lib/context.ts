@@ -50,7 +50,8 @@ export interface OpenContext {
 
 /** The composition root: opens everything a process needs. A store that is away is no error here: handlers cope. */
 export async function openContext(config: Config, overrides: Partial<Context> = {}): Promise<OpenContext> {
-  const log = overrides.log ?? pino({ level: config.logLevel, base: null })
+  // In `detail` PostgreSQL shows the row that breaks a rule: the URL of a webhook, say.
+  const log = overrides.log ?? pino({ level: config.logLevel, base: null, redact: ['err.detail'] })
   const metrics = overrides.metrics ?? openMetrics()
   const clock = overrides.clock ?? Date.now
   const stopping = overrides.stopping ?? new AbortController().signal

@@ -1,14 +1,16 @@
-import { type ChildProcess, execFile, execFileSync } from 'node:child_process'
+import { type ChildProcess, execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
-import { chown, lchown, mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, lchown, mkdtemp, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
-import { basename, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { type Binaries, EmbeddedPostgresError, loadBinaries } from './_postgres_binaries.ts'
+import { missing, stopRemains } from './_postgres_remains.ts'
 import { type RunAs, chooseUser } from './_postgres_user.ts'
+import { makeFolder } from './folder.ts'
 
 export { EmbeddedPostgresError }
 
@@ -19,9 +21,11 @@ export interface EmbeddedPostgres {
   release: () => Promise<void>
 }
 
-interface Options {
+export interface EmbeddedPostgresOptions {
   /** Holds data, password and log. Made when missing. */
   dir: string
+  /** Of 127.0.0.1. Default: a free one. */
+  port?: number
   /** Server settings (`-c name=value`) beside the defaults. */
   settings?: Record<string, string>
   /** It stopped without being told to; `reason` is the end of its log. */
@@ -37,23 +41,32 @@ type Cluster = { dir: string; data: string; binaries: Binaries; runAs: RunAs }
 const START_TIMEOUT_MS = 30_000
 const RECOVERY_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_MS = 30_000
+/** Its MAXPGPATH is 1024, for the longest of its files. */
+const MOST_PATH_BYTES = 900
 
 /**
  * Starts the PostgreSQL that comes out of npm, on a free port of 127.0.0.1, with its data in `dir`.
  * It gets a process group of its own, so that Ctrl-C reaches us alone and we drain before it stops.
  * @throws EmbeddedPostgresError
  */
-export async function openEmbeddedPostgres({ settings = {}, onExit, ...options }: Options): Promise<EmbeddedPostgres> {
+export async function openEmbeddedPostgres({
+  settings = {},
+  port,
+  onExit,
+  ...options
+}: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const binaries = options.binaries ?? (await loadBinaries())
   // The server runs in another working directory: a relative folder would be a different one to it.
   const dir = resolve(options.dir)
   const data = join(dir, 'postgres')
+  if (Buffer.byteLength(data) > MOST_PATH_BYTES)
+    throw new EmbeddedPostgresError(`the path is too long for PostgreSQL, which takes ${MOST_PATH_BYTES} bytes: ${dir}`)
   try {
-    await mkdir(dir, { recursive: true })
+    await makeFolder(dir)
     const cluster = { dir, data, binaries, runAs: chooseUser(binaries.postgres, dir) }
-    await stopOrphan(dir, data)
+    await stopRemains(dir, data)
     const password = await ensureCluster(cluster)
-    return await start({ ...cluster, password, settings, onExit })
+    return await start({ ...cluster, password, settings, port, onExit })
   } catch (error) {
     if (error instanceof EmbeddedPostgresError) throw error
     throw new EmbeddedPostgresError(`the database can't start in ${dir}: ${plainly(error as NodeJS.ErrnoException)}`)
@@ -81,11 +94,6 @@ async function ensureCluster(cluster: Cluster): Promise<string> {
   if (!password) throw new EmbeddedPostgresError(`the database's password is missing from ${passwordFile}`)
   if (runAs.uid !== undefined && (await stat(data)).uid !== runAs.uid) await handOver(data, runAs)
   return password.trim()
-}
-
-/** Only what is not there is made anew: a folder we may not look into can hold a database. */
-function missing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
 }
 
 /**
@@ -130,13 +138,18 @@ async function handOver(data: string, { uid, gid }: RunAs): Promise<void> {
   await chown(data, uid!, gid!)
 }
 
-type Start = Cluster & Required<Pick<Options, 'settings'>> & Pick<Options, 'onExit'> & { password: string }
+type Start = Cluster & {
+  password: string
+  settings: Record<string, string>
+  port: number | undefined
+  onExit: EmbeddedPostgresOptions['onExit']
+}
 
 /** A port taken in between, or a killed server whose last children are still going: the next attempt gets through. */
 const PASSING = /Address already in use|could not bind|shared memory block .* is still in use/
 
 async function start(given: Start, attempt = 1): Promise<EmbeddedPostgres> {
-  const port = await freePort()
+  const port = given.port ?? (await freePort())
   const logFile = join(given.dir, 'postgres.log')
   const { child, exited } = await launch(given, port, logFile)
   const url = `postgres://flagmeter:${given.password}@127.0.0.1:${port}`
@@ -209,52 +222,6 @@ async function stop({ data, binaries }: Cluster, child: ChildProcess, exited: Pr
   const timer = setTimeout(() => child.kill('SIGQUIT'), STOP_TIMEOUT_MS)
   await exited
   clearTimeout(timer)
-}
-
-/** Stops the server that an owner killed with SIGKILL has left behind. A process that only got its number is left alone. */
-async function stopOrphan(dir: string, data: string): Promise<void> {
-  const pidFile = join(data, 'postmaster.pid')
-  const content = await readFile(pidFile, 'utf8').catch(missing)
-  // Windows has no command line to look at; there PostgreSQL itself says when another one runs.
-  if (content === undefined || process.platform === 'win32') return
-  const pid = Number.parseInt(content, 10)
-  if (!(pid > 0)) return await rm(pidFile) // cut off by a full disk; PostgreSQL would refuse it for ever
-  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
-    const end = Date.now() + STOP_TIMEOUT_MS
-    if (servesFolder(pid, data)) process.kill(pid, signal)
-    while (servesFolder(pid, data) && Date.now() < end) await sleep(20)
-  }
-  if (servesFolder(pid, data)) throw new EmbeddedPostgresError(`process ${pid} serves ${data} and does not stop`)
-  await disown(pidFile, join(dir, 'postgres.new-pid'))
-}
-
-/**
- * PostgreSQL refuses to start while any process of its user has the number in the file, but knows its parent's, ours, to
- * be stale. The rest of the file stays: by it PostgreSQL finds children of the dead server that still hold its memory.
- */
-async function disown(pidFile: string, fresh: string): Promise<void> {
-  const content = await readFile(pidFile, 'utf8').catch(missing)
-  if (content === undefined) return
-  const { uid, gid } = await stat(pidFile)
-  await rm(fresh, { force: true })
-  await writeFile(fresh, content.replace(/^\d+/, String(process.pid)), { mode: 0o600, flag: 'wx' })
-  await chown(fresh, uid, gid)
-  await rename(fresh, pidFile)
-}
-
-/** Exactly `<path>/postgres -D <data> …`: a shell or an editor that has this line among its arguments is not one. */
-function servesFolder(pid: number, data: string): boolean {
-  const linux = process.platform === 'linux'
-  const gap = linux ? '\0' : ' '
-  try {
-    const command = linux
-      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-      : execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8', stdio: 'pipe' })
-    const [program = '', ...rest] = command.split(`${gap}-D${gap}${data}${gap}`)
-    return rest.length > 0 && basename(program) === 'postgres' && (linux ? !program.includes(gap) : existsSync(program))
-  } catch {
-    return false
-  }
 }
 
 async function freePort(): Promise<number> {

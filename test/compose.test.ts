@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -62,9 +63,28 @@ test('compose passes on settings that exist, and .env.example names every passwo
   for (const variable of required) expect(example).toMatch(new RegExp(`^${variable}=$`, 'm'))
 })
 
+test('the example tenants come with compose.override.yml, on a machine of your own, and not without it', async () => {
+  const settingIn = async (file: string) =>
+    (parse(await read(file), { merge: true }) as { services: Record<string, Service> }).services.migrate!.environment!
+      .SEED_EXAMPLES
+  expect([await settingIn('compose.yml'), await settingIn('compose.override.yml')]).toEqual([
+    '${SEED_EXAMPLES:-}',
+    '${SEED_EXAMPLES:-true}',
+  ])
+})
+
 test('Valkey writes what it accepts to disk, and evicts nothing', async () => {
   const [, valkey] = (await services()).find(([name]) => name === 'valkey')!
   expect(valkey.command!.join(' ')).toMatch(
     /--appendonly yes --appendfsync always .*--maxmemory \d+mb --maxmemory-policy noeviction/,
   )
+})
+
+test('the passwords in .env go neither into a commit nor into an image, nor do dumps and keys; .env.example does', async () => {
+  const isIgnored = (path: string) => spawnSync('git', ['check-ignore', '-q', '--no-index', path], { cwd: root }).status
+  for (const path of ['.env', '.env.local', 'before-the-upgrade.dump', '.flagmeter/admin-key'])
+    expect([path, isIgnored(path)]).toEqual([path, 0])
+  expect(isIgnored('.env.example')).toBe(1)
+  const [first, ...allowed] = (await read('.dockerignore')).trim().split('\n')
+  expect([first, allowed.filter((line) => !/^![a-z]|^!\.npmrc$/.test(line))]).toEqual(['*', []])
 })

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { keepEmbeddedPostgres } from '../lib/kept_postgres.ts'
 
 const REPOSITORY = resolve(import.meta.dirname, '..')
 const isRoot = process.getuid?.() === 0
@@ -162,6 +163,28 @@ test('a server killed with SIGKILL is told to its owner, and the next start reco
   const next = await open()
   expect(await query(next.url, 'select tokens from kept')).toEqual([{ tokens: 7 }])
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'a server killed with SIGKILL whose child hangs is started again without it, at the same address (needs Linux)',
+  async () => {
+    const told: string[] = []
+    let onBack = (): void => {}
+    const back = new Promise<void>((done) => (onBack = done))
+    const onRestart = (reason: string) => told.push(reason)
+    const { url, release } = await keepEmbeddedPostgres({ dir, onRestart, onBack, onExit: onRestart })
+    cleanup.push(release)
+    await query(url, 'create table kept as select 7 as tokens')
+    const hanging = postgres(url, { max: 1 })
+    cleanup.push(() => hanging.end({ timeout: 0 }))
+    const [session] = await hanging<{ pid: number }[]>`select pg_backend_pid() as pid`
+    process.kill(session!.pid, 'SIGSTOP')
+    process.kill(await postmaster(), 'SIGKILL')
+    await back
+    expect(told).toEqual([expect.stringContaining('killed by SIGKILL')])
+    expect(await isAlive(session!.pid)).toBe(false)
+    expect(await query(url, 'select tokens from kept')).toEqual([{ tokens: 7 }])
+  },
+)
 
 test('a stop that was asked for is not told as an exit', async () => {
   const told: string[] = []
