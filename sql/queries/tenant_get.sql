@@ -1,3 +1,2 @@
 -- $1: name, $2: id (null unless $1 is one).
-select id, name, monthly_quota, monthly_hard, billing_day, timezone, thresholds, fail_mode, created_at
-from tenants where name = $1::text or id = $2::uuid
+select * from tenant_settings where name = $1::text or id = $2::uuid
