@@ -74,7 +74,14 @@ export const Settings = z.object({
     'how long raw events are kept; at least 7 days more than the age',
   ),
   ROLLUP_RETENTION_DAYS: whole(62, 36_500, 400).describe(
-    'how long tokens per minute are kept, for series; counters per billing period stay; at least as long as raw events',
+    'how long tokens per minute are kept, for series, and counters of quotas beside the monthly ones; counters per billing period stay; at least as long as raw events',
+  ),
+  ALERT_RETENTION_DAYS: whole(62, 36_500, 400).describe(
+    'how long alerts are kept after their period, and deliveries after their end; what is still to be delivered stays',
+  ),
+  AUDIT_RETENTION_DAYS: whole(1, 36_500, 730).describe('how long the audit log is kept'),
+  DEAD_LETTER_RETENTION_DAYS: whole(1, 36_500, 400).describe(
+    'how long dead letters are kept: they were accepted and are not counted, until somebody replays them',
   ),
   WEBHOOK_ALLOW_PRIVATE: flag.describe('webhooks may have http URLs and private addresses; for local use'),
   DELIVERY_RETRY_SECONDS: seconds('1,2,4,30,120,600,1800,3600,7200,14400,28800,43200,64800,100800').describe(
@@ -139,6 +146,9 @@ export interface Config {
   eventMaxAheadMs: number
   eventRetentionMs: number
   rollupRetentionMs: number
+  alertRetentionMs: number
+  auditRetentionMs: number
+  deadLetterRetentionMs: number
   webhookAllowPrivate: boolean
   /** One per retry; after the last, a delivery is dead. */
   deliveryRetrySeconds: number[]
@@ -194,6 +204,9 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     eventMaxAheadMs: s.EVENT_MAX_AHEAD_SECONDS * 1000,
     eventRetentionMs: s.EVENT_RETENTION_DAYS * DAY_MS,
     rollupRetentionMs: s.ROLLUP_RETENTION_DAYS * DAY_MS,
+    alertRetentionMs: s.ALERT_RETENTION_DAYS * DAY_MS,
+    auditRetentionMs: s.AUDIT_RETENTION_DAYS * DAY_MS,
+    deadLetterRetentionMs: s.DEAD_LETTER_RETENTION_DAYS * DAY_MS,
     webhookAllowPrivate: s.WEBHOOK_ALLOW_PRIVATE,
     deliveryRetrySeconds: s.DELIVERY_RETRY_SECONDS,
     limitRequests: s.LIMIT_REQUESTS,

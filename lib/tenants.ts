@@ -35,6 +35,10 @@ export interface TenantRow {
   thresholds: number[]
   fail_mode: FailMode
   created_at: Date
+  /** The billing day and time zone that are on their way, and how far: null when there is no change under way. */
+  rebuild_billing_day?: number | null
+  rebuild_timezone?: string | null
+  rebuild_percent?: number | null
 }
 
 /** Finds tenants by name or id, from memory when it can. */
