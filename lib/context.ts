@@ -61,7 +61,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   metrics.valkeyUp.set(valkey?.status === 'ready' ? 1 : 0)
   valkey?.on('ready', () => metrics.valkeyUp.set(1))
   valkey?.on('close', () => metrics.valkeyUp.set(0))
-  const tenants = overrides.tenants ?? openTenants(database, { autoCreate: config.autoCreateTenants, clock })
+  const tenants = overrides.tenants ?? openTenants(database, { clock })
   const keys = overrides.keys ?? openKeys(database, clock)
   const limits = overrides.limits ?? openLimits(config, valkey)
   const quotas = overrides.quotas ?? openQuotas(database, clock)

@@ -1,19 +1,16 @@
 import { LRUCache } from 'lru-cache'
-import { type Database, change, query } from './database.ts'
+import { type Database, query } from './database.ts'
 import { asUuid } from './event.ts'
 import { Problem } from './problem.ts'
 import { loadSql } from './sql.ts'
 
 const tenantFindSql = loadSql('queries/tenant_find')
-const tenantCreateSql = loadSql('queries/tenant_create')
 const tenantGetSql = loadSql('queries/tenant_get')
 
 /** After this long a known tenant is looked up again, in the background. */
 const FRESH_MS = 5_000
 /** The cache takes its memory at once, 3 MB for 100,000. */
 const MAX_TENANTS = 50_000
-/** The arguments of tenant_create after the name. */
-const NO_SETTINGS = Array.from({ length: 6 }, () => null)
 
 /** Whether checks and reservations are allowed while PostgreSQL is away; default: checks are, reservations are not. */
 export const FAIL_MODES = ['default', 'open', 'closed'] as const
@@ -54,10 +51,7 @@ export interface TenantDirectory {
  * Opens the directory of one process. A known tenant stays usable while PostgreSQL is away: events keep their way
  * into the stream. What has changed meanwhile is noticed within seconds of its next use.
  */
-export function openTenants(
-  database: Database,
-  { autoCreate = false, clock = Date.now }: { autoCreate?: boolean; clock?: () => number } = {},
-): TenantDirectory {
+export function openTenants(database: Database, { clock = Date.now }: { clock?: () => number } = {}): TenantDirectory {
   const cache = new LRUCache<string, Entry>({ max: MAX_TENANTS })
   const refreshing = new Set<string>()
 
@@ -78,11 +72,6 @@ export function openTenants(
 
   async function load(refs: string[]): Promise<Map<string, string>> {
     const found = await lookUp(refs)
-    if (autoCreate) {
-      const missing = refs.filter((ref) => !found.has(ref) && asUuid(ref) === null)
-      for (const name of missing) await change(database, 'auto-create', tenantCreateSql, [name, ...NO_SETTINGS])
-      if (missing.length > 0) for (const [ref, row] of await lookUp(missing)) found.set(ref, row)
-    }
     for (const [ref, { id, fail_mode: failMode }] of found) cache.set(ref, { id, failMode, checkedAt: clock() })
     return new Map([...found].map(([ref, { id }]) => [ref, id]))
   }
@@ -116,18 +105,12 @@ export function openTenants(
   return { known, find, failMode: (ref) => cache.peek(ref)?.failMode ?? 'default' }
 }
 
-const noTenant = (): Problem =>
+/** The problem of a tenant that there is not. */
+export const noTenant = (): Problem =>
   new Problem('tenant_not_found', {
     detail: 'tenant does not exist',
     errors: [{ field: 'tenant', detail: 'does not exist' }],
   })
-
-/** The id of the tenant of this name or id, from memory when it can. @throws Problem tenant_not_found */
-export async function findTenant({ tenants }: { tenants: TenantDirectory }, ref: string): Promise<string> {
-  const id = (await tenants.find([ref])).get(ref)
-  if (id === undefined) throw noTenant()
-  return id
-}
 
 /** The tenant of this name or id, as it is now. @throws Problem tenant_not_found */
 export async function getTenant(database: Database, ref: string): Promise<TenantRow> {
