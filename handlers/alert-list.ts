@@ -33,6 +33,7 @@ export default handler({
   path: '/api/alerts',
   auth: 'read',
   tenancy: 'named',
+  isReport: true,
   summary: 'Thresholds that were crossed, the newest first',
   answers: { 200: pageOf('alerts', Alert, examples.alert) },
   problems: ['tenant_not_found'],

@@ -10,6 +10,7 @@ export default handler({
   path: '/api/audit',
   auth: 'admin',
   tenancy: 'all',
+  isReport: true,
   summary: 'Changes of tenants, webhooks and keys, the newest first',
   answers: { 200: pageOf('entries', AuditEntry, examples.auditEntry) },
   query: z.strictObject({ tenant: z.guid('must be the id of a tenant').optional(), after: Cursor, limit: Limit }),

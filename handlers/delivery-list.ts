@@ -12,6 +12,7 @@ export default handler({
   path: '/api/deliveries',
   auth: 'read',
   tenancy: 'named',
+  isReport: true,
   summary: 'Messages to webhooks, the newest first',
   answers: { 200: pageOf('deliveries', Delivery, examples.delivery) },
   problems: ['tenant_not_found'],

@@ -12,6 +12,7 @@ export default handler({
   path: '/api/keys',
   auth: 'admin',
   tenancy: 'all',
+  isReport: true,
   summary: 'Keys, the newest first',
   answers: { 200: pageOf('keys', ApiKey, examples.apiKey) },
   problems: ['tenant_not_found'],

@@ -12,6 +12,7 @@ export default handler({
   path: '/api/quotas',
   auth: 'read',
   tenancy: 'named',
+  isReport: true,
   summary: 'The quotas of a tenant, or of all, beside the monthly ones',
   answers: { 200: pageOf('quotas', Quota, examples.quota) },
   problems: ['tenant_not_found'],

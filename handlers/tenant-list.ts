@@ -10,6 +10,7 @@ export default handler({
   path: '/api/tenants',
   auth: 'read',
   tenancy: 'all',
+  isReport: true,
   summary: 'Tenants by name',
   answers: { 200: pageOf('tenants', Tenant, examples.tenantDocument) },
   query: z.strictObject({ after: NameCursor, limit: Limit }),

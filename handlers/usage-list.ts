@@ -11,6 +11,7 @@ export default handler({
   path: '/api/usage',
   auth: 'read',
   tenancy: 'own',
+  isReport: true,
   summary: 'What every tenant has used in its open billing period, and how fast',
   answers: { 200: pageOf('tenants', OverviewUsage, examples.overview) },
   query: z.strictObject({

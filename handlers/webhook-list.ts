@@ -12,6 +12,7 @@ export default handler({
   path: '/api/webhooks',
   auth: 'admin',
   tenancy: 'named',
+  isReport: true,
   summary: 'The webhooks of a tenant, or of all',
   answers: { 200: pageOf('webhooks', Webhook, examples.webhook) },
   problems: ['tenant_not_found'],
