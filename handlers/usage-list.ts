@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
+import { handler } from '../lib/handler.ts'
 import { OverviewUsage, listOverview } from '../lib/overview.ts'
-import { Limit, pageOf } from '../lib/page.ts'
+import { Limit, page, pageOf } from '../lib/page.ts'
 import * as examples from '../lib/examples.ts'
 
 /** The usage of all tenants by name, a page at a time: `after` is the `next` of the page before. */
@@ -20,7 +20,6 @@ export default handler({
   }),
   async handle(ctx, { query: { after, limit }, caller }) {
     const tenants = await listOverview(ctx.database, ctx.clock(), { after, limit, tenantId: caller.tenantId ?? null })
-    const last = tenants.length === limit ? tenants.at(-1) : undefined
-    return json(200, { tenants, ...(last && { next: last.tenantName }) })
+    return page('tenants', tenants, limit, (at) => tenants[at]!.tenantName)
   },
 })

@@ -92,3 +92,21 @@ test('a report ends with its client, one that waits too; what takes too long end
   await release()
   expect((await server.get(SERIES)).status).toBe(200)
 })
+
+test('a page of large items ends before 2 MB, and the pages that follow have the others', async () => {
+  const server = await createTestServer()
+  await server.ctx.database`delete from audit_log`
+  await server.ctx.database`
+    insert into audit_log (actor, action, subject_id, before)
+    select 'test', 'tenant.updated', gen_random_uuid(), jsonb_build_object('name', repeat('ü', 2000), 'n', n)
+    from generate_series(1, 1000) n`
+  const seen: number[] = []
+  let next: string | undefined = ''
+  while (next !== undefined) {
+    const { body } = await server.get(`/api/audit?limit=1000${next && `&after=${next}`}`)
+    expect(Buffer.byteLength(JSON.stringify(body))).toBeLessThan(2_000_000)
+    seen.push(...body.entries.map(({ before }: any) => before.n))
+    next = body.next
+  }
+  expect(seen).toEqual(Array.from({ length: 1000 }, (_, i) => 1000 - i))
+})
