@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { findOrCreate, findOrCreateTenant } from '../lib/auto_create.ts'
 import { type Caller, otherTenant, tenantRef } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
-import { type Event, EventInput, eventId, fieldErrors, placeId } from '../lib/event.ts'
+import { type Event, EventInput, asUuid, eventId, fieldErrors, placeId } from '../lib/event.ts'
 import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
 import { EventAccepted, type Sender, idempotencyKey, ingest, rejection, store, timeMistake } from '../lib/ingest.ts'
 import type { Accepted } from '../lib/intake.ts'
@@ -66,7 +67,7 @@ async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: strin
       invalidInput([{ field: 'id', detail: 'must equal Idempotency-Key, or be left out' }]),
     )
   }
-  const tenantId = ctx.tenants.known(input.tenant) ?? (await findTenants(ctx, [input])).get(input.tenant)
+  const tenantId = ctx.tenants.known(input.tenant) ?? (await findOrCreateTenant(ctx, sender.caller, input.tenant))
   const event = accept(ctx, input, tenantId, (id) => eventId(id, input.id ?? key))
   if (!isEvent(event)) throw asProblem(event)
   return json(201, await ingest(ctx, sender, event))
@@ -82,12 +83,18 @@ async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: s
   if (body.length === 0) throw new Problem('invalid_request', { detail: 'the batch is empty' })
   await ctx.limits.take('events', caller.keyId, body.length)
   const inputs = body.map((value) => parse(caller, value))
-  const tenants = await findTenants(ctx, inputs.filter(isInput))
+  const named = inputs.filter(isInput).map(({ tenant }) => tenant)
+  const { ids, refusal } = await findOrCreate(ctx, caller, named)
+  const unmade = refusal && toDocument(refusal)
   // An event without an id takes one from the batch's key and its place, so that sending the batch again is harmless.
   const outcomes = inputs.map((input, i) =>
     isInput(input)
-      ? accept(ctx, input, tenants.get(input.tenant), (id) =>
-          input.id === undefined && key !== undefined ? placeId(id, key, i) : eventId(id, input.id),
+      ? accept(
+          ctx,
+          input,
+          ids.get(input.tenant),
+          (id) => (input.id === undefined && key !== undefined ? placeId(id, key, i) : eventId(id, input.id)),
+          unmade,
         )
       : input,
   )
@@ -142,14 +149,16 @@ async function takeOfTenants(ctx: Context, outcomes: (Event | ProblemDocument)[]
 const isInput = (input: EventInput | ProblemDocument): input is EventInput => 'tokens' in input
 const isEvent = (outcome: Event | ProblemDocument): outcome is Event => 'tenantId' in outcome
 
-/** Turns checked input into an event, or says why not: no such tenant, or a time out of range. */
+/** Turns checked input into an event, or says why not: no such tenant, nor could it be made, or a time out of range. */
 function accept(
   ctx: Context,
   input: EventInput,
   tenantId: string | undefined,
   idFor: (tenantId: string) => string,
+  unmade?: ProblemDocument,
 ): Event | ProblemDocument {
   if (tenantId === undefined) {
+    if (unmade && asUuid(input.tenant) === null) return unmade
     return problemDocument('tenant_not_found', invalidInput([{ field: 'tenant', detail: 'does not exist' }]))
   }
   const now = ctx.clock()
@@ -160,9 +169,6 @@ function accept(
   const { feature, tokens } = input
   return { tenantId, id: idFor(tenantId), feature, tokens, createdAt, receivedAt: now }
 }
-
-const findTenants = (ctx: Context, inputs: EventInput[]): Promise<Map<string, string>> =>
-  ctx.tenants.find(inputs.map((input) => input.tenant))
 
 const toDocument = ({ code, extra }: Problem): ProblemDocument => problemDocument(code, extra)
 

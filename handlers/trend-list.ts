@@ -27,6 +27,7 @@ export default handler({
   path: '/api/trends',
   auth: 'read',
   tenancy: 'own',
+  isReport: true,
   summary: 'The open billing period of many tenants in a few steps; those that there are not are left out',
   answers: { 200: Trends },
   query: z.strictObject({

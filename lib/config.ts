@@ -36,7 +36,7 @@ export const Settings = z.object({
     'PostgreSQL 15 or newer; without it, the database that `flagmeter up` runs',
   ),
   DATABASE_POOL_SIZE: whole(1, 1000, 10).describe(
-    'connections to PostgreSQL per process, at most; one more while somebody watches the dashboard',
+    'connections to PostgreSQL per process, at most; beside them three for reports, and one while somebody watches the dashboard',
   ),
   VALKEY_URL: url(/^(redis|valkey)s?$/, 'redis://host:6379').describe(
     'Valkey or Redis 6.2 or newer; without it, events go straight to PostgreSQL',
@@ -64,7 +64,9 @@ export const Settings = z.object({
   CLAIM_IDLE_MS: whole(100, 3_600_000, 15_000).describe(
     'after this long, the entries of a silent consumer are taken over; longer than a statement may take (5 s)',
   ),
-  AUTO_CREATE_TENANTS: flag.describe('an event of an unknown tenant creates the tenant'),
+  AUTO_CREATE_TENANTS: flag.describe(
+    'an event of an unknown tenant creates the tenant: up to 100 in ten minutes for a key',
+  ),
   SEED_EXAMPLES: flag.describe(
     '`migrate` makes three example tenants in a database that nobody has used yet; `up` always does',
   ),

@@ -22,10 +22,11 @@ export class DatabaseTimeout extends Error {
   readonly code = 'ANSWER_TIMEOUT'
 }
 
-/** Opens a pool; connections are made when first used. */
+/** Opens a pool, with these settings of the server on each connection; connections are made when first used. */
 export function openDatabase(
   config: Pick<Config, 'databaseUrl' | 'databasePoolSize'>,
   statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+  settings: Record<string, number> = {},
 ): Database {
   return postgres(config.databaseUrl ?? '', {
     max: config.databasePoolSize,
@@ -35,7 +36,13 @@ export function openDatabase(
     backoff: (attempts: number) => Math.min(0.05 * 2 ** attempts, 1),
     onnotice: () => {},
     // Compiling takes longer than any of our statements: with it, one tenant with a million features made everybody's reads 100 times slower.
-    connection: { application_name: 'flagmeter', TimeZone: 'UTC', jit: 'off', statement_timeout: statementTimeoutMs },
+    connection: {
+      application_name: 'flagmeter',
+      TimeZone: 'UTC',
+      jit: 'off',
+      statement_timeout: statementTimeoutMs,
+      ...settings,
+    },
     // Arrays are declared here instead: the driver asks for their types first on every connection, and when that fails, nobody
     // hears of it but the process, which ends (porsager/postgres, issue 1192).
     fetch_types: false,
@@ -67,6 +74,18 @@ const escapeText = (text: string): string => (/["\\]/.test(text) ? text.replace(
 const longestMs = (database: Database): number =>
   Number(database.options.connection.statement_timeout) + ANSWER_GRACE_MS
 
+/** Who no longer wants an answer, by the view of a pool that was made for it. */
+const signals = new WeakMap<Database, AbortSignal>()
+/** A statement that takes less is not worth the connection that a cancellation takes. */
+const CANCEL_AFTER_MS = 100
+
+/** A view of a pool for somebody who may leave: a moment after the signal aborts, `query` cancels what it has in hand. */
+export function withSignal(database: Database, gone: AbortSignal): Database {
+  const view = Object.create(database) as Database
+  signals.set(view, gone)
+  return view
+}
+
 /**
  * Runs one prepared statement, for whoever can wait `withinMs` for it.
  * @throws postgres.PostgresError from the server, DatabaseTimeout, or a connection error (see `isUnavailable`)
@@ -77,8 +96,21 @@ export async function query<Row extends object>(
   args: unknown[] = [],
   withinMs = longestMs(database),
 ): Promise<Row[]> {
+  const gone = signals.get(database)
+  gone?.throwIfAborted()
   const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
-  return await inTime(database, withinMs, pending, () => cancelStatement(pending))
+  const answer = inTime(database, withinMs, pending, () => cancelStatement(pending))
+  return await (gone ? cancelWhenGone(gone, pending, answer) : answer)
+}
+
+async function cancelWhenGone<T>(gone: AbortSignal, pending: object, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const onGone = () => (timer = setTimeout(() => cancelStatement(pending), CANCEL_AFTER_MS))
+  gone.addEventListener('abort', onGone)
+  return await answer.finally(() => {
+    clearTimeout(timer)
+    gone.removeEventListener('abort', onGone)
+  })
 }
 
 /**

@@ -67,6 +67,8 @@ export interface HttpHandler<
   auth: Auth
   /** Default: all. */
   tenancy?: Tenancy
+  /** Its cost grows with a range or with history: `lib/reports.ts` gives it its turn, and `ctx.database` is then the reports' own pool. */
+  isReport?: true
   /** One line for the API's description. */
   summary: string
   /** What it answers when it works, by status; nothing: a page or a file, which is not part of the API. */

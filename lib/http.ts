@@ -10,7 +10,7 @@ import { corsHeaders, preflight } from './_cors.ts'
 import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
 import { fieldErrors } from './event.ts'
-import type { Answer, HttpHandler } from './handler.ts'
+import type { Answer, Call, HttpHandler } from './handler.ts'
 import { Problem, invalidInput } from './problem.ts'
 
 const DEFAULT_BODY_BYTES = 64 * 1024
@@ -42,10 +42,10 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       if (allowed.length > 0) reply = preflight(req, allowed)
       else {
         if (!match || !endpoint) throw noRoute(req.url!)
-        reply = await call(endpoint, match, req, requestId)
+        reply = await call(endpoint, match, req, res, requestId)
       }
     } catch (error) {
-      if (req.destroyed && !req.complete) return // the client went away: nobody is left to answer
+      if (res.destroyed || (req.destroyed && !req.complete)) return // the client went away: nobody is left to answer
       reply = problemAnswer(ctx, error, requestId)
     }
     if (reply.stream && endpoint) keepAllowed(endpoint, req, reply.stream)
@@ -55,7 +55,13 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
   }
 
-  async function call(endpoint: HttpHandler, match: Match, req: IncomingMessage, requestId: string): Promise<Answer> {
+  async function call(
+    endpoint: HttpHandler,
+    match: Match,
+    req: IncomingMessage,
+    res: ServerResponse,
+    requestId: string,
+  ): Promise<Answer> {
     let caller: Caller | undefined
     if (endpoint.auth !== 'none') {
       // An await costs a turn of the queue even when there is nothing to wait for.
@@ -74,7 +80,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       const where = 'tenant' in match.params ? 'params' : endpoint.body ? 'body' : 'query'
       given[where] = bindTenant(caller, given[where]) as object
     }
-    return await endpoint.handle(ctx, {
+    const input: Call<unknown, unknown, unknown> = {
       params: endpoint.params && check(endpoint.params, given.params),
       query: endpoint.query && check(endpoint.query, given.query),
       body: endpoint.body && check(endpoint.body, given.body),
@@ -83,7 +89,9 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       ...(caller && { caller }),
       requestId,
       endpoints: handlers,
-    })
+    }
+    if (!endpoint.isReport || !caller) return await endpoint.handle(ctx, input)
+    return await ctx.reports.run(caller.keyId, closing(res), (database) => endpoint.handle({ ...ctx, database }, input))
   }
 
   /** A key may be revoked, and a session end, while its stream goes on; that the database is away ends nothing. */
@@ -138,6 +146,14 @@ export async function closeHttpServer(server: Server, timeoutMs: number): Promis
     server.closeIdleConnections()
   })
   clearTimeout(timer)
+}
+
+/** Aborts when the connection of an answer closes, or when the answer is written. */
+function closing(res: ServerResponse): AbortSignal {
+  const closed = new AbortController()
+  if (res.destroyed) closed.abort()
+  res.once('close', () => closed.abort())
+  return closed.signal
 }
 
 let turn: Promise<void> | undefined
