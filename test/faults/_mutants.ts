@@ -3,7 +3,7 @@ export interface Mutant {
   name: string
   edits: { file: string; from: string; to: string }[]
   /** What gives it away: a figure that is not 0, or one of the things that are wrong. */
-  shows: 'lost' | 'doubled' | RegExp
+  shows: 'lost' | 'doubled' | 'unsent' | RegExp
   /** Settings of Valkey, when the mistake is there. */
   valkey?: Record<string, string>
 }
@@ -108,6 +108,30 @@ export const refusedIsAccepted: Mutant = {
   ],
 }
 
+/** Instead of recording in PostgreSQL without the stream. */
+const recordOtherwise = (otherwise: string): Mutant['edits'] => [
+  { file: 'lib/intake.ts', from: 'recordEvents(ctx, events', to: 'recordOtherwise(ctx, events' },
+  {
+    file: 'lib/intake.ts',
+    from: '/** Makes events durable. */',
+    to: `const recordOtherwise = (ctx, events, ...rest) => recordEvents(ctx, events, ...rest).catch(() => ${otherwise})\n`,
+  },
+]
+
+/** What PostgreSQL refuses, or does not answer in time, is answered as if it were there. */
+export const failedIsAccepted: Mutant = {
+  name: 'a failed commit counts as accepted',
+  shows: 'lost',
+  edits: recordOtherwise('({ counters: [], poison: [] })'),
+}
+
+/** A time-out is taken for a failure, and what it was about for something that never was. */
+export const anewWithOtherIds: Mutant = {
+  name: 'after a time-out, anew with other ids',
+  shows: 'unsent',
+  edits: recordOtherwise('recordEvents(ctx, events.map((event) => ({ ...event, id: crypto.randomUUID() })), ...rest)'),
+}
+
 export const poisonTakesAll: Mutant = {
   name: 'poison takes its batch along',
   shows: /valid events became dead letters/,
@@ -150,6 +174,28 @@ export const settledBeforeSent: Mutant = {
       to: `await query(ctx.database, deliverySettleSql,
         [delivery.tenant_id, delivery.id, delivery.attempts, 'delivered', null, 200, null])
       const outcome = await attempt(ctx, delivery)`,
+    },
+  ],
+}
+
+/** A settlement that waits in the stream does not keep its hold. */
+export const streamIsForgotten: Mutant = {
+  name: 'holds lapse whatever waits in the stream',
+  shows: /overbooked/,
+  edits: [{ file: 'handlers/lapse.ts', from: 'await settledUntil(ctx)', to: 'ctx.clock()' }],
+}
+
+/** What was used after its hold had ended is no fact. */
+export const onlyHeldSettles: Mutant = {
+  name: 'a settlement counts only while its hold lasts',
+  shows: 'lost',
+  edits: [
+    {
+      file: 'sql/functions/record_events.sql',
+      from: 'order by e.tenant_id, e.id, e.position',
+      to: `where not exists (
+        select from reservations r where r.tenant_id = e.tenant_id and r.id = e.id and r.status in ('released', 'lapsed'))
+      order by e.tenant_id, e.id, e.position`,
     },
   ],
 }

@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { noDedupe, onlyHeldSettles, streamIsForgotten } from './_mutants.ts'
+import { QUOTA, type Reserver, TTL_SECONDS, startReserver } from './_reservations.ts'
+import type { Rig } from './_rig.ts'
+import type { Experiment, Scene } from './_run.ts'
+
+const TTL_MS = TTL_SECONDS * 1000
+const AWAY_MS = 60_000
+const BRIEF_AWAY_MS = 5_000
+/** By then holds lapse again, and others get their tokens: half a minute of patience, and what it takes to notice. */
+const LAPSE_MS = 45_000
+const SENDERS = 15
+
+/** What a tenant may be beyond its quota in the end, by rig and tenant: settlements that waited in the stream. */
+const allowances = new WeakMap<Rig, Map<string, number>>()
+
+/** Valkey is away for longer than holds last, with settlements in it that wait; before that, a worker that does not come. */
+export const valkeyAway: Experiment = {
+  name: '12 Valkey away longer than a hold',
+  unit: 'outages',
+  mutants: [noDedupe, streamIsForgotten, onlyHeldSettles],
+  tenants: ['one', 'two'].map((name) => ({ name, monthlyQuota: QUOTA })),
+  async harm(scene) {
+    const { rig, ledger, brief } = scene
+    const allowed = new Map<string, number>()
+    allowances.set(rig, allowed)
+    await rig.serve()
+    const lapsing = rig.work(['lapse'])
+    const reserver = startReserver(rig, ledger, SENDERS)
+    const watching = new AbortController()
+    const watched = watch(rig, watching.signal)
+    try {
+      // The worker is gone, and settlements wait for it longer than their holds last. Valkey is there: they keep them.
+      await leaveWaiting(scene)
+      await sleep(2 * TTL_MS)
+      let worker = rig.work(['rollup'])
+      await sleep(TTL_MS)
+      reserver.forget()
+      await sleep(500)
+      await worker.kill()
+      await leaveWaiting(scene, () => rig.killValkey())
+      // They may be beyond a quota in the end: nobody can know of them, and whoever asks meanwhile must not wait for ever.
+      for (const [tenantId, tokens] of reserver.settled) allowed.set(tenantId, tokens)
+      reserver.releases = true
+      const awayAt = performance.now()
+      await sleep(brief ? BRIEF_AWAY_MS : AWAY_MS)
+      if (!brief) checkGrants(rig, reserver, awayAt)
+      await rig.startValkey()
+      worker = rig.work(['rollup'])
+      await sleep(2 * TTL_MS)
+      await reserver.stop()
+      await worker.kill()
+    } finally {
+      watching.abort()
+      await watched
+      await lapsing.kill()
+      await reserver.stop().catch((error: Error) => rig.wrong.push(error.message))
+    }
+    rig.notes.push(`${reserver.grants} reservations, ${reserver.settlements} settlements answered 200`)
+  },
+  async check(rig) {
+    rig.wrong.push(...(await findOverbooked(rig)))
+  },
+}
+
+/** Settlements go into the stream, also where PostgreSQL comes first: it is away while they are made. */
+async function leaveWaiting({ rig, stage }: Scene, meanwhile?: () => Promise<void>): Promise<void> {
+  await stage.crashPostgres()
+  await sleep(TTL_MS / 2)
+  await meanwhile?.()
+  await stage.startPostgres()
+  rig.faults++
+}
+
+/** Somebody got tokens in the end, of every tenant. */
+function checkGrants(rig: Rig, { grantedAt }: Reserver, awayAt: number): void {
+  for (const { id, name } of rig.load.tenants) {
+    const seconds = Math.round(((grantedAt.get(id) ?? 0) - awayAt) / 1000)
+    rig.notes.push(`the last reservation of '${name}' while Valkey was away came after ${seconds} s`)
+    if (seconds < LAPSE_MS / 1000)
+      rig.wrong.push(`no reservation of '${name}' was granted while Valkey was away, after ${seconds} s`)
+  }
+}
+
+/** Looks again and again whether more is held and used than a hard quota has. */
+async function watch(rig: Rig, stop: AbortSignal): Promise<void> {
+  const found = new Set<string>()
+  while (!stop.aborted) {
+    // PostgreSQL is away now and then.
+    for (const line of await findOverbooked(rig).catch(() => [])) found.add(line)
+    await sleep(100)
+  }
+  rig.wrong.push(...found)
+}
+
+async function findOverbooked(rig: Rig): Promise<string[]> {
+  const rows = await rig.database<{ id: string; name: string; beyond: number }[]>`
+    select t.id, t.name, (u.total_tokens + u.reserved_tokens - t.monthly_quota)::bigint as beyond
+    from usage_periods u join tenants t on t.id = u.tenant_id and u.quota_id = t.id
+    where u.total_tokens + u.reserved_tokens > t.monthly_quota`
+  return rows
+    .filter(({ id, beyond }) => beyond > (allowances.get(rig)?.get(id) ?? 0))
+    .map(({ name }) => `'${name}' is overbooked`)
+}
