@@ -6,7 +6,7 @@ import type { Rig } from './_rig.ts'
 
 const ANSWER_MS = 8_000
 const LAST_ANSWER_MS = 60_000
-export const TTL_SECONDS = 2
+export const TTL_SECONDS = 3
 /** Some fifty holds fill a quota, small ones to the last token; what they come to uses little of it. */
 export const QUOTA = 20_000
 const MOST_HELD = 800
@@ -16,15 +16,17 @@ const MARGIN_MS = 1_000
 
 /** Clients that reserve and settle in time, some of it twice, or forget. */
 export interface Reserver {
-  /** When the last reservation was granted, by tenant; on the monotonic clock. */
+  /** When the last one was granted that was not too small to find room anyhow, by tenant; on the monotonic clock. */
   grantedAt: Map<string, number>
   grants: number
   settlements: number
   /** Tokens that were settled since `forget`, by tenant. */
   settled: Map<string, number>
   forget(): void
-  /** From now on they also release what they have settled, the newest first: so does who takes a slow answer for none. */
+  /** From now on they also release what they have settled, the newest first: as who takes a slow answer for none does. */
   releases: boolean
+  /** Whether they forget all, and half of it otherwise. */
+  forgets: boolean
   /** @throws Error when a settlement never is accepted, or is refused */
   stop(): Promise<void>
 }
@@ -84,8 +86,8 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
         continue
       }
       reserver.grants++
-      reserver.grantedAt.set(tenant.id, performance.now())
-      if (random.below(4) > 0) continue // forgotten
+      if (held > MOST_HELD / 4) reserver.grantedAt.set(tenant.id, performance.now())
+      if (reserver.forgets || random.below(2) > 0) continue // forgotten
       await sleep(random.below(TTL_SECONDS * 1000))
       if (Date.now() > expiresAt - MARGIN_MS) continue
       const reservation = readReservationId(id)!
@@ -103,6 +105,7 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
     settlements: 0,
     settled: new Map(),
     releases: false,
+    forgets: false,
     forget: () => reserver.settled.clear(),
     async stop() {
       stoppedAt = Date.now()

@@ -29,9 +29,14 @@ export function openDisk(dir: string, size: number, owner?: { uid: number; gid: 
     async fill(leave) {
       const { bavail, bsize } = statfsSync(dir)
       const file = await open(filling, 'a')
-      for (let rest = bavail * bsize - leave; rest > 0; rest -= BLOCK.length)
-        await file.write(BLOCK.subarray(0, Math.min(rest, BLOCK.length)))
-      await file.close()
+      try {
+        for (let rest = bavail * bsize - leave; rest > 0; rest -= BLOCK.length)
+          await file.write(BLOCK.subarray(0, Math.min(rest, BLOCK.length)))
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error // others write, too
+      } finally {
+        await file.close()
+      }
     },
     free: () => rm(filling, { force: true }),
     release() {

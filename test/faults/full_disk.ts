@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFile, rm, stat, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failedIsAccepted, outageIsDone, outageIsPoison, refusedIsAccepted, valkeyWith } from './_mutants.ts'
 import type { Rig } from './_rig.ts'
@@ -14,8 +14,8 @@ const REACH_MS = 30_000
 /** Longer than the API leaves a store alone that has failed. */
 const FULL_MS = 3_000
 const VALKEY_MB = 64
-const TABLES_MB = 128
-const LOG_MB = 256
+const TABLES_MB = 96
+const LOG_MB = 192
 /** What the log of PostgreSQL says, whichever of its files was to grow. */
 const NO_SPACE = /No space left on device/g
 
@@ -60,11 +60,11 @@ export const fullPostgresDisk: Experiment = {
   unit: 'times',
   mutants: [outageIsDone, outageIsPoison, failedIsAccepted],
   needs: cannotMount,
-  load: { senders: 6, maxBatch: 200 },
+  load: { senders: 6, maxBatch: 200, pauseMs: 20 },
   async harm({ rig, stage, send, accepted, brief }) {
     const owner = await stat(join(stage.dir, 'postgres'))
     const [tables, log] = [TABLES_MB, LOG_MB].map((size, index) => {
-      const disk = openDisk(join(stage.dir, `disk-${index}`), size, owner)
+      const disk = openDisk(join(stage.dir, `disk_${++disks}_${index}`), size, owner)
       rig.releases.push(() => disk.release())
       return disk
     })
@@ -85,18 +85,21 @@ export const fullPostgresDisk: Experiment = {
       await repair?.()
       rig.faults++
     }
-    const times = brief ? BRIEF_TIMES : TIMES
+    const times = brief ? BRIEF_TIMES : TIMES / 2
     while (rig.faults < times) await round(tables!)
-    await moveTables(rig)
+    await moveTables(rig, tables!, true)
     if (!brief) {
       await rig.database`alter system set min_wal_size = '32MB'`
       await moveLog(stage, log!)
-      while (rig.faults < 2 * times)
-        await round(log!, async () => {
-          await stage.crashPostgres()
-          await stage.startPostgres()
-        })
-      await moveLog(stage, log!, true)
+      try {
+        while (rig.faults < 2 * times)
+          await round(log!, async () => {
+            await stage.crashPostgres()
+            await stage.startPostgres()
+          })
+      } finally {
+        await moveLog(stage, log!, true)
+      }
     }
     await sleep(FULL_MS)
     worker.signal('SIGTERM')
@@ -108,16 +111,19 @@ export const fullPostgresDisk: Experiment = {
   },
 }
 
+let disks = 0
+
 const complaints = async (stage: Stage): Promise<number> =>
   (await readFile(join(stage.dir, 'postgres.log'), 'utf8')).match(NO_SPACE)?.length ?? 0
 
-/** Moves all tables of the rig to this disk, or back where they were. */
-async function moveTables({ database }: Rig, disk?: Disk): Promise<void> {
-  if (disk) await database`create tablespace small location ${database.unsafe(`'${disk.dir}'`)}`
-  const [from, to] = disk ? ['pg_default', 'small'] : ['small', 'pg_default']
+/** Moves all tables of the rig to this disk, or back from it. */
+async function moveTables({ database }: Rig, disk: Disk, back = false): Promise<void> {
+  const name = basename(disk.dir)
+  if (!back) await database.unsafe(`create tablespace ${name} location '${disk.dir}'`)
+  const [from, to] = back ? [name, 'pg_default'] : ['pg_default', name]
   for (const kind of ['table', 'index'])
     await again(() => database.unsafe(`alter ${kind} all in tablespace ${from} set tablespace ${to}`))
-  if (!disk) await again(() => database`drop tablespace small`)
+  if (back) await again(() => database.unsafe(`drop tablespace ${name}`))
 }
 
 /** Whoever counts events meanwhile may be in the way. */
