@@ -50,14 +50,14 @@ export const twoTransactions: Mutant = {
     COUNT_ALL,
     {
       file: 'lib/record.ts',
-      from: 'const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))',
+      from: 'const rows = await queryAgain<CounterRow>(',
       to: `const inserted = await queryAgain<{ id: string }>(ctx.database, \`
         insert into events (tenant_id, id, feature, tokens, created_at, received_at)
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
         order by 1, 2 on conflict do nothing returning id\`, toArrays(events).slice(0, 6))
       const ids = new Set(inserted.map(({ id }) => id))
       events = events.filter((event) => ids.delete(event.id))
-      const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))`,
+      const rows = await queryAgain<CounterRow>(`,
     },
   ],
 }
@@ -103,7 +103,7 @@ export const refusedIsAccepted: Mutant = {
       from: `'stream write failed; recording in PostgreSQL')
       return undefined`,
       to: `'stream write failed; recording in PostgreSQL')
-      return () => false`,
+      return { poison: [], isOver: () => false }`,
     },
   ],
 }
