@@ -20,9 +20,13 @@ export interface Reserver {
   grantedAt: Map<string, number>
   grants: number
   settlements: number
-  /** Tokens that were settled since `forget`, by tenant. */
-  settled: Map<string, number>
-  forget(): void
+  /** How often each tenant had no room. */
+  refusals: Map<string, number>
+  /** What was settled, by the id of its event. */
+  settled: Map<string, { tenantId: string; tokens: number }>
+  /** Tokens that a tenant may be beyond its quota: what was settled too late, and what nobody could know of. They are facts. */
+  beyond: Map<string, number>
+  allow(tenantId: string, tokens: number): void
   /** From now on they also release what they have settled, the newest first: as who takes a slow answer for none does. */
   releases: boolean
   /** Whether they forget all, and half of it otherwise. */
@@ -57,7 +61,7 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
   }
 
   /** Until the answer is known. */
-  async function settle(id: string, reservation: Reservation, tokens: number): Promise<void> {
+  async function settle(id: string, reservation: Reservation, tokens: number, expiresAt: number): Promise<void> {
     const request = await ledger.sent([{ ...reservation, tokens }])
     for (let status = 0; status !== 200; await sleep(30)) {
       ;({ status } = await post(`/${id}/settle`, { tokens }))
@@ -66,8 +70,8 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
       if (Date.now() - stoppedAt > LAST_ANSWER_MS) throw new Error(`a settlement was not accepted: ${status}`)
     }
     reserver.settlements++
-    const { tenantId } = reservation
-    reserver.settled.set(tenantId, (reserver.settled.get(tenantId) ?? 0) + tokens)
+    if (Date.now() > expiresAt) allow(reservation.tenantId, tokens)
+    reserver.settled.set(reservation.id, { tenantId: reservation.tenantId, tokens })
   }
 
   async function reserveAndSettle(tenant: { id: string; name: string }): Promise<void> {
@@ -80,6 +84,7 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
       const { status, id, expiresAt } = await post('', body, randomUUID())
       if (status !== 0 && status !== 201 && status !== 409 && status < 500)
         throw new Error(`a reservation was answered ${status}`)
+      if (status === 409) reserver.refusals.set(tenant.id, (reserver.refusals.get(tenant.id) ?? 0) + 1)
       if (status !== 201) {
         await again.pop()?.() // maybe in another store than the first time
         if (reserver.releases && settled.length > 0) await post(`/${settled.pop()}/release`, {})
@@ -92,21 +97,26 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
       if (Date.now() > expiresAt - MARGIN_MS) continue
       const reservation = readReservationId(id)!
       const tokens = 1 + random.below(Math.min(held, MOST_USED))
-      await settle(id, reservation, tokens)
+      await settle(id, reservation, tokens, expiresAt)
       settled.push(id)
-      if (random.below(3) === 0) again.push(() => settle(id, reservation, tokens))
+      if (random.below(3) === 0) again.push(() => settle(id, reservation, tokens, Infinity))
     }
     for (const work of again) await work()
   }
+
+  const allow = (tenantId: string, tokens: number) =>
+    void reserver.beyond.set(tenantId, (reserver.beyond.get(tenantId) ?? 0) + tokens)
 
   const reserver: Reserver = {
     grantedAt: new Map(),
     grants: 0,
     settlements: 0,
+    refusals: new Map(),
     settled: new Map(),
+    beyond: new Map(),
+    allow,
     releases: false,
     forgets: false,
-    forget: () => reserver.settled.clear(),
     async stop() {
       stoppedAt = Date.now()
       await all

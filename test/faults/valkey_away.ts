@@ -9,10 +9,10 @@ const TTL_MS = TTL_SECONDS * 1000
 const SETTLING_MS = 5_000
 /** By then holds have lapsed, and others have got their tokens: half a minute of patience, and what it takes to notice. */
 const LAPSE_MS = 45_000
+const FULL_MS = 30_000
 const SENDERS = 25
 
-/** What a tenant may be beyond its quota in the end, by rig and tenant: settlements that waited in the stream. */
-const allowances = new WeakMap<Rig, Map<string, number>>()
+const reservers = new WeakMap<Rig, Reserver>()
 
 /** Valkey is away for longer than holds last, with settlements in it that wait; before that, a worker that does not come. */
 export const valkeyAway: Experiment = {
@@ -22,28 +22,26 @@ export const valkeyAway: Experiment = {
   tenants: ['one', 'two'].map((name) => ({ name, monthlyQuota: QUOTA })),
   async harm(scene) {
     const { rig, ledger, brief } = scene
-    const allowed = new Map<string, number>()
-    allowances.set(rig, allowed)
     await rig.serve()
     const lapsing = rig.work(['lapse'])
     const reserver = startReserver(rig, ledger, SENDERS)
+    reservers.set(rig, reserver)
     const watching = new AbortController()
     const watched = watch(rig, watching.signal)
     try {
       let worker = rig.work(['rollup'])
-      await sleep(2 * TTL_MS)
+      await untilFull(rig, reserver)
       await worker.kill()
       // The worker is gone, and settlements wait for it longer than their holds last. Valkey is there: they keep them.
       await leaveWaiting(scene)
       await sleep(2 * TTL_MS)
       worker = rig.work(['rollup'])
       await sleep(TTL_MS)
-      reserver.forget()
-      await sleep(500)
+      await untilFull(rig, reserver)
       await worker.kill()
       await leaveWaiting(scene, () => rig.killValkey())
       // They may be beyond a quota in the end: nobody can know of them, and whoever asks meanwhile must not wait for ever.
-      for (const [tenantId, tokens] of reserver.settled) allowed.set(tenantId, tokens)
+      for (const [tenantId, tokens] of await findWaiting(rig, reserver)) reserver.allow(tenantId, tokens)
       reserver.releases = true
       const awayAt = performance.now()
       await sleep(SETTLING_MS)
@@ -69,10 +67,28 @@ export const valkeyAway: Experiment = {
 /** Settlements go into the stream, also where PostgreSQL comes first: it is away while they are made. */
 async function leaveWaiting({ rig, stage }: Scene, meanwhile?: () => Promise<void>): Promise<void> {
   await stage.crashPostgres()
-  await sleep(TTL_MS / 2)
+  await sleep(TTL_MS - 500)
   await meanwhile?.()
   await stage.startPostgres()
   rig.faults++
+}
+
+/** So many clients had no room that there is none. */
+async function untilFull(rig: Rig, { refusals }: Reserver): Promise<void> {
+  refusals.clear()
+  for (const end = Date.now() + FULL_MS; Date.now() < end; await sleep(50))
+    if (rig.load.tenants.every(({ id }) => (refusals.get(id) ?? 0) > 2 * SENDERS)) return
+  throw new Error(`the quotas are not full within ${FULL_MS} ms`)
+}
+
+/** The tokens of settlements that were answered and are not counted yet, by tenant. */
+async function findWaiting({ database }: Rig, { settled }: Reserver): Promise<Map<string, number>> {
+  const rows = await database<{ id: string }[]>`select id from events`
+  const counted = new Set(rows.map(({ id }) => id))
+  const waiting = new Map<string, number>()
+  for (const [id, { tenantId, tokens }] of settled)
+    if (!counted.has(id)) waiting.set(tenantId, (waiting.get(tenantId) ?? 0) + tokens)
+  return waiting
 }
 
 /** What others hold lapses, of every tenant, and somebody gets it. */
@@ -108,6 +124,6 @@ async function findOverbooked(rig: Rig): Promise<string[]> {
     from usage_periods u join tenants t on t.id = u.tenant_id and u.quota_id = t.id
     where u.total_tokens + u.reserved_tokens > t.monthly_quota`
   return rows
-    .filter(({ id, beyond }) => beyond > (allowances.get(rig)?.get(id) ?? 0))
+    .filter(({ id, beyond }) => beyond > (reservers.get(rig)?.beyond.get(id) ?? 0))
     .map(({ name }) => `'${name}' is overbooked`)
 }
