@@ -29,6 +29,8 @@ export interface Reserver {
   allow(tenantId: string, tokens: number): void
   /** From now on they also release what they have settled, the newest first: as who takes a slow answer for none does. */
   releases: boolean
+  /** Whether they use all they hold, and little of it otherwise. */
+  usesAll: boolean
   /** Whether they forget all, and half of it otherwise. */
   forgets: boolean
   /** @throws Error when a settlement never is accepted, or is refused */
@@ -96,7 +98,7 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
       await sleep(random.below(TTL_SECONDS * 1000))
       if (Date.now() > expiresAt - MARGIN_MS) continue
       const reservation = readReservationId(id)!
-      const tokens = 1 + random.below(Math.min(held, MOST_USED))
+      const tokens = reserver.usesAll ? held : 1 + random.below(Math.min(held, MOST_USED))
       await settle(id, reservation, tokens, expiresAt)
       settled.push(id)
       if (random.below(3) === 0) again.push(() => settle(id, reservation, tokens, Infinity))
@@ -116,6 +118,7 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
     beyond: new Map(),
     allow,
     releases: false,
+    usesAll: false,
     forgets: false,
     async stop() {
       stoppedAt = Date.now()

@@ -33,13 +33,13 @@ export const valkeyAway: Experiment = {
       await untilFull(rig, reserver)
       await worker.kill()
       // The worker is gone, and settlements wait for it longer than their holds last. Valkey is there: they keep them.
-      await leaveWaiting(scene)
+      await leaveWaiting(scene, reserver)
       await sleep(2 * TTL_MS)
       worker = rig.work(['rollup'])
       await sleep(TTL_MS)
       await untilFull(rig, reserver)
       await worker.kill()
-      await leaveWaiting(scene, () => rig.killValkey())
+      await leaveWaiting(scene, reserver, () => rig.killValkey())
       // They may be beyond a quota in the end: nobody can know of them, and whoever asks meanwhile must not wait for ever.
       for (const [tenantId, tokens] of await findWaiting(rig, reserver)) reserver.allow(tenantId, tokens)
       reserver.releases = true
@@ -65,9 +65,11 @@ export const valkeyAway: Experiment = {
 }
 
 /** Settlements go into the stream, also where PostgreSQL comes first: it is away while they are made. */
-async function leaveWaiting({ rig, stage }: Scene, meanwhile?: () => Promise<void>): Promise<void> {
+async function leaveWaiting({ rig, stage }: Scene, reserver: Reserver, meanwhile?: () => Promise<void>): Promise<void> {
   await stage.crashPostgres()
+  reserver.usesAll = true
   await sleep(TTL_MS - 500)
+  reserver.usesAll = false
   await meanwhile?.()
   await stage.startPostgres()
   rig.faults++
