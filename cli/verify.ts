@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Database } from '../lib/database.ts'
+import { type Database, inTransaction } from '../lib/database.ts'
 import { loadSql } from '../lib/sql.ts'
 import { CommandError, type Terminal, printJson, printTable } from './_command.ts'
 import { withDatabase } from './_database.ts'
@@ -43,15 +43,19 @@ export const verifyCommand = (terminal: Terminal): Command =>
 
 /** Compares in one snapshot, so that events recorded meanwhile are in all of it or in none. */
 export async function verify(database: Database): Promise<(Difference & { check: string })[]> {
-  const found = await database.begin('isolation level repeatable read read only', async (transaction) => {
-    await transaction`set local statement_timeout = 0`
-    const results: (Difference & { check: string })[] = []
-    for (const [check, sql] of Object.entries(CHECKS)) {
-      const rows = await transaction.unsafe<Difference[]>(sql)
-      results.push(...rows.map((row) => ({ check, ...row })))
-    }
-    return results
-  })
+  const found = await inTransaction(
+    database,
+    async (transaction) => {
+      await transaction`set local statement_timeout = 0`
+      const results: (Difference & { check: string })[] = []
+      for (const [check, sql] of Object.entries(CHECKS)) {
+        const rows = await transaction.unsafe<Difference[]>(sql)
+        results.push(...rows.map((row) => ({ check, ...row })))
+      }
+      return results
+    },
+    'isolation level repeatable read read only',
+  )
   return found
 }
 
