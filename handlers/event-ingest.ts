@@ -67,7 +67,7 @@ async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: strin
 }
 
 async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: string | undefined): Promise<Answer> {
-  const { caller, requestId } = sender
+  const { caller } = sender
   if (body.length > MAX_BATCH_EVENTS) {
     throw new Problem('batch_too_large', {
       detail: `a batch has at most ${MAX_BATCH_EVENTS} events, not ${body.length}`,
@@ -83,7 +83,7 @@ async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: s
   )
   await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isEvent)
-  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, requestId)
+  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, sender)
   const reasons = new Map(poison.map(({ event, reason }) => [event, reason]))
   const results = outcomes.map((outcome) => {
     if (!isEvent(outcome)) return { problem: outcome }

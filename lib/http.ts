@@ -82,6 +82,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       header: (name) => req.headers[name] as string | undefined,
       caller,
       requestId,
+      isLeft: () => req.socket.destroyed,
       endpoints: handlers,
     })
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context.ts'
 import type { Event } from './event.ts'
 import { openGroup } from './group.ts'
+import type { Call } from './handler.ts'
 import { findOver, isOverAny } from './over_quota.ts'
 import { type Poison, recordEvents } from './record.ts'
 
@@ -11,6 +12,8 @@ const ENTRY_EVENTS = 1_000
 const WRITE_EVENTS = 2_000
 /** After a failed write the stream is left alone for this long. */
 const STREAM_PAUSE_MS = 2_000
+/** With what a write to the stream may take before, it is less than a group waits. */
+const RECORD_MS = 3_000
 
 /** What is known of events that are durable now. */
 export interface Accepted {
@@ -24,17 +27,21 @@ export interface Accepted {
 export interface Intake {
   /**
    * Resolves when the events are durable: in Valkey's fsynced log, or committed in PostgreSQL.
-   * @throws when neither store answered; then it is unknown whether the events count, and sending them again is safe
-   * The stream entry carries `requestId` on to the worker's log.
+   * @throws when neither store answered within a few seconds; then it is unknown whether the events count, and sending them again is safe
+   * The stream entry carries the id of the `sender`'s request on to the worker's log. What its client has left before its turn came, is
+   * not written.
    */
-  accept(events: Event[], requestId?: string): Promise<Accepted>
+  accept(events: Event[], sender?: Sender): Promise<Accepted>
   /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
   idle: () => Promise<void>
 }
 
+/** Who waits for the answer. */
+export type Sender = Pick<Call<unknown, unknown, unknown>, 'requestId' | 'isLeft'>
+
 interface Waiting {
   events: Event[]
-  requestId: string | undefined
+  sender: Sender | undefined
   /** On the monotonic clock. */
   since: number
 }
@@ -44,17 +51,22 @@ interface Waiting {
  * together in the next.
  */
 export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
+  /** On the monotonic clock: the wall's may step back. */
   let streamPausedUntil = 0
 
-  const group = openGroup(writeGroup, { most: WRITE_EVENTS, sizeOf: ({ events }: Waiting) => events.length })
+  const group = openGroup(writeGroup, {
+    most: WRITE_EVENTS,
+    sizeOf: ({ events }: Waiting) => events.length,
+    isLeft: ({ sender }) => sender?.isLeft() === true,
+  })
 
-  const accept = (events: Event[], requestId?: string): Promise<Accepted> =>
-    group.run({ events, requestId, since: performance.now() })
+  const accept = (events: Event[], sender?: Sender): Promise<Accepted> =>
+    group.run({ events, sender, since: performance.now() })
 
   async function writeGroup(waiting: Waiting[]): Promise<Accepted[]> {
     ctx.metrics.intakeWaitSeconds.observe((performance.now() - waiting[0]!.since) / 1000)
     const events = waiting.length === 1 ? waiting[0]!.events : waiting.flatMap((request) => request.events)
-    const accepted = await write(events, waiting.flatMap(({ requestId }) => requestId ?? []).join(','))
+    const accepted = await write(events, waiting.flatMap(({ sender }) => sender?.requestId ?? []).join(','))
     return waiting.map(() => accepted)
   }
 
@@ -66,7 +78,7 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
       return { poison: [], isOver: over }
     }
     const startedAt = performance.now()
-    const { counters, poison } = await recordEvents(ctx, events)
+    const { counters, poison } = await recordEvents(ctx, events, { withinMs: RECORD_MS })
     ctx.metrics.freshnessSeconds.observe((performance.now() - startedAt) / 1000)
     ctx.metrics.accepted.inc({ path: 'direct' }, events.length - poison.length)
     return { poison, isOver: isOverAny(counters) }
@@ -74,7 +86,7 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
 
   /** Undefined: not written, or unknown whether; the ids make it safe to write the events again elsewhere. */
   async function writeStream(events: Event[], requestIds: string): Promise<Accepted['isOver'] | undefined> {
-    if (!ctx.valkey || ctx.clock() < streamPausedUntil) return undefined
+    if (!ctx.valkey || performance.now() < streamPausedUntil) return undefined
     try {
       const writes: Promise<unknown>[] = []
       for (let from = 0; from < events.length; from += ENTRY_EVENTS) {
@@ -85,7 +97,7 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
       const [over] = await Promise.all([findOver(ctx.valkey, ctx.config.queueName, events), ...writes])
       return over
     } catch (error) {
-      streamPausedUntil = ctx.clock() + STREAM_PAUSE_MS
+      streamPausedUntil = performance.now() + STREAM_PAUSE_MS
       ctx.metrics.streamFailures.inc()
       ctx.log.warn({ reason: (error as Error).message }, 'stream write failed; recording in PostgreSQL')
       return undefined

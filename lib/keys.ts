@@ -1,5 +1,5 @@
 import type { Caller } from './caller.ts'
-import { type Database, isUnavailable, query } from './database.ts'
+import { type Database, isTooSlow, isUnavailable, query } from './database.ts'
 import type { Scope } from './handler.ts'
 import { hashKey, isKey } from './key.ts'
 import { isSession } from './session.ts'
@@ -65,12 +65,16 @@ export function openKeys(database: Database, clock: () => number = Date.now): Ke
 
   async function find(key: string): Promise<Caller | KeyFault> {
     if (!isKey(key) && !isSession(key)) return 'mistyped'
-    const entry = await lookup.find(key).catch((error: unknown) => {
-      const last = lookup.last(key)
-      if (!last || !isUnavailable(error)) throw error
+    const last = lookup.last(key)
+    const asked = lookup.find(key).catch((error: unknown) => {
+      if (!last || !(isUnavailable(error) || isTooSlow(error))) throw error
       lookup.prolong(key)
       return last
     })
+    // While the database is away, one call hears how long that takes, and the others go on with what is known.
+    const isAway = last !== undefined && lookup.isFailing()
+    if (isAway) asked.catch(() => {}) // the next call that waits hears of it
+    const entry = isAway ? last : await asked
     return entry ? (faultOf(entry) ?? entry.caller) : 'unknown'
   }
 

@@ -14,6 +14,8 @@ export interface Lookup<Value> {
   known(key: string): Value | undefined
   /** Loads the value; undefined: there is none. Keys asked for meanwhile go together in the next query. @throws what `load` throws */
   find(key: string): Promise<Value | undefined>
+  /** Nothing could be loaded lately. Who has a value does not wait then for another failure; the next `find` that works ends it. */
+  isFailing(): boolean
   /** The value that was loaded last, however long ago. */
   last(key: string): Value | undefined
   /** Milliseconds since the query that loaded it began; Infinity without one. */
@@ -42,11 +44,16 @@ export function openLookup<Value>({ freshMs, refreshMs, most, load }: LookupOpti
   const cache = new LRUCache<string, Entry<Value>>({ max: most })
   const asked = new Map<string, Promise<Value | undefined>>()
 
+  let isFailing = false
   const group = openGroup(loadAll, { most: QUERY_KEYS, restMs: REST_MS })
 
   async function loadAll(keys: string[]): Promise<(Value | undefined)[]> {
     const loadedAt = performance.now()
-    const found = await load(keys)
+    const found = await load(keys).catch((error: unknown) => {
+      isFailing = true
+      throw error
+    })
+    isFailing = false
     return keys.map((key) => {
       const value = found.get(key)
       if (value === undefined) cache.delete(key)
@@ -76,6 +83,7 @@ export function openLookup<Value>({ freshMs, refreshMs, most, load }: LookupOpti
   return {
     known,
     find,
+    isFailing: () => isFailing,
     last: (key) => cache.get(key)?.value,
     age: (key) => performance.now() - (cache.peek(key)?.loadedAt ?? -Infinity),
     prolong(key) {

@@ -8,6 +8,8 @@ import { Usage, type UsageRow, toUsage } from './usage.ts'
 import * as examples from './examples.ts'
 
 const usageGetSql = loadSql('queries/usage_get')
+/** Less than a group waits. */
+const ANSWER_MS = 3_000
 /** Questions per query, at most. */
 const GROUP = 100
 
@@ -34,7 +36,7 @@ export function openUsages(database: Database, clock: () => number): Usages {
   async function load(refs: string[]): Promise<(string | undefined)[]> {
     const names = [...new Set(refs)]
     const ids = names.map(asUuid).filter((id) => id !== null)
-    const rows = await query<Row>(database, usageGetSql, [names, ids, new Date(clock()).toISOString()])
+    const rows = await query<Row>(database, usageGetSql, [names, ids, new Date(clock()).toISOString()], ANSWER_MS)
     const found = new Map<string, string>()
     for (const row of rows) {
       const document = { ...toUsage(row), features: row.features, quotas: row.quotas.map(toQuotaUsage) }
