@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
-import { type Database, errorCode, isUnavailable, query } from '../lib/database.ts'
+import { type Database, errorCode, isNotMigrated, isUnavailable, query } from '../lib/database.ts'
 import { migrationStatus } from '../lib/migrate.ts'
 import { loadSql } from '../lib/sql.ts'
 import type { Terminal } from './_command.ts'
@@ -26,7 +26,7 @@ export async function databaseIsThere({ database, log }: Context, stop: AbortSig
       if (waitsFor !== undefined) log.info(`${waitsFor} is there`)
       return true
     } catch (error) {
-      const isMissing = error instanceof MissingMigrations || ['3D000', '3F000', '42P01'].includes(errorCode(error))
+      const isMissing = error instanceof MissingMigrations || isNotMigrated(error)
       const what = `${isMissing ? 'a migrated database' : 'PostgreSQL'} at ${addressOf(database)}`
       if (what !== waitsFor) log.warn({ reason: reasonOf(error) }, `waiting for ${what}`)
       waitsFor = what
@@ -43,7 +43,7 @@ export async function awaitDatabase({ err, stop }: Terminal, database: Database,
     try {
       return void (await query(database, 'select', [], ANSWER_MS))
     } catch (error) {
-      if (!isUnavailable(error) || performance.now() >= end || stop.aborted) throw error
+      if (!(isUnavailable(error) || isNotMigrated(error)) || performance.now() >= end || stop.aborted) throw error
       const line = `waiting for PostgreSQL at ${addressOf(database)}, ${seconds} s at most (${reasonOf(error)})`
       if (!isTold) err.write(`flagmeter: ${line}\n`)
       await sleep(PAUSE_MS, undefined, { signal: stop }).catch(() => {})

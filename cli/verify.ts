@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Database } from '../lib/database.ts'
+import { type Database, inTransaction } from '../lib/database.ts'
 import { loadSql } from '../lib/sql.ts'
 import { CommandError, type Terminal, printJson, printTable } from './_command.ts'
 import { withDatabase } from './_database.ts'
@@ -53,19 +53,23 @@ export const verify = async (database: Database): Promise<(Difference & { check:
 async function compareBooks(
   database: Database,
 ): Promise<{ differences: (Difference & { check: string })[]; count: number }> {
-  return await database.begin('isolation level repeatable read read only', async (transaction) => {
-    await transaction`set local statement_timeout = 0`
-    const differences: (Difference & { check: string })[] = []
-    let count = 0
-    for (const [check, sql] of Object.entries(CHECKS)) {
-      const rows = await transaction.unsafe<(Difference & { found: number })[]>(
-        `select count(*) over () as found, d.* from (${sql}) as d limit ${SHOWN}`,
-      )
-      count += rows[0]?.found ?? 0
-      for (const { found: _, ...row } of rows) differences.push({ check, ...row })
-    }
-    return { differences, count }
-  })
+  return await inTransaction(
+    database,
+    async (transaction) => {
+      await transaction`set local statement_timeout = 0`
+      const differences: (Difference & { check: string })[] = []
+      let count = 0
+      for (const [check, sql] of Object.entries(CHECKS)) {
+        const rows = await transaction.unsafe<(Difference & { found: number })[]>(
+          `select count(*) over () as found, d.* from (${sql}) as d limit ${SHOWN}`,
+        )
+        count += rows[0]?.found ?? 0
+        for (const { found: _, ...row } of rows) differences.push({ check, ...row })
+      }
+      return { differences, count }
+    },
+    'isolation level repeatable read read only',
+  )
 }
 
 function print(terminal: Terminal, differences: (Difference & { check: string })[]): void {

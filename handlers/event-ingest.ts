@@ -74,7 +74,7 @@ async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: strin
 }
 
 async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: string | undefined): Promise<Answer> {
-  const { caller, requestId } = sender
+  const { caller } = sender
   if (body.length > MAX_BATCH_EVENTS) {
     throw new Problem('batch_too_large', {
       detail: `a batch has at most ${MAX_BATCH_EVENTS} events, not ${body.length}`,
@@ -100,7 +100,7 @@ async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: s
   )
   await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isEvent)
-  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, requestId)
+  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, sender)
   const rejected = new Map(poison.map((one) => [one.event, one]))
   const results = outcomes.map((outcome) => {
     if (!isEvent(outcome)) return { problem: outcome }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { type Duplex, pipeline } from 'node:stream'
 import type { Context } from './context.ts'
-import { isUnavailable } from './database.ts'
+import { isNotMigrated, isTooSlow, isUnavailable } from './database.ts'
 import type { Answer } from './handler.ts'
 import { Problem, type ProblemCode, problemDocument } from './problem.ts'
 
@@ -18,7 +18,7 @@ export function problemAnswer(ctx: Context, error: unknown, requestId: string): 
 
 /** What a store or a bug threw. The log knows what it was; the answer does not say. */
 function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
-  if (isUnavailable(error)) {
+  if (isUnavailable(error) || isTooSlow(error) || isNotMigrated(error)) {
     ctx.log.warn({ requestId, reason: (error as Error).message }, 'the database is unavailable')
     return new Problem('unavailable', { detail: 'the database does not answer; try again' }, { 'retry-after': '1' })
   }

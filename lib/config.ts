@@ -62,7 +62,7 @@ export const Settings = z.object({
   QUEUE_NAME: z.string().min(1).max(200).default('events').describe('key of the Valkey stream'),
   WORKER_CONCURRENCY: whole(1, 64, 4).describe('batches a worker records at the same time'),
   CLAIM_IDLE_MS: whole(100, 3_600_000, 15_000).describe(
-    'after this long, the entries of a silent consumer are taken over; longer than a statement may take (5 s)',
+    'after this long, the entries of a silent consumer are taken over; longer than a statement may take (3.5 s)',
   ),
   AUTO_CREATE_TENANTS: flag.describe(
     'an event of an unknown tenant creates the tenant: up to 100 in ten minutes for a key',

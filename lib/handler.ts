@@ -37,6 +37,8 @@ interface Input<Params, Query, Body> {
   body: Body
   /** For logs: it goes with what the request brings. */
   requestId: string
+  /** The client has gone, and nobody hears the answer. */
+  isLeft: () => boolean
   /** The endpoints of this server. */
   endpoints: HttpHandler[]
   /** What the caller calls this server, with the port if it is not the scheme's own. */
@@ -108,8 +110,11 @@ export interface StreamConsumer {
   group: string
   /** Entries read at once, at most. */
   batchSize: number
-  /** Throws when the messages must be tried again: the loop then pauses and keeps them. */
-  consume(ctx: Context, messages: Message[]): Promise<void>
+  /**
+   * Throws when the messages must be tried again: the loop then pauses and keeps them. For as long as a store is away; when it is
+   * something else, a few times: in the last try what still fails is put aside.
+   */
+  consume(ctx: Context, messages: Message[], isLastTry: boolean): Promise<void>
 }
 
 /** Declares a stream consumer; a handler file's default export. */

@@ -88,6 +88,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       header: (name) => req.headers[name] as string | undefined,
       ...(caller && { caller }),
       requestId,
+      isLeft: () => req.socket.destroyed,
       endpoints: handlers,
     }
     if (!endpoint.isReport || !caller) return await endpoint.handle(ctx, input)

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Database } from './database.ts'
+import { type Database, inTransaction } from './database.ts'
 import { sqlFolder } from './sql.ts'
 
 /** Any fixed number: two migrations of one database never run at the same time. */
@@ -52,8 +52,9 @@ export class NewerDatabase extends Error {
  */
 export async function migrate(database: Database): Promise<string[]> {
   // One transaction: whoever works meanwhile sees the version before or the new one, and no function is ever missing.
-  return await database.begin(async (transaction) => {
+  return await inTransaction(database, async (transaction) => {
     await transaction`set local statement_timeout = 0`
+    await transaction`set local lock_timeout = 0`
     await transaction`select pg_advisory_xact_lock(${ADVISORY_LOCK})`
     await transaction`create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
     const rows = await transaction<{ name: string }[]>`select name from schema_migrations`

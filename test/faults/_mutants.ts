@@ -50,7 +50,7 @@ export const twoTransactions: Mutant = {
     COUNT_ALL,
     {
       file: 'lib/record.ts',
-      from: 'const rows = await queryAgain<CounterRow>(',
+      from: 'const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events), withinMs)',
       to: `const inserted = await queryAgain<{ id: string }>(ctx.database, \`
         insert into events (tenant_id, id, feature, tokens, created_at, received_at)
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
@@ -69,7 +69,7 @@ export const outageIsDone: Mutant = {
   edits: [
     {
       file: 'handlers/rollup.ts',
-      from: 'await recordEvents(ctx, batch)',
+      from: 'await recordEvents(ctx, batch, { isLastTry })',
       to: 'await recordEvents(ctx, batch).catch(() => ({ counters: [], poison: [] }))',
     },
   ],
@@ -81,7 +81,7 @@ export const outageIsPoison: Mutant = {
   edits: [
     {
       file: 'handlers/rollup.ts',
-      from: 'await recordEvents(ctx, batch)',
+      from: 'await recordEvents(ctx, batch, { isLastTry })',
       to: `await recordEvents(ctx, batch).catch((error) => ({
         counters: [], poison: batch.map((event) => ({ event, sqlstate: '', reason: String(error) })) }))`,
     },
@@ -136,13 +136,19 @@ export const poisonTakesAll: Mutant = {
   name: 'poison takes its batch along',
   shows: /valid events became dead letters/,
   edits: [
-    { file: 'lib/record.ts', from: 'if (only && events.length === 1) {', to: 'if (only) {' },
     {
       file: 'lib/record.ts',
-      from: 'poison: [{ event: only, sqlstate, reason: (error as Error).message }]',
-      to: "poison: events.map((event) => ({ event, sqlstate, reason: '' }))",
+      from: 'return await comeApart(ctx, events, error as Error, options)',
+      to: "return { counters: [], poison: events.map((event) => ({ event, sqlstate: errorCode(error), reason: '' })) }",
     },
   ],
+}
+
+/** The driver's own: it sends ROLLBACK to a connection that is gone. */
+export const rollbackToNobody: Mutant = {
+  name: 'a rollback after the connection',
+  shows: /^flagmeter serve ended by itself/,
+  edits: [{ file: 'lib/database.ts', from: 'if (isLost) await new Promise(() => {})', to: '' }],
 }
 
 const SUM = '(select sum(r.total_tokens)::bigint from rollups r where r.tenant_id = m.tenant_id)'

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../_random.ts'
 import { brokenLink } from './broken_link.ts'
+import { cutConnections } from './cut_connections.ts'
 import { alertDeliveries } from './deliveries.ts'
 import { failpoints } from './failpoints.ts'
 import { fullPostgresDisk, fullValkeyDisk } from './full_disk.ts'
@@ -34,6 +35,7 @@ const EXPERIMENTS: Experiment[] = [
   fullPostgresDisk,
   stoppedWorker,
   alertDeliveries,
+  cutConnections,
 ]
 /** Experiments at once: each keeps two cores busy. */
 const LANES = Math.max(1, Math.min(3, Math.floor(availableParallelism() / 2)))
