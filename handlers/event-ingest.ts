@@ -1,29 +1,20 @@
 import { z } from 'zod'
+import { BatchAnswer, type Result, batchAnswer } from '../lib/batch.ts'
 import { type Caller, mayName, otherTenant } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
+import { isUnavailable } from '../lib/database.ts'
 import { type Event, EventInput, eventId, fieldErrors } from '../lib/event.ts'
 import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
 import { EventAccepted, type Sender, idempotencyKey, ingest, store, timeMistake } from '../lib/ingest.ts'
 import type { Accepted } from '../lib/intake.ts'
-import { Problem, ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
+import { Problem, type ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
+import { inTurns, nextTurn } from '../lib/turns.ts'
 import * as examples from '../lib/examples.ts'
-
-const BatchAnswer = z
-  .object({
-    success: z.boolean(),
-    accepted: z.int(),
-    rejected: z.int(),
-    results: z.array(
-      z.union([
-        z.object({ eventId: z.guid(), overQuota: z.literal(true).optional() }),
-        z.object({ problem: ProblemDocument }),
-      ]),
-    ),
-  })
-  .meta({ examples: [examples.batch] })
 
 const MAX_BATCH_EVENTS = 10_000
 const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** Worked on at once: what others bring comes in between. It is also what one write takes best. */
+const SLICE_EVENTS = 1_000
 const NOTHING: Accepted = { poison: [], isOver: () => false }
 
 /** Takes one event, or a batch of them in which each event stands for itself. `201` means durable. */
@@ -43,7 +34,7 @@ export default handler({
     .meta({ examples: [examples.event, [examples.event]] }),
   body: z.unknown(),
   maxBodyBytes: MAX_BODY_BYTES,
-  ndjson: true,
+  maxEvents: MAX_BATCH_EVENTS,
   handle(ctx, call) {
     const { body } = call
     const key = idempotencyKey(call.header)
@@ -67,33 +58,51 @@ async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: strin
 }
 
 async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: string | undefined): Promise<Answer> {
-  const { caller, requestId } = sender
-  if (body.length > MAX_BATCH_EVENTS) {
-    throw new Problem('batch_too_large', {
-      detail: `a batch has at most ${MAX_BATCH_EVENTS} events, not ${body.length}`,
-    })
-  }
   if (body.length === 0) throw new Problem('invalid_request', { detail: 'the batch is empty' })
-  await ctx.limits.take('events', caller.keyId, body.length)
-  const inputs = body.map((value) => parse(caller, value))
+  await ctx.limits.take('events', sender.caller.keyId, body.length)
+  const results: Result[] = []
+  while (body.length > 0) {
+    if (results.length > 0) await nextTurn()
+    const slice = body.splice(0, SLICE_EVENTS)
+    try {
+      results.push(...(await ingestSlice(ctx, sender, slice, results.length, key)))
+    } catch (error) {
+      const isOutage = error instanceof Problem ? error.code === 'unavailable' : isUnavailable(error)
+      if (results.length === 0 || !isOutage) throw error
+      // Those before are durable, and their client must know: without ids, sending them again would count them twice.
+      const problem = problemDocument('unavailable', {
+        detail: 'unknown whether it counts: send it again with the same id',
+      })
+      for (const _ of [...slice, ...body.splice(0)]) results.push({ problem })
+    }
+  }
+  if (results.length > SLICE_EVENTS) await nextTurn()
+  return batchAnswer(results)
+}
+
+async function ingestSlice(
+  ctx: Context,
+  { caller, requestId }: Sender,
+  values: unknown[],
+  from: number,
+  key: string | undefined,
+): Promise<Result[]> {
+  const inputs = await inTurns(values, (value) => parse(caller, value))
   const tenants = await findTenants(ctx, inputs.filter(isInput))
   // An event without an id takes one from the batch's key and its place, so that sending the batch again is harmless.
   const outcomes = inputs.map((input, i) =>
-    isInput(input) ? accept(ctx, input, tenants.get(input.tenant), input.id ?? (key && `${key}:${i}`)) : input,
+    isInput(input) ? accept(ctx, input, tenants.get(input.tenant), input.id ?? (key && `${key}:${from + i}`)) : input,
   )
   await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isEvent)
   const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, requestId)
   const reasons = new Map(poison.map(({ event, reason }) => [event, reason]))
-  const results = outcomes.map((outcome) => {
+  return outcomes.map((outcome) => {
     if (!isEvent(outcome)) return { problem: outcome }
     const reason = reasons.get(outcome)
     if (reason !== undefined) return { problem: problemDocument('event_rejected', { detail: reason }) }
     return { eventId: outcome.id, ...(isOver(outcome) && { overQuota: true }) }
   })
-  const refused = results.filter((result) => 'problem' in result).length
-  if (refused === 0) return json(201, { success: true, accepted: results.length, rejected: 0, results })
-  return json(207, { success: false, accepted: results.length - refused, rejected: refused, results })
 }
 
 function parse(caller: Caller, value: unknown): EventInput | ProblemDocument {
