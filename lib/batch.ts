@@ -2,6 +2,7 @@ import { z } from 'zod'
 import * as examples from './examples.ts'
 import { type Answer, json } from './handler.ts'
 import { ProblemDocument, problemDocument } from './problem.ts'
+import { inTurns } from './turns.ts'
 
 /** So much of an answer, in bytes, says what is wrong with events: 10,000 problems without their details take 1.9 MB at most. */
 const ANSWER_BYTES = 1_950_000
@@ -26,7 +27,7 @@ export const BatchAnswer = z
   .meta({ examples: [examples.batch] })
 
 /** 201 when all events were taken, 207 when not. It is bounded: how much text a mistake takes is up to who makes it. */
-export function batchAnswer(results: Result[]): Answer {
+export async function batchAnswer(results: Result[]): Promise<Answer> {
   const problems = results.filter((result) => 'problem' in result)
   const rejected = problems.length
   const accepted = results.length - rejected
@@ -41,12 +42,12 @@ export function batchAnswer(results: Result[]): Answer {
     room -= bare.get(problem.code)!.bytes
   }
   let withoutDetails = 0
-  for (const result of problems) {
+  await inTurns(problems, (result) => {
     const { document, bytes } = bare.get(result.problem.code)!
     if (room > 0) room -= Buffer.byteLength(JSON.stringify(result)) + 1 - bytes
-    if (room > 0) continue
+    if (room > 0) return
     result.problem = document
     withoutDetails++
-  }
+  })
   return json(207, { success: false, accepted, rejected, ...(withoutDetails > 0 && { withoutDetails }), results })
 }

@@ -1,5 +1,5 @@
 /** Work on many items gives way after so long. */
-const TURN_MS = 10
+const TURN_MS = 5
 
 let last: Promise<void> = Promise.resolve()
 

@@ -124,10 +124,12 @@ describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
       const expectUnharmed = await watchOthers(target)
       const tiny = open(target, head(key, 'transfer-encoding: chunked'))
       tiny.socket.write('1\r\nx\r\n'.repeat(1_000_000))
+      await sleep(500)
       const bad = `[${'0,'.repeat(9_999)}0]`
       // A hundred clients with ten requests each read none of their answers of 1.9 MB.
       for (let i = 0; i < 100; i++) open(target, (head(key, `content-length: ${bad.length}`) + bad).repeat(10), true)
-      const row = open(target, 'GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(50_000), true)
+      await sleep(500)
+      const row = open(target, 'GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(50_000))
       await sleep(6_000)
       expect(tiny.status()).toBe(413)
       expect(row.socket.destroyed).toBe(true)
