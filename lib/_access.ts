@@ -105,7 +105,7 @@ export function hostOf({ headers }: IncomingMessage, trustedProxies: number): st
 }
 
 /** Where a request comes from: an IPv4 address, or the /64 of an IPv6 one, which is a single customer's. */
-function addressOf(req: IncomingMessage, trustedProxies: number): string {
+export function addressOf(req: IncomingMessage, trustedProxies: number): string {
   const direct = req.socket.remoteAddress ?? ''
   // Each proxy appends the address it was called from: of `trustedProxies` entries from the right we know who wrote them.
   const noted =

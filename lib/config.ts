@@ -96,6 +96,9 @@ export const Settings = z.object({
     .refine((rate) => rate === 0 || rate >= 1_000, 'must be 0, or at least 1000: a batch must fit into ten seconds')
     .describe('events per second of a key, and of a tenant; ten seconds’ worth may come at once; 0: no limit'),
   MAX_CONNECTIONS: whole(1, 1_000_000, 10_000).describe('connections to a server at once; more are closed'),
+  BODY_MEMORY_MB: whole(32, 65_536, 32).describe(
+    'MiB of request bodies and of answers nobody has read yet that a server holds at once, and a tenant, or a key of none, a third of it; a quarter is for requests below 64 KiB',
+  ),
   TRUSTED_PROXIES: whole(0, 10, 0).describe(
     'proxies in front; the client’s address is then the one they note in `X-Forwarded-For`',
   ),
@@ -111,7 +114,9 @@ export const Settings = z.object({
   FLAGMETER_ADMIN_KEY: key('must be a key as `flagmeter key generate` prints it').describe(
     'the first admin key, as `flagmeter key generate` prints one; without it, one is made and written to `FLAGMETER_DIR`',
   ),
-  REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a client may take to send a request'),
+  REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe(
+    'how long a client may take to send a request, and to read a large answer',
+  ),
   DRAIN_DELAY_MS: whole(0, 60_000, 5_000).describe(
     'at SIGTERM, how long `serve` still takes requests while `/api/health` says 503, so that a load balancer stops sending them',
   ),
@@ -159,6 +164,7 @@ export interface Config {
   /** Per second; 0: none. */
   limitEvents: number
   maxConnections: number
+  bodyMemoryBytes: number
   trustedProxies: number
   corsOrigins: string[]
   adminKey?: string
@@ -214,6 +220,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     limitRequests: s.LIMIT_REQUESTS,
     limitEvents: s.LIMIT_EVENTS,
     maxConnections: s.MAX_CONNECTIONS,
+    bodyMemoryBytes: s.BODY_MEMORY_MB * 1024 * 1024,
     trustedProxies: s.TRUSTED_PROXIES,
     corsOrigins: s.CORS_ORIGINS ?? [],
     ...(s.FLAGMETER_ADMIN_KEY && { adminKey: s.FLAGMETER_ADMIN_KEY }),

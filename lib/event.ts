@@ -127,13 +127,28 @@ function newId(): string {
 let prefix = ''
 let prefixOf = 0
 
-/** The mistakes of input that does not fit its schema, one per field; unknown fields by their names. */
+/** Mistakes that are named one by one. */
+const NAMED_MISTAKES = 10
+const SHOWN_CHARACTERS = 100
+
+/** The mistakes of input that does not fit its schema, one per field; unknown fields by their names. After ten, how many more there are. */
 export function fieldErrors(error: z.ZodError): FieldError[] {
-  return error.issues.flatMap((issue): FieldError[] => {
-    const at = issue.path.map(String)
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ field: [...at, key].join('.'), detail: 'is not a known field' }))
+  const errors: FieldError[] = []
+  let count = 0
+  for (const { path, ...issue } of error.issues) {
+    const isUnknown = issue.code === 'unrecognized_keys'
+    const names = isUnknown ? issue.keys.slice(0, NAMED_MISTAKES) : [undefined]
+    count += isUnknown ? issue.keys.length : 1
+    for (const name of names) {
+      if (errors.length === NAMED_MISTAKES) break
+      const field = [...path, ...(name === undefined ? [] : [name])].map(String).join('.')
+      errors.push({ field: shorten(field), detail: name === undefined ? issue.message : 'is not a known field' })
     }
-    return [{ field: at.join('.'), detail: issue.message }]
-  })
+  }
+  return count === errors.length
+    ? errors
+    : [...errors, { field: '', detail: `and ${count - errors.length} more mistakes` }]
 }
+
+const shorten = (field: string): string =>
+  field.length <= SHOWN_CHARACTERS ? field : `${field.slice(0, SHOWN_CHARACTERS)}…`

@@ -85,8 +85,8 @@ export interface HttpHandler<
   documentedBody?: z.ZodType
   /** Largest body in bytes; default 64 KiB. */
   maxBodyBytes?: number
-  /** Takes `application/x-ndjson` too; the body is then an array with a value, or InvalidJson, per line. */
-  ndjson?: boolean
+  /** Takes batches of so many events too: as an array, or as `application/x-ndjson`, which becomes an array with a value, or InvalidJson, per line. */
+  maxEvents?: number
   handle(ctx: Context, call: Call<z.output<Params>, z.output<Query>, z.output<Body>, Auth>): Promise<Answer> | Answer
 }
 

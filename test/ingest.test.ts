@@ -177,6 +177,41 @@ describe('a batch', () => {
   })
 })
 
+test('when the stores go away in the middle of a batch, the answer says which events are durable', async () => {
+  const writes: number[] = []
+  const intake = {
+    async accept(events: unknown[]) {
+      if (writes.push(events.length) > 1) throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' })
+      return { poison: [], isOver: () => false }
+    },
+    idle: async () => {},
+  }
+  const half = await createTestServer({}, { intake })
+  const events = Array.from({ length: 2_500 }, () => event())
+  const { status, body } = await half.post('/api/events', events)
+  expect([status, body.accepted, body.rejected, writes]).toEqual([207, 1_000, 1_500, [1_000, 1_000]])
+  expect(body.results[999]).toEqual({ eventId: expect.any(String) })
+  expect(body.results.slice(1_000).every((result: any) => result.problem.code === 'unavailable')).toBe(true)
+  const none = await half.post('/api/events', events)
+  expect([none.status, none.headers.get('retry-after')]).toEqual([503, '1'])
+})
+
+test('an answer names ten mistakes of an event, and stays below 2 MB however many events have them', async () => {
+  const bad = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${i}`.padEnd(300, 'x'), 0]))
+  const one = (await send(bad)).body
+  expect(one.errors).toHaveLength(11)
+  expect(one.errors[10]).toEqual({ field: '', detail: 'and 5 more mistakes' })
+  expect(one.errors.every(({ field }: { field: string }) => field.length <= 101)).toBe(true)
+  const worst = Array.from({ length: 1_500 }, () => bad)
+  const { status, body } = await send(worst)
+  expect([status, body.rejected, body.results.length]).toEqual([207, 1_500, 1_500])
+  expect(JSON.stringify(body).length).toBeLessThan(2_000_000)
+  expect(body.results[0].problem.errors).toHaveLength(11)
+  const bare = body.results.filter((result: any) => result.problem.errors === undefined)
+  expect(bare).toHaveLength(body.withoutDetails)
+  expect(bare.at(-1).problem).toEqual(body.results[1_499].problem)
+})
+
 test('an unknown tenant is created once under concurrency when the operator says so', async () => {
   const open = await createTestServer({ AUTO_CREATE_TENANTS: 'true' })
   const answers = await Promise.all(
