@@ -4,6 +4,7 @@ import { loadSql } from '../lib/sql.ts'
 import { stepRebuild } from '../lib/tenant_admin.ts'
 
 const rebuildListSql = loadSql('queries/rebuild_list')
+const STEP_TIMEOUT_MS = 60_000
 
 /**
  * Goes on with changes of billing day or time zone that were too long for their request, a step of each in turn. One that fails holds up
@@ -18,7 +19,7 @@ export default tableConsumer({
       const more: string[] = []
       for (const tenant of open) {
         try {
-          if (await stepRebuild(database, tenant)) more.push(tenant)
+          if (await stepRebuild(database, tenant, STEP_TIMEOUT_MS)) more.push(tenant)
         } catch (error) {
           failures.push(error)
         }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Database, change, errorCode, query, queryAgain } from './database.ts'
+import { type Database, change, errorCode, query } from './database.ts'
 import { Instant, asUuid, text, whole } from './event.ts'
 import { Problem, type ProblemExtra, invalidInput } from './problem.ts'
 import { Hard, QuotaSettings, Thresholds, TokenLimit } from './quota.ts'
@@ -93,17 +93,23 @@ export async function updateTenant(
   let tenant = toTenant(await getTenant(database, id)) // deleted meanwhile: not found
   while (tenant.rebuild && performance.now() < end) {
     // What was asked for is stored: when a step fails, the consumer tries it again.
-    const more = await stepRebuild(database, id).catch(() => undefined)
+    const more = await stepRebuild(database, id, REBUILD_MS).catch(() => undefined)
     tenant = toTenant(await getTenant(database, id))
     if (more === undefined) break
   }
   return tenant
 }
 
-/** Does a piece of the change of a tenant's billing day or time zone. Returns whether there is more to do. */
-export async function stepRebuild(database: Database, tenantId: string): Promise<boolean> {
-  const [row] = await queryAgain<{ more: boolean }>(database, rebuildStepSql, [tenantId])
-  return row!.more
+/**
+ * Does a piece of the change of a tenant's billing day or time zone. Returns whether there is more to do. A piece takes milliseconds; the
+ * last one of a tenant with very many features takes longer than a statement usually may, and must come to its end.
+ */
+export async function stepRebuild(database: Database, tenantId: string, withinMs: number): Promise<boolean> {
+  return await database.begin(async (transaction) => {
+    await transaction`select set_config('statement_timeout', ${String(withinMs)}, true)`
+    const [row] = await transaction.unsafe<{ more: boolean }[]>(rebuildStepSql, [tenantId], { prepare: true })
+    return row!.more
+  })
 }
 
 /** Deletes a tenant for good; what has grown with it goes in batches, by `prune`. @throws Problem tenant_not_found */

@@ -123,9 +123,11 @@ test('a webhook goes at once, however many deliveries it has had', async () => {
     await addWebhook(ctx, id, 'https://b.example.com/'),
   ]
   await addAlerts(server, id, gone, 7_000, 0, 'delivered')
+  await addAlerts(server, id, gone, 3, 0, 'pending')
   await addAlerts(server, id, kept, 3, 0, 'delivered')
   expect((await request('DELETE', `/api/webhooks/${gone}`)).status).toBe(200)
   expect((await get('/api/deliveries')).body.deliveries.length).toBe(3)
+  expect(await count(server, 'deliveries', "status = 'pending'")).toBe(0)
   await prune.consume(ctx, never)
-  expect([await count(server, 'deliveries'), await count(server, 'alerts')]).toEqual([3, 7_003])
+  expect([await count(server, 'deliveries'), await count(server, 'alerts')]).toEqual([3, 7_006])
 })
