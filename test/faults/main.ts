@@ -59,7 +59,8 @@ try {
 
 /** Tells what was seen so far, and stops everything. */
 async function finish(): Promise<void> {
-  const order = ({ name }: Result) => 100 * Number(name[0]) + EXPERIMENTS.findIndex((known) => known.name === name)
+  const order = ({ name }: Result) =>
+    100 * Number.parseInt(name, 10) + EXPERIMENTS.findIndex((known) => known.name === name)
   printTable(results.toSorted((a, b) => order(a) - order(b)))
   const allFine = results.every(isFine)
   if (!allFine) {
@@ -85,7 +86,7 @@ async function runAll(round: number): Promise<void> {
 async function perform(stage: Stage, experiment: Experiment, ownSeed: number, isFirst: boolean): Promise<Result> {
   const { name, unit, mutants, needs } = experiment
   const missing = needs?.()
-  if (missing !== undefined) return { name, unit, outcome: { ...NOTHING, failure: missing }, caught: [], missed: [] }
+  if (missing !== undefined) return { name, unit, outcome: NOTHING, skipped: missing, caught: [], missed: [] }
   const caught: string[] = []
   const missed: string[] = []
   for (const mutant of isFirst ? mutants : []) {
