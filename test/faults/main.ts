@@ -8,6 +8,7 @@ import { brokenLink } from './broken_link.ts'
 import { alertDeliveries } from './deliveries.ts'
 import { failpoints } from './failpoints.ts'
 import { fullMemory } from './full_memory.ts'
+import { postgresFrozen } from './postgres_frozen.ts'
 import { postgresOutage } from './postgres_outage.ts'
 import { powerLoss } from './power_loss.ts'
 import { randomKills } from './random_kills.ts'
@@ -19,6 +20,7 @@ import { type Stage, openStage } from './_stage.ts'
 
 /** The longest first, so that the lanes end together. */
 const EXPERIMENTS: Experiment[] = [
+  postgresFrozen,
   postgresOutage,
   ...failpoints,
   randomKills,
