@@ -7,6 +7,7 @@ import { createRandom } from '../_random.ts'
 import { brokenLink } from './broken_link.ts'
 import { alertDeliveries } from './deliveries.ts'
 import { failpoints } from './failpoints.ts'
+import { fullPostgresDisk, fullValkeyDisk } from './full_disk.ts'
 import { fullMemory } from './full_memory.ts'
 import { postgresFrozen } from './postgres_frozen.ts'
 import { postgresOutage } from './postgres_outage.ts'
@@ -27,6 +28,8 @@ const EXPERIMENTS: Experiment[] = [
   powerLoss,
   brokenLink,
   fullMemory,
+  fullValkeyDisk,
+  fullPostgresDisk,
   stoppedWorker,
   alertDeliveries,
 ]
