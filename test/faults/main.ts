@@ -14,6 +14,7 @@ import { postgresOutage } from './postgres_outage.ts'
 import { powerLoss } from './power_loss.ts'
 import { randomKills } from './random_kills.ts'
 import { stoppedWorker } from './stopped_worker.ts'
+import { valkeyAway } from './valkey_away.ts'
 import { removeMutants } from './_build.ts'
 import { type Result, isFine, printTable, sign, signs } from './_report.ts'
 import { type Experiment, NOTHING, gaveAway, run } from './_run.ts'
@@ -21,6 +22,7 @@ import { type Stage, openStage } from './_stage.ts'
 
 /** The longest first, so that the lanes end together. */
 const EXPERIMENTS: Experiment[] = [
+  valkeyAway,
   postgresFrozen,
   postgresOutage,
   ...failpoints,
