@@ -50,7 +50,7 @@ export const twoTransactions: Mutant = {
     COUNT_ALL,
     {
       file: 'lib/record.ts',
-      from: 'const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events), withinMs)',
+      from: 'const rows = await queryAgain<CounterRow>(',
       to: `const inserted = await queryAgain<{ id: string }>(ctx.database, \`
         insert into events (tenant_id, id, feature, tokens, created_at, received_at)
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
