@@ -23,18 +23,15 @@ describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
     expect((await send('POST', '/api/events', KEY, { ...post(), tenant })).status).toBe(201)
     const expectUnharmed = await watchOthers(target)
     await ctx.database`select delete_tenant(${tenant}::uuid)`
-    const batch = Array.from({ length: 4_000 }, () => ({ ...post(), tenant }))
-    const answers = await Promise.all([
-      send('POST', '/api/events', KEY, batch),
-      send('POST', '/api/events', KEY, batch),
-    ])
+    const batch = Array.from({ length: 500 }, () => ({ ...post(), tenant }))
+    const answers = await Promise.all(Array.from({ length: 16 }, () => send('POST', '/api/events', KEY, batch)))
     for (const { status, ms } of answers) expect([status, ms < 4_000]).toEqual([withValkey ? 201 : 207, true])
     if (withValkey)
       await until(async () => {
         const [row] = await ctx.database`select count(*)::int as n from dead_letters where sqlstate = '23503'`
         return row!.n >= 8_000
       })
-    else expect(answers[0].json.results[0].problem.detail).toBe(`tenant ${tenant} does not exist`)
+    else expect(answers[0]!.json.results[0].problem.detail).toBe(`tenant ${tenant} does not exist`)
     await expectUnharmed()
   })
 
