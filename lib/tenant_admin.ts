@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Database, change, errorCode, query } from './database.ts'
+import { type Database, change, errorCode, inTransaction, query } from './database.ts'
 import { Instant, asUuid, text, whole } from './event.ts'
 import { Problem, type ProblemExtra, invalidInput } from './problem.ts'
 import { Hard, QuotaSettings, Thresholds, TokenLimit } from './quota.ts'
@@ -105,7 +105,7 @@ export async function updateTenant(
  * last one of a tenant with very many features takes longer than a statement usually may, and must come to its end.
  */
 export async function stepRebuild(database: Database, tenantId: string, withinMs: number): Promise<boolean> {
-  return await database.begin(async (transaction) => {
+  return await inTransaction(database, async (transaction) => {
     await transaction`select set_config('statement_timeout', ${String(withinMs)}, true)`
     const [row] = await transaction.unsafe<{ more: boolean }[]>(rebuildStepSql, [tenantId], { prepare: true })
     return row!.more
