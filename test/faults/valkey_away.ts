@@ -34,7 +34,8 @@ export const valkeyAway: Experiment = {
       await worker.kill()
       // The worker is gone, and settlements wait for it longer than their holds last. Valkey is there: they keep them.
       await leaveWaiting(scene, reserver)
-      await sleep(2 * TTL_MS)
+      await sleep(TTL_MS)
+      await untilFull(rig, reserver)
       worker = rig.work(['rollup'])
       await sleep(TTL_MS)
       await untilFull(rig, reserver)
