@@ -148,7 +148,8 @@ function findEvents(model: Model, { events, letters }: Books, isDrained: boolean
   const rows = new Map(events.map((row) => [row.tenant_id + row.id, row]))
   const rowOf = (sent: Sent, { id }: Tenant) => rows.get(id + sent.idOf(id))
   const isIt = (sent: Sent, row: Found | undefined) => row?.feature === sent.feature && row.tokens === sent.tokens
-  const explained = new Set<Found>()
+  /** The rows, and what they stand for. */
+  const explained = new Map<Found, string>()
   for (const sent of model.acknowledged) {
     if (!sent.place) {
       const isLetter = ({ tenant_id: tenantId, ...letter }: Found) =>
@@ -163,12 +164,18 @@ function findEvents(model: Model, { events, letters }: Books, isDrained: boolean
     }
     if (!sent.place || sent.place === 'dead letter') continue
     const row = rowOf(sent, sent.place)
-    if (row) explained.add(row)
+    if (row) {
+      assert.equal(explained.get(row) ?? sent.what, sent.what, 'two events have one id')
+      explained.set(row, sent.what)
+    }
     if (exists(sent.place)) assert.ok(isIt(sent, row), `not there any more: ${describe(sent)}`)
   }
   for (const row of events) assert.ok(explained.has(row), `nobody has sent ${JSON.stringify(row)}`)
   for (const sent of model.reused.splice(0)) {
-    const isUsed = (tenant: Tenant) => rowOf(sent, tenant) && !isIt(sent, rowOf(sent, tenant))
+    const isUsed = (tenant: Tenant) => {
+      const row = rowOf(sent, tenant)
+      return row && explained.get(row) === sent.what && !isIt(sent, row)
+    }
     assert.ok(sent.tenants.some(isUsed), `refused without a reason: ${describe(sent)}`)
   }
 }
