@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
-import { type Database, errorCode, isUnavailable, query } from '../lib/database.ts'
+import { type Database, errorCode, isNotMigrated, isUnavailable, query } from '../lib/database.ts'
+import { migrationStatus } from '../lib/migrate.ts'
 import { loadSql } from '../lib/sql.ts'
 import type { Terminal } from './_command.ts'
 
@@ -9,16 +10,23 @@ const PAUSE_MS = 500
 /** Who has said nothing for so long is not there, or is no PostgreSQL: the driver connects again and again. */
 const ANSWER_MS = 6_000
 
-/** Resolves with true when there is a migrated database; with false at `stop`. Says what it waits for, once, and when it came. */
+class MissingMigrations extends Error {}
+
+/**
+ * Resolves with true when there is a database that has been migrated to this release, or to a newer one: older processes go on beside
+ * it while an upgrade rolls. With false at `stop`. Says what it waits for, once, and when it came.
+ */
 export async function databaseIsThere({ database, log }: Context, stop: AbortSignal): Promise<boolean> {
   let waitsFor: string | undefined
   while (!stop.aborted) {
     try {
       await query(database, healthCheckSql)
+      const missing = (await migrationStatus(database)).filter(({ appliedAt }) => !appliedAt)
+      if (missing.length > 0) throw new MissingMigrations(`it lacks ${missing.map(({ name }) => name).join(', ')}`)
       if (waitsFor !== undefined) log.info(`${waitsFor} is there`)
       return true
     } catch (error) {
-      const isMissing = ['3D000', '3F000', '42P01'].includes(errorCode(error))
+      const isMissing = error instanceof MissingMigrations || isNotMigrated(error)
       const what = `${isMissing ? 'a migrated database' : 'PostgreSQL'} at ${addressOf(database)}`
       if (what !== waitsFor) log.warn({ reason: reasonOf(error) }, `waiting for ${what}`)
       waitsFor = what
@@ -35,7 +43,7 @@ export async function awaitDatabase({ err, stop }: Terminal, database: Database,
     try {
       return void (await query(database, 'select', [], ANSWER_MS))
     } catch (error) {
-      if (!isUnavailable(error) || performance.now() >= end || stop.aborted) throw error
+      if (!(isUnavailable(error) || isNotMigrated(error)) || performance.now() >= end || stop.aborted) throw error
       const line = `waiting for PostgreSQL at ${addressOf(database)}, ${seconds} s at most (${reasonOf(error)})`
       if (!isTold) err.write(`flagmeter: ${line}\n`)
       await sleep(PAUSE_MS, undefined, { signal: stop }).catch(() => {})

@@ -81,6 +81,7 @@ export async function replayLetters(
   const { poison } = await recordEvents(
     recorder,
     events.map(({ event }) => event),
+    { isLastTry: true },
   )
   const bad = new Set(poison.map(({ event }) => event))
   const done = events.filter(({ event }) => !bad.has(event)).map(({ letterId }) => letterId)

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { Command, CommanderError } from 'commander'
 import pkg from '../package.json' with { type: 'json' }
 import { ConfigError } from '../lib/config.ts'
-import { errorCode, isUnavailable } from '../lib/database.ts'
+import { errorCode, isNotMigrated, isTooSlow, isUnavailable } from '../lib/database.ts'
 import { Problem } from '../lib/problem.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { alertCommand } from './alert.ts'
@@ -33,10 +33,10 @@ function explain(error: unknown): { message: string; code: number } {
   if (error instanceof Problem) return { message: error.message, code: error.status === 400 ? Exit.usage : Exit.failed }
   if (error instanceof ConfigError) return { message: error.message, code: Exit.usage }
   const { message } = error as Error
-  if (['42P01', '42883', '3F000'].includes(errorCode(error))) {
+  if (isNotMigrated(error) && errorCode(error) !== '3D000') {
     return { message: 'the database is not migrated: run `flagmeter migrate`', code: Exit.unavailable }
   }
-  if (isUnavailable(error))
+  if (isUnavailable(error) || isTooSlow(error) || isNotMigrated(error))
     return { message: `the database does not answer: ${message || errorCode(error)}`, code: Exit.unavailable }
   return { message, code: Exit.failed }
 }

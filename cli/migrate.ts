@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Database } from '../lib/database.ts'
-import { migrate, migrationStatus } from '../lib/migrate.ts'
+import { NewerDatabase, migrate, migrationStatus } from '../lib/migrate.ts'
 import { CommandError, type Terminal, printJson, printTable, settings, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
 import { offerExamples } from './seed.ts'
@@ -9,9 +9,9 @@ import { offerExamples } from './seed.ts'
 export const migrateCommand = (terminal: Terminal): Command =>
   new Command('migrate')
     .description(
-      'Brings the database to this version: applies missing migrations, re-applies every function. Safe to repeat. With SEED_EXAMPLES=true, a database that nobody has used yet gets three example tenants.',
+      'Brings the database to this version: applies missing migrations, re-applies every function. Safe to repeat. Refuses, with exit 1, a database that a newer release has migrated. With SEED_EXAMPLES=true, a database that nobody has used yet gets three example tenants.',
     )
-    .option('--status', 'only list the migrations; exit 1 when one is missing')
+    .option('--status', 'only list the migrations; exit 1 when one is missing, or is of a newer release')
     .option('--wait <seconds>', 'how long to wait for a database that does not answer yet', wholeNumber, 60)
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… flagmeter migrate')
@@ -23,7 +23,10 @@ export const migrateCommand = (terminal: Terminal): Command =>
         const migrations = await migrationStatus(database)
         if (json) printJson(terminal, { applied, seeded, migrations })
         else if (status) {
-          const rows = migrations.map(({ name, appliedAt }) => [name, appliedAt?.toISOString() ?? 'missing'])
+          const rows = migrations.map(({ name, appliedAt, isUnknown }) => [
+            name,
+            (appliedAt?.toISOString() ?? 'missing') + (isUnknown ? ' by a newer release' : ''),
+          ])
           printTable(terminal, ['migration', 'applied'], rows)
         } else {
           const lines = [
@@ -32,6 +35,8 @@ export const migrateCommand = (terminal: Terminal): Command =>
           ]
           terminal.out.write(`${lines.join('\n') || 'up to date'}\n`)
         }
+        const unknown = migrations.filter(({ isUnknown }) => isUnknown).map(({ name }) => name)
+        if (unknown.length > 0) throw new NewerDatabase(unknown)
         const missing = migrations.filter(({ appliedAt }) => !appliedAt).length
         if (missing > 0) throw new CommandError(`${missing} missing: run \`flagmeter migrate\``)
       }

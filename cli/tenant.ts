@@ -55,7 +55,7 @@ export function tenantCommand(terminal: Terminal): Command {
     })
   const update = withSettings(
     new Command('update').description(
-      'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods; a threshold that the change makes reached raises its alert at once.',
+      'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods, of a large tenant in the background, by `up` or `worker`; a threshold that the change makes reached raises its alert at once.',
     ),
   )
     .argument('<tenant>', 'name or id')
@@ -69,7 +69,7 @@ export function tenantCommand(terminal: Terminal): Command {
     })
   const remove = new Command('delete')
     .description(
-      'Deletes a tenant for good: its settings, quotas, reservations, keys, webhooks, alerts and usage at once, its events and rollups in the background. The audit log stays.',
+      'Deletes a tenant for good: its settings, quotas, keys and webhooks at once, and with them it is gone for everybody; what it has gathered (usage, alerts, events) in the background. The audit log stays.',
     )
     .argument('<tenant>', 'name or id')
     .option('--yes', 'do it: nothing brings it back')
@@ -90,13 +90,17 @@ export function tenantCommand(terminal: Terminal): Command {
     .addCommand(remove)
 }
 
+/** What is on its way: the new billing day and time zone. */
+const pending = ({ billingDay, timezone, percent }: NonNullable<Tenant['rebuild']>): string =>
+  `changing to ${billingDay}, ${timezone}: ${percent} %`
+
 function print(terminal: Terminal, tenants: Tenant[]): void {
   const rows = tenants.map((tenant) => [
     tenant.name,
     tenant.monthlyQuota,
     tenant.monthlyHard ? 'hard' : 'soft',
     tenant.billingDay,
-    tenant.timezone,
+    tenant.timezone + (tenant.rebuild ? ` (${pending(tenant.rebuild)})` : ''),
     tenant.thresholds.map((percent) => `${percent} %`).join(', '),
     tenant.failMode,
     tenant.id,

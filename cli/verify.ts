@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Database } from '../lib/database.ts'
+import { type Database, inTransaction } from '../lib/database.ts'
 import { loadSql } from '../lib/sql.ts'
 import { CommandError, type Terminal, printJson, printTable } from './_command.ts'
 import { withDatabase } from './_database.ts'
@@ -10,6 +10,9 @@ const CHECKS = {
   features: loadSql('queries/verify_features'),
   periods: loadSql('queries/verify_periods'),
 }
+
+/** Of each kind, so many differences are shown: a database that is all wrong must not fill the memory. */
+const SHOWN = 1_000
 
 interface Difference {
   tenant_id: string
@@ -29,30 +32,44 @@ interface Difference {
 export const verifyCommand = (terminal: Terminal): Command =>
   new Command('verify')
     .description(
-      'Recomputes rollups from events, hours and counters from rollups, and holds from reservations. Prints every difference; exit 1 if there is one.',
+      'Recomputes rollups from events, hours and counters from rollups, and holds from reservations. Prints the differences, up to 1,000 of each kind; exit 1 if there is one.',
     )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ flagmeter verify && echo exact')
     .action(async ({ json }: { json?: boolean }) => {
-      const differences = await withDatabase(terminal, verify)
+      const { differences, count } = await withDatabase(terminal, compareBooks)
       if (json) printJson(terminal, differences)
       else if (differences.length > 0) print(terminal, differences)
       else terminal.out.write('rollups match events, hours and counters match rollups and reservations\n')
-      if (differences.length > 0) throw new CommandError(`${differences.length} differences`)
+      const rest = count > differences.length ? `; the first ${SHOWN} of each kind are shown` : ''
+      if (count > 0) throw new CommandError(`${count} differences${rest}`)
     })
 
-/** Compares in one snapshot, so that events recorded meanwhile are in all of it or in none. */
-export async function verify(database: Database): Promise<(Difference & { check: string })[]> {
-  const found = await database.begin('isolation level repeatable read read only', async (transaction) => {
-    await transaction`set local statement_timeout = 0`
-    const results: (Difference & { check: string })[] = []
-    for (const [check, sql] of Object.entries(CHECKS)) {
-      const rows = await transaction.unsafe<Difference[]>(sql)
-      results.push(...rows.map((row) => ({ check, ...row })))
-    }
-    return results
-  })
-  return found
+/** The differences, up to 1,000 of each kind. */
+export const verify = async (database: Database): Promise<(Difference & { check: string })[]> =>
+  (await compareBooks(database)).differences
+
+/** Compares in one snapshot, so that events recorded meanwhile are in all of it or in none. `count`: how many differ in all. */
+async function compareBooks(
+  database: Database,
+): Promise<{ differences: (Difference & { check: string })[]; count: number }> {
+  return await inTransaction(
+    database,
+    async (transaction) => {
+      await transaction`set local statement_timeout = 0`
+      const differences: (Difference & { check: string })[] = []
+      let count = 0
+      for (const [check, sql] of Object.entries(CHECKS)) {
+        const rows = await transaction.unsafe<(Difference & { found: number })[]>(
+          `select count(*) over () as found, d.* from (${sql}) as d limit ${SHOWN}`,
+        )
+        count += rows[0]?.found ?? 0
+        for (const { found: _, ...row } of rows) differences.push({ check, ...row })
+      }
+      return { differences, count }
+    },
+    'isolation level repeatable read read only',
+  )
 }
 
 function print(terminal: Terminal, differences: (Difference & { check: string })[]): void {

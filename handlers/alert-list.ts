@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { Crossing, type CrossingRow, toCrossing } from '../lib/alert.ts'
 import { query } from '../lib/database.ts'
 import { Instant, TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
+import { handler } from '../lib/handler.ts'
+import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { loadSql } from '../lib/sql.ts'
 import { getTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
@@ -33,6 +33,7 @@ export default handler({
   path: '/api/alerts',
   auth: 'read',
   tenancy: 'named',
+  isReport: true,
   summary: 'Thresholds that were crossed, the newest first',
   answers: { 200: pageOf('alerts', Alert, examples.alert) },
   problems: ['tenant_not_found'],
@@ -40,7 +41,7 @@ export default handler({
   async handle(ctx, { query: { tenant, after, limit } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
     const rows = await query<AlertRow>(ctx.database, alertListSql, [tenantId, after ?? null, limit])
-    return json(200, { alerts: rows.map(toAlert), ...nextOf(rows, limit) })
+    return page('alerts', rows.map(toAlert), limit, positionOf(rows))
   },
 })
 

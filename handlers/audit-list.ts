@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AuditEntry, listAudit } from '../lib/audit.ts'
-import { handler, json } from '../lib/handler.ts'
-import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
+import { handler } from '../lib/handler.ts'
+import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import * as examples from '../lib/examples.ts'
 
 /** Who changed which tenant, quota, webhook or key, the newest first. `tenant` is an id: a deleted tenant has no other name. */
@@ -10,11 +10,12 @@ export default handler({
   path: '/api/audit',
   auth: 'admin',
   tenancy: 'all',
+  isReport: true,
   summary: 'Changes of tenants, webhooks and keys, the newest first',
   answers: { 200: pageOf('entries', AuditEntry, examples.auditEntry) },
   query: z.strictObject({ tenant: z.guid('must be the id of a tenant').optional(), after: Cursor, limit: Limit }),
   async handle(ctx, { query: { tenant = null, after, limit } }) {
     const { entries, rows } = await listAudit(ctx.database, tenant, after ?? null, limit)
-    return json(200, { entries, ...nextOf(rows, limit) })
+    return page('entries', entries, limit, positionOf(rows))
   },
 })

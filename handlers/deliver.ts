@@ -109,8 +109,8 @@ async function deliver(ctx: Context, delivery: Claimed): Promise<void> {
 async function attempt(ctx: Context, delivery: Claimed): Promise<Outcome> {
   // Between a crossing and this moment, somebody may have disabled the webhook. A test is sent all the same.
   if (!delivery.enabled && delivery.alert_id !== null) return { status: 'dead', reason: 'the webhook is disabled' }
-  const { body, headers } = renderNotice(toNotice(delivery), ctx.clock())
   try {
+    const { body, headers } = renderNotice(toNotice(delivery), ctx.clock())
     const { status, retryAfter } = await post({
       url: delivery.url,
       headers,

@@ -8,6 +8,7 @@ export default handler({
   path: '/api/deliveries/:delivery',
   auth: 'read',
   tenancy: 'own',
+  isReport: true,
   summary: 'One message to a webhook',
   answers: { 200: Delivery },
   problems: ['delivery_not_found'],

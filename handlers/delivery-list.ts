@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { Delivery, DeliveryStatus, listDeliveries } from '../lib/delivery.ts'
 import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
+import { handler } from '../lib/handler.ts'
+import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { getTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
 
@@ -12,6 +12,7 @@ export default handler({
   path: '/api/deliveries',
   auth: 'read',
   tenancy: 'named',
+  isReport: true,
   summary: 'Messages to webhooks, the newest first',
   answers: { 200: pageOf('deliveries', Delivery, examples.delivery) },
   problems: ['tenant_not_found'],
@@ -26,6 +27,6 @@ export default handler({
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
     const filter = { id: null, tenantId, webhookId: webhook, status }
     const { deliveries, rows } = await listDeliveries(ctx.database, filter, after ?? null, limit)
-    return json(200, { deliveries, ...nextOf(rows, limit) })
+    return page('deliveries', deliveries, limit, positionOf(rows))
   },
 })

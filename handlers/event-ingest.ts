@@ -1,29 +1,21 @@
 import { z } from 'zod'
+import { findOrCreate, findOrCreateTenant } from '../lib/auto_create.ts'
+import { BatchAnswer, type Result, batchAnswer } from '../lib/batch.ts'
 import { type Caller, otherTenant, tenantRef } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
-import { type Event, EventInput, eventId, fieldErrors, placeId } from '../lib/event.ts'
+import { isUnavailable } from '../lib/database.ts'
+import { type Event, EventInput, asUuid, eventId, fieldErrors, placeId } from '../lib/event.ts'
 import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
 import { EventAccepted, type Sender, idempotencyKey, ingest, rejection, store, timeMistake } from '../lib/ingest.ts'
 import type { Accepted } from '../lib/intake.ts'
-import { Problem, ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
+import { Problem, type ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
+import { inTurns, nextTurn } from '../lib/turns.ts'
 import * as examples from '../lib/examples.ts'
-
-const BatchAnswer = z
-  .object({
-    success: z.boolean(),
-    accepted: z.int(),
-    rejected: z.int(),
-    results: z.array(
-      z.union([
-        z.object({ eventId: z.guid(), overQuota: z.literal(true).optional() }),
-        z.object({ problem: ProblemDocument }),
-      ]),
-    ),
-  })
-  .meta({ examples: [examples.batch] })
 
 const MAX_BATCH_EVENTS = 10_000
 const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** Worked on at once: what others bring comes in between. It is also what one write takes best. */
+const SLICE_EVENTS = 1_000
 const NOTHING: Accepted = { poison: [], isOver: () => false }
 
 /** Takes one event, or a batch of them in which each event stands for itself. `201` means durable. */
@@ -49,7 +41,7 @@ export default handler({
     .meta({ examples: [examples.event, [examples.event]] }),
   body: z.unknown(),
   maxBodyBytes: MAX_BODY_BYTES,
-  ndjson: true,
+  maxEvents: MAX_BATCH_EVENTS,
   handle(ctx, call) {
     const { body } = call
     const key = idempotencyKey(call.header)
@@ -66,44 +58,69 @@ async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: strin
       invalidInput([{ field: 'id', detail: 'must equal Idempotency-Key, or be left out' }]),
     )
   }
-  const tenantId = ctx.tenants.known(input.tenant) ?? (await findTenants(ctx, [input])).get(input.tenant)
+  const tenantId = ctx.tenants.known(input.tenant) ?? (await findOrCreateTenant(ctx, sender.caller, input.tenant))
   const event = accept(ctx, input, tenantId, (id) => eventId(id, input.id ?? key))
   if (!isEvent(event)) throw asProblem(event)
   return json(201, await ingest(ctx, sender, event))
 }
 
 async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: string | undefined): Promise<Answer> {
-  const { caller, requestId } = sender
-  if (body.length > MAX_BATCH_EVENTS) {
-    throw new Problem('batch_too_large', {
-      detail: `a batch has at most ${MAX_BATCH_EVENTS} events, not ${body.length}`,
-    })
-  }
   if (body.length === 0) throw new Problem('invalid_request', { detail: 'the batch is empty' })
-  await ctx.limits.take('events', caller.keyId, body.length)
-  const inputs = body.map((value) => parse(caller, value))
-  const tenants = await findTenants(ctx, inputs.filter(isInput))
+  await ctx.limits.take('events', sender.caller.keyId, body.length)
+  const results: Result[] = []
+  while (body.length > 0) {
+    if (results.length > 0) await nextTurn()
+    const slice = body.splice(0, SLICE_EVENTS)
+    try {
+      results.push(...(await ingestSlice(ctx, sender, slice, results.length, key)))
+    } catch (error) {
+      const isOutage = error instanceof Problem ? error.code === 'unavailable' : isUnavailable(error)
+      if (results.length === 0 || !isOutage) throw error
+      // Those before are durable, and their client must know: without ids, sending them again would count them twice.
+      const problem = problemDocument('unavailable', {
+        detail: 'unknown whether it counts: send it again with the same id',
+      })
+      for (const _ of [...slice, ...body.splice(0)]) results.push({ problem })
+    }
+  }
+  if (results.length > SLICE_EVENTS) await nextTurn()
+  return batchAnswer(results)
+}
+
+async function ingestSlice(
+  ctx: Context,
+  sender: Sender,
+  values: unknown[],
+  from: number,
+  key: string | undefined,
+): Promise<Result[]> {
+  const { caller } = sender
+  const inputs = await inTurns(values, (value) => parse(caller, value))
+  const named = inputs.filter(isInput).map(({ tenant }) => tenant)
+  const { ids, refusal } = await findOrCreate(ctx, caller, named)
+  const unmade = refusal && toDocument(refusal)
   // An event without an id takes one from the batch's key and its place, so that sending the batch again is harmless.
   const outcomes = inputs.map((input, i) =>
     isInput(input)
-      ? accept(ctx, input, tenants.get(input.tenant), (id) =>
-          input.id === undefined && key !== undefined ? placeId(id, key, i) : eventId(id, input.id),
+      ? accept(
+          ctx,
+          input,
+          ids.get(input.tenant),
+          (id) => (input.id === undefined && key !== undefined ? placeId(id, key, from + i) : eventId(id, input.id)),
+          unmade,
         )
       : input,
   )
   await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isEvent)
-  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, requestId)
+  const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, sender)
   const rejected = new Map(poison.map((one) => [one.event, one]))
-  const results = outcomes.map((outcome) => {
+  return outcomes.map((outcome) => {
     if (!isEvent(outcome)) return { problem: outcome }
     const reason = rejected.get(outcome)
     if (reason !== undefined) return { problem: toDocument(rejection(reason)) }
     return { eventId: outcome.id, ...(isOver(outcome) && { overQuota: true }) }
   })
-  const refused = results.filter((result) => 'problem' in result).length
-  if (refused === 0) return json(201, { success: true, accepted: results.length, rejected: 0, results })
-  return json(207, { success: false, accepted: results.length - refused, rejected: refused, results })
 }
 
 function parse(caller: Caller, value: unknown): EventInput | ProblemDocument {
@@ -142,14 +159,16 @@ async function takeOfTenants(ctx: Context, outcomes: (Event | ProblemDocument)[]
 const isInput = (input: EventInput | ProblemDocument): input is EventInput => 'tokens' in input
 const isEvent = (outcome: Event | ProblemDocument): outcome is Event => 'tenantId' in outcome
 
-/** Turns checked input into an event, or says why not: no such tenant, or a time out of range. */
+/** Turns checked input into an event, or says why not: no such tenant, nor could it be made, or a time out of range. */
 function accept(
   ctx: Context,
   input: EventInput,
   tenantId: string | undefined,
   idFor: (tenantId: string) => string,
+  unmade?: ProblemDocument,
 ): Event | ProblemDocument {
   if (tenantId === undefined) {
+    if (unmade && asUuid(input.tenant) === null) return unmade
     return problemDocument('tenant_not_found', invalidInput([{ field: 'tenant', detail: 'does not exist' }]))
   }
   const now = ctx.clock()
@@ -160,9 +179,6 @@ function accept(
   const { feature, tokens } = input
   return { tenantId, id: idFor(tenantId), feature, tokens, createdAt, receivedAt: now }
 }
-
-const findTenants = (ctx: Context, inputs: EventInput[]): Promise<Map<string, string>> =>
-  ctx.tenants.find(inputs.map((input) => input.tenant))
 
 const toDocument = ({ code, extra }: Problem): ProblemDocument => problemDocument(code, extra)
 

@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import type { Context } from '../lib/context.ts'
 import { query } from '../lib/database.ts'
 import { Instant } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
+import { openSharedLook } from '../lib/shared_look.ts'
 import { loadSql } from '../lib/sql.ts'
 
 const healthCheckSql = loadSql('queries/health_check')
@@ -11,6 +13,17 @@ const Health = z.object({
   services: z.object({ database: z.enum(['up', 'down']), redis: z.enum(['up', 'down', 'off']) }),
 })
 const TIMEOUT_MS = 2_000
+/** Whoever asks, and needs no key for it: the stores are looked at four times a second. */
+const FRESH_MS = 250
+
+const lookAtStores = openSharedLook(
+  async ({ database, valkey }: Context) =>
+    await Promise.all([
+      answers(query(database, healthCheckSql, [], TIMEOUT_MS)),
+      valkey ? answers(valkey.ping()) : ('off' as const),
+    ]),
+  FRESH_MS,
+)
 
 /** Whether events can be taken now: 200 while one way in is open, 503 when none is or when the process is about to stop. */
 export default handler({
@@ -20,10 +33,7 @@ export default handler({
   summary: 'Whether events can be taken now',
   answers: { 200: Health, 503: Health },
   async handle(ctx) {
-    const [database, redis] = await Promise.all([
-      answers(query(ctx.database, healthCheckSql)),
-      ctx.valkey ? answers(ctx.valkey.ping()) : ('off' as const),
-    ])
+    const [database, redis] = await lookAtStores(ctx)
     const status = ctx.stopping.aborted ? 'draining' : statusOf(database, redis)
     const isReady = status === 'healthy' || status === 'degraded'
     const timestamp = new Date(ctx.clock()).toISOString()

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
+import { handler } from '../lib/handler.ts'
 import { ApiKey, listKeys } from '../lib/key_admin.ts'
-import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
+import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { getTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
 
@@ -12,6 +12,7 @@ export default handler({
   path: '/api/keys',
   auth: 'admin',
   tenancy: 'all',
+  isReport: true,
   summary: 'Keys, the newest first',
   answers: { 200: pageOf('keys', ApiKey, examples.apiKey) },
   problems: ['tenant_not_found'],
@@ -19,6 +20,6 @@ export default handler({
   async handle(ctx, { query: { tenant, after, limit } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
     const { keys, rows } = await listKeys(ctx.database, tenantId, after ?? null, limit)
-    return json(200, { keys, ...nextOf(rows, limit) })
+    return page('keys', keys, limit, positionOf(rows))
   },
 })

@@ -5,23 +5,37 @@ import { loadSql } from '../lib/sql.ts'
 
 const eventPruneSql = loadSql('queries/event_prune')
 const rollupPruneSql = loadSql('queries/rollup_prune')
+const counterPruneSql = loadSql('queries/counter_prune')
+const deliveryPruneSql = loadSql('queries/delivery_prune')
+const alertPruneSql = loadSql('queries/alert_prune')
+const auditPruneSql = loadSql('queries/audit_prune')
+const deadLetterPruneSql = loadSql('queries/dead_letter_prune')
+const rebuildPruneSql = loadSql('queries/rebuild_prune')
 const deletedTenantPruneSql = loadSql('queries/deleted_tenant_prune')
 const reservationPruneSql = loadSql('queries/reservation_prune')
 const BATCH_ROWS = 5_000
 
 /**
- * Deletes raw events and minutes past their retention, a small batch at a time; counters stay. Reservations that ended
- * are kept as long as events: an Idempotency-Key is remembered as long as the event it dedupes. Then what deleted tenants have left behind, minutes too.
+ * Deletes what is past its retention, a small batch at a time; counters per billing period stay. Reservations that ended are kept
+ * as long as events: an Idempotency-Key is remembered as long as the event it dedupes. Then what deleted tenants and finished
+ * rebuilds have left behind.
  */
 export default tableConsumer({
   everyMs: 10 * 60 * 1000,
   async consume(ctx, stop) {
     const before = (retentionMs: number) => new Date(ctx.clock() - retentionMs).toISOString()
     const rest = (deleted: number | null) => deleted === BATCH_ROWS
-    const { eventRetentionMs, rollupRetentionMs } = ctx.config
+    const { eventRetentionMs, rollupRetentionMs, alertRetentionMs, auditRetentionMs, deadLetterRetentionMs } =
+      ctx.config
     await prune(ctx, stop, 'events', eventPruneSql, [before(eventRetentionMs)], rest)
     await prune(ctx, stop, 'rollups', rollupPruneSql, [before(rollupRetentionMs)], rest)
+    await prune(ctx, stop, 'counters', counterPruneSql, [before(rollupRetentionMs)], rest)
     await prune(ctx, stop, 'reservations', reservationPruneSql, [before(eventRetentionMs)], rest)
+    await prune(ctx, stop, 'deliveries', deliveryPruneSql, [before(alertRetentionMs)], rest)
+    await prune(ctx, stop, 'alerts', alertPruneSql, [before(alertRetentionMs)], rest)
+    await prune(ctx, stop, 'audit_log', auditPruneSql, [before(auditRetentionMs)], rest)
+    await prune(ctx, stop, 'dead_letters', deadLetterPruneSql, [before(deadLetterRetentionMs)], rest)
+    await prune(ctx, stop, 'rebuilds', rebuildPruneSql, [], rest)
     await prune(ctx, stop, 'deleted_tenants', deletedTenantPruneSql, [], (deleted) => deleted !== null)
   },
 })

@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import { findOrCreateTenant } from '../lib/auto_create.ts'
+import type { Caller } from '../lib/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/database.ts'
 import { Feature, TenantRef, Tokens } from '../lib/event.ts'
 import { type Answer, handler, json } from '../lib/handler.ts'
 import { QuotaUsage, tightest } from '../lib/quota.ts'
-import { findTenant, noTenant } from '../lib/tenants.ts'
+import { noTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
 
 const CheckInput = z.strictObject({ tenant: TenantRef, feature: Feature, tokens: Tokens })
@@ -34,14 +36,14 @@ export default handler({
   },
   problems: ['tenant_not_found'],
   body: CheckInput.meta({ examples: [examples.ask] }),
-  handle(ctx, { body }) {
+  handle(ctx, { body, caller }) {
     const tenantId = ctx.tenants.known(body.tenant)
-    return tenantId !== undefined && ctx.quotas.known(tenantId) ? decide(ctx, tenantId, body) : look(ctx, body)
+    return tenantId !== undefined && ctx.quotas.known(tenantId) ? decide(ctx, tenantId, body) : look(ctx, caller, body)
   },
 })
 
-async function look(ctx: Context, input: CheckInput): Promise<Answer> {
-  const tenantId = await findTenant(ctx, input.tenant)
+async function look(ctx: Context, caller: Caller, input: CheckInput): Promise<Answer> {
+  const tenantId = await findOrCreateTenant(ctx, caller, input.tenant)
   try {
     if (!(await ctx.quotas.find(tenantId))) throw noTenant() // deleted a moment ago
   } catch (error) {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { Cursor, Limit, nextOf, pageOf } from '../lib/page.ts'
+import { handler } from '../lib/handler.ts'
+import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { Quota, listQuotas } from '../lib/quota_admin.ts'
 import { getTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
@@ -12,6 +12,7 @@ export default handler({
   path: '/api/quotas',
   auth: 'read',
   tenancy: 'named',
+  isReport: true,
   summary: 'The quotas of a tenant, or of all, beside the monthly ones',
   answers: { 200: pageOf('quotas', Quota, examples.quota) },
   problems: ['tenant_not_found'],
@@ -19,6 +20,6 @@ export default handler({
   async handle(ctx, { query: { tenant, after, limit } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
     const { quotas, rows } = await listQuotas(ctx.database, tenantId, after ?? 0, limit)
-    return json(200, { quotas, ...nextOf(rows, limit) })
+    return page('quotas', quotas, limit, positionOf(rows))
   },
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { findOrCreateTenant } from '../lib/auto_create.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/database.ts'
 import { Feature, TenantRef, Tokens, ownId, whole } from '../lib/event.ts'
@@ -8,7 +9,6 @@ import { Problem } from '../lib/problem.ts'
 import { type QuotaUsage, limitInWords } from '../lib/quota.ts'
 import { reservationKey, writeReservationId } from '../lib/reservation.ts'
 import type { Wanted } from '../lib/reservations.ts'
-import { findTenant } from '../lib/tenants.ts'
 import * as examples from '../lib/examples.ts'
 
 const DEFAULT_TTL_SECONDS = 300
@@ -43,9 +43,9 @@ export default handler({
       ttlSeconds: whole(1, MAX_TTL_SECONDS, `must be from 1 to ${MAX_TTL_SECONDS}`).default(DEFAULT_TTL_SECONDS),
     })
     .meta({ examples: [examples.ask] }),
-  async handle(ctx, { body: { tenant, ...body }, header }) {
+  async handle(ctx, { body: { tenant, ...body }, caller, header }) {
     const key = idempotencyKey(header)
-    const tenantId = ctx.tenants.known(tenant) ?? (await findTenant(ctx, tenant))
+    const tenantId = ctx.tenants.known(tenant) ?? (await findOrCreateTenant(ctx, caller, tenant))
     const wanted = {
       ...body,
       tenantId,

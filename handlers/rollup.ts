@@ -27,12 +27,13 @@ interface DeadLetter {
 export default streamConsumer({
   group: 'rollup',
   batchSize: 32,
-  async consume(ctx, messages) {
+  async consume(ctx, messages, isLastTry) {
     const { events, dead } = decode(messages)
     for (let from = 0; from < events.length; from += BATCH_EVENTS) {
       const batch = events.length <= BATCH_EVENTS ? events : events.slice(from, from + BATCH_EVENTS)
-      const { counters, poison } = await recordEvents(ctx, batch)
-      dead.push(...poison.map(({ event, sqlstate, reason }) => ({ payload: JSON.stringify(event), sqlstate, reason })))
+      const { counters, poison } = await recordEvents(ctx, batch, { isLastTry })
+      for (const { event, sqlstate, reason } of poison)
+        dead.push({ payload: JSON.stringify(event), sqlstate: sqlstate || null, reason })
       const oldest = batch.reduce((min, event) => Math.min(min, event.receivedAt), Infinity)
       ctx.metrics.freshnessSeconds.observe(Math.max(0, ctx.clock() - oldest) / 1000)
       cachePercents(ctx, counters)
@@ -53,7 +54,7 @@ function decode(messages: Message[]): { events: Event[]; dead: DeadLetter[] } {
     for (const entry of entries.data ?? []) {
       const event = Event.safeParse(entry)
       if (event.success) events.push(event.data)
-      else dead.push({ payload: JSON.stringify(entry), sqlstate: null, reason: z.prettifyError(event.error) })
+      else dead.push({ payload: write(entry) ?? payload, sqlstate: null, reason: z.prettifyError(event.error) })
     }
   }
   return { events, dead }
@@ -62,6 +63,15 @@ function decode(messages: Message[]): { events: Event[]; dead: DeadLetter[] } {
 function parse(payload: string): unknown {
   try {
     return JSON.parse(payload)
+  } catch {
+    return undefined
+  }
+}
+
+/** Undefined: JSON that can be read, but is nested too deeply to be written. */
+function write(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
   } catch {
     return undefined
   }

@@ -25,7 +25,6 @@ export default handler({
     const before = readSession(header('cookie'), host)
     const replaced = before === undefined ? '' : hashKey(before)
     await query(ctx.database, sessionCreateSql, [hashKey(session), caller.keyId, end, start, replaced])
-    await ctx.keys.find(session) // known from now on, it is no guess: wrong keys of others behind the same address don't lock it out
     const cookie = sessionCookie(host, session, expiresAt - now)
     return json(201, toSession({ ...caller, expiresAt }), { 'set-cookie': cookie })
   },

@@ -4,7 +4,10 @@ import { TenantRef } from '../lib/event.ts'
 import { handler, json } from '../lib/handler.ts'
 import { Tenant, TenantChanges, updateTenant } from '../lib/tenant_admin.ts'
 
-/** Changes a tenant. A threshold that the change makes reached raises its alert at once. */
+/**
+ * Changes a tenant. A threshold that the change makes reached raises its alert at once. A new billing day or time zone of a large
+ * tenant goes on in the background, by the consumer `rebuild`.
+ */
 export default handler({
   method: 'PATCH',
   path: '/api/tenants/:tenant',

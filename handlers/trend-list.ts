@@ -14,6 +14,8 @@ const Trends = z
   })
   .meta({ examples: [{ trends: [examples.trend] }] })
 
+const MAX_TENANTS = 100
+
 interface Row {
   tenant_id: string
   first_hour: Date
@@ -27,13 +29,14 @@ export default handler({
   path: '/api/trends',
   auth: 'read',
   tenancy: 'own',
+  isReport: true,
   summary: 'The open billing period of many tenants in a few steps; those that there are not are left out',
   answers: { 200: Trends },
   query: z.strictObject({
     tenants: z
       .string()
-      .transform((list) => list.split(','))
-      .pipe(z.array(TenantRef).max(100, 'must hold at most 100 tenants'))
+      .transform((list) => list.split(',', MAX_TENANTS + 1))
+      .pipe(z.array(TenantRef).max(MAX_TENANTS, `must hold at most ${MAX_TENANTS} tenants`))
       .describe('names or ids, with commas between them'),
   }),
   async handle(ctx, { query: { tenants }, caller }) {

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
+import { handler } from '../lib/handler.ts'
 import { OverviewUsage, listOverview } from '../lib/overview.ts'
-import { Limit, pageOf } from '../lib/page.ts'
+import { Limit, page, pageOf } from '../lib/page.ts'
 import * as examples from '../lib/examples.ts'
 
 /** The usage of all tenants by name, a page at a time: `after` is the `next` of the page before. */
@@ -11,6 +11,7 @@ export default handler({
   path: '/api/usage',
   auth: 'read',
   tenancy: 'own',
+  isReport: true,
   summary: 'What every tenant has used in its open billing period, and how fast',
   answers: { 200: pageOf('tenants', OverviewUsage, examples.overview) },
   query: z.strictObject({
@@ -19,7 +20,6 @@ export default handler({
   }),
   async handle(ctx, { query: { after, limit }, caller }) {
     const tenants = await listOverview(ctx.database, ctx.clock(), { after, limit, tenantId: caller.tenantId ?? null })
-    const last = tenants.length === limit ? tenants.at(-1) : undefined
-    return json(200, { tenants, ...(last && { next: last.tenantName }) })
+    return page('tenants', tenants, limit, (at) => tenants[at]!.tenantName)
   },
 })

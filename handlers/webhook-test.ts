@@ -3,9 +3,12 @@ import { query } from '../lib/database.ts'
 import { Delivery, getDelivery } from '../lib/delivery.ts'
 import { handler, json } from '../lib/handler.ts'
 import { loadSql } from '../lib/sql.ts'
-import { getWebhook, noWebhook } from '../lib/webhook.ts'
+import { Problem } from '../lib/problem.ts'
+import { getWebhook } from '../lib/webhook.ts'
 
 const webhookTestSql = loadSql('queries/webhook_test')
+/** Of a webhook, in a minute: whoever receives them did not ask for them. */
+const MOST_TESTS = 10
 
 /** Puts a test message into the outbox, also of a webhook that is disabled. It is tried once; the delivery tells what came of it. */
 export default handler({
@@ -19,8 +22,13 @@ export default handler({
   params: z.object({ webhook: z.string() }),
   async handle(ctx, { params, caller }) {
     const { id } = await getWebhook(ctx.database, params.webhook, caller)
-    const [created] = await query<{ id: string }>(ctx.database, webhookTestSql, [id])
-    if (!created) throw noWebhook()
+    const [created] = await query<{ id: string | null }>(ctx.database, webhookTestSql, [id, MOST_TESTS])
+    if (!created?.id)
+      throw new Problem(
+        'rate_limited',
+        { detail: `a webhook gets at most ${MOST_TESTS} test messages in a minute` },
+        { 'retry-after': '60' },
+      )
     return json(202, await getDelivery(ctx.database, created.id, caller))
   },
 })

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { type Duplex, pipeline } from 'node:stream'
+import { discard } from './_body.ts'
 import type { Context } from './context.ts'
-import { isUnavailable } from './database.ts'
+import { isNotMigrated, isTooSlow, isUnavailable } from './database.ts'
 import type { Answer } from './handler.ts'
 import { Problem, type ProblemCode, problemDocument } from './problem.ts'
 
@@ -18,7 +19,7 @@ export function problemAnswer(ctx: Context, error: unknown, requestId: string): 
 
 /** What a store or a bug threw. The log knows what it was; the answer does not say. */
 function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
-  if (isUnavailable(error)) {
+  if (isUnavailable(error) || isTooSlow(error) || isNotMigrated(error)) {
     ctx.log.warn({ requestId, reason: (error as Error).message }, 'the database is unavailable')
     return new Problem('unavailable', { detail: 'the database does not answer; try again' }, { 'retry-after': '1' })
   }
@@ -35,17 +36,28 @@ const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
 }
 
+/** How an answer ends: whether another request may follow, and whether its client may still be sending a body that nobody reads. */
+interface Ending {
+  keepAlive: boolean
+  isBodyComing: boolean
+}
+
 /** Writes an answer, or the head of one and its stream. */
-export function send(res: ServerResponse, reply: Answer, extra: Record<string, string>, keepAlive: boolean): void {
+export function send(res: ServerResponse, reply: Answer, extra: Record<string, string>, ending: Ending): void {
   const { stream } = reply
+  const isUnread = !res.req.complete
   const body = stream ? '' : (reply.body ?? reply.text ?? (reply.status === 204 ? '' : JSON.stringify(reply.json)))
   const headers: Record<string, string | number> = { 'content-type': 'application/json', ...SECURITY_HEADERS, ...extra }
   if (reply.status === 204) delete headers['content-type']
   else if (!stream) headers['content-length'] = Buffer.byteLength(body)
   if (reply.headers) Object.assign(headers, reply.headers)
-  if (!keepAlive) headers.connection = 'close'
+  if (!ending.keepAlive || (isUnread && !stream)) headers.connection = 'close'
   res.writeHead(reply.status, headers)
-  if (!stream) res.end(body)
+  if (!stream && isUnread && ending.isBodyComing) {
+    res.flushHeaders()
+    if (body.length > 0) res.write(body)
+    discard(res.req, () => res.end())
+  } else if (!stream) res.end(body)
   else if (res.req.method === 'HEAD') {
     res.end()
     stream.destroy()

@@ -36,7 +36,7 @@ export const Settings = z.object({
     'PostgreSQL 15 or newer; without it, the database that `flagmeter up` runs',
   ),
   DATABASE_POOL_SIZE: whole(1, 1000, 10).describe(
-    'connections to PostgreSQL per process, at most; one more while somebody watches the dashboard',
+    'connections to PostgreSQL per process, at most; beside them three for reports, and one while somebody watches the dashboard',
   ),
   VALKEY_URL: url(/^(redis|valkey)s?$/, 'redis://host:6379').describe(
     'Valkey or Redis 6.2 or newer; without it, events go straight to PostgreSQL',
@@ -62,9 +62,11 @@ export const Settings = z.object({
   QUEUE_NAME: z.string().min(1).max(200).default('events').describe('key of the Valkey stream'),
   WORKER_CONCURRENCY: whole(1, 64, 4).describe('batches a worker records at the same time'),
   CLAIM_IDLE_MS: whole(100, 3_600_000, 15_000).describe(
-    'after this long, the entries of a silent consumer are taken over; longer than a statement may take (5 s)',
+    'after this long, the entries of a silent consumer are taken over; longer than a statement may take (3.5 s)',
   ),
-  AUTO_CREATE_TENANTS: flag.describe('an event of an unknown tenant creates the tenant'),
+  AUTO_CREATE_TENANTS: flag.describe(
+    'an event of an unknown tenant creates the tenant: up to 100 in ten minutes for a key',
+  ),
   SEED_EXAMPLES: flag.describe(
     '`migrate` makes three example tenants in a database that nobody has used yet; `up` always does',
   ),
@@ -74,7 +76,14 @@ export const Settings = z.object({
     'how long raw events are kept; at least 7 days more than the age',
   ),
   ROLLUP_RETENTION_DAYS: whole(62, 36_500, 400).describe(
-    'how long tokens per minute are kept, for series; counters per billing period stay; at least as long as raw events',
+    'how long tokens per minute are kept, for series, and counters of quotas beside the monthly ones; counters per billing period stay; at least as long as raw events',
+  ),
+  ALERT_RETENTION_DAYS: whole(62, 36_500, 400).describe(
+    'how long alerts are kept after their period, and deliveries after their end; what is still to be delivered stays',
+  ),
+  AUDIT_RETENTION_DAYS: whole(1, 36_500, 730).describe('how long the audit log is kept'),
+  DEAD_LETTER_RETENTION_DAYS: whole(1, 36_500, 400).describe(
+    'how long dead letters are kept: they were accepted and are not counted, until somebody replays them',
   ),
   WEBHOOK_ALLOW_PRIVATE: flag.describe('webhooks may have http URLs and private addresses; for local use'),
   DELIVERY_RETRY_SECONDS: seconds('1,2,4,30,120,600,1800,3600,7200,14400,28800,43200,64800,100800').describe(
@@ -87,6 +96,9 @@ export const Settings = z.object({
     .refine((rate) => rate === 0 || rate >= 1_000, 'must be 0, or at least 1000: a batch must fit into ten seconds')
     .describe('events per second of a key, and of a tenant; ten seconds’ worth may come at once; 0: no limit'),
   MAX_CONNECTIONS: whole(1, 1_000_000, 10_000).describe('connections to a server at once; more are closed'),
+  BODY_MEMORY_MB: whole(32, 65_536, 32).describe(
+    'MiB of request bodies and of answers nobody has read yet that a server holds at once, and a tenant, or a key of none, a third of it; a quarter is for requests below 64 KiB',
+  ),
   TRUSTED_PROXIES: whole(0, 10, 0).describe(
     'proxies in front; the client’s address is then the one they note in `X-Forwarded-For`',
   ),
@@ -102,7 +114,9 @@ export const Settings = z.object({
   FLAGMETER_ADMIN_KEY: key('must be a key as `flagmeter key generate` prints it').describe(
     'the first admin key, as `flagmeter key generate` prints one; without it, one is made and written to `FLAGMETER_DIR`',
   ),
-  REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a client may take to send a request'),
+  REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe(
+    'how long a client may take to send a request, and to read a large answer',
+  ),
   DRAIN_DELAY_MS: whole(0, 60_000, 5_000).describe(
     'at SIGTERM, how long `serve` still takes requests while `/api/health` says 503, so that a load balancer stops sending them',
   ),
@@ -139,6 +153,9 @@ export interface Config {
   eventMaxAheadMs: number
   eventRetentionMs: number
   rollupRetentionMs: number
+  alertRetentionMs: number
+  auditRetentionMs: number
+  deadLetterRetentionMs: number
   webhookAllowPrivate: boolean
   /** One per retry; after the last, a delivery is dead. */
   deliveryRetrySeconds: number[]
@@ -147,6 +164,7 @@ export interface Config {
   /** Per second; 0: none. */
   limitEvents: number
   maxConnections: number
+  bodyMemoryBytes: number
   trustedProxies: number
   corsOrigins: string[]
   adminKey?: string
@@ -194,11 +212,15 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     eventMaxAheadMs: s.EVENT_MAX_AHEAD_SECONDS * 1000,
     eventRetentionMs: s.EVENT_RETENTION_DAYS * DAY_MS,
     rollupRetentionMs: s.ROLLUP_RETENTION_DAYS * DAY_MS,
+    alertRetentionMs: s.ALERT_RETENTION_DAYS * DAY_MS,
+    auditRetentionMs: s.AUDIT_RETENTION_DAYS * DAY_MS,
+    deadLetterRetentionMs: s.DEAD_LETTER_RETENTION_DAYS * DAY_MS,
     webhookAllowPrivate: s.WEBHOOK_ALLOW_PRIVATE,
     deliveryRetrySeconds: s.DELIVERY_RETRY_SECONDS,
     limitRequests: s.LIMIT_REQUESTS,
     limitEvents: s.LIMIT_EVENTS,
     maxConnections: s.MAX_CONNECTIONS,
+    bodyMemoryBytes: s.BODY_MEMORY_MB * 1024 * 1024,
     trustedProxies: s.TRUSTED_PROXIES,
     corsOrigins: s.CORS_ORIGINS ?? [],
     ...(s.FLAGMETER_ADMIN_KEY && { adminKey: s.FLAGMETER_ADMIN_KEY }),

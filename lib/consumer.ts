@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context.ts'
 import type { StreamConsumer, TableConsumer } from './handler.ts'
+import { isUnavailable } from './database.ts'
 import { openStream } from './stream.ts'
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
 /** With `once`, a failure that lasts beyond a pause of this length is the result. */
 const ONCE_PAUSE_MS = 1_000
+/** Tries of what fails although the database is there; the pauses between them come to 1.5 s. */
+const TRIES = 5
 
 /** A consumer at work. */
 export interface Running {
@@ -16,7 +19,8 @@ export interface Running {
 
 /**
  * Runs a stream consumer in `workerConcurrency` loops until `stop` aborts; with `once`, until the stream is empty.
- * A loop hands over a batch again and again until it is taken: an outage pauses it and loses nothing.
+ * A loop hands over a batch again and again until it is taken: an outage pauses it and loses nothing. A batch that fails for another
+ * reason is not waited for, for what comes behind it would wait too: after a few tries what can't be recorded of it is put aside.
  */
 export function runStreamConsumer(
   ctx: Context,
@@ -32,7 +36,10 @@ export function runStreamConsumer(
       while (more && !stop.aborted) {
         const messages = await persist(ctx, name, stop, once, () => stream.read({ block: !once }))
         if (messages && messages.length > 0) {
-          const taken = await persist(ctx, name, stop, once, async () => (await consumer.consume(ctx, messages), true))
+          const taken = await persist(ctx, name, stop, once, async (faults) => {
+            await consumer.consume(ctx, messages, faults === TRIES - 1)
+            return true
+          })
           if (taken) await stream.acknowledge(messages)
         } else if (once && messages) more = false
       }
@@ -60,18 +67,24 @@ export function runTableConsumer(
   return { done: loop() }
 }
 
-/** Tries until it works, with growing pauses (`once`: a few times). Undefined: stopped before it did. */
+/**
+ * Tries until it works, with growing pauses (`once`: a few times). Undefined: stopped before it did.
+ * @param work is told how often it failed although the database is there, at most TRIES - 1: then each try is the last
+ */
 async function persist<T>(
   ctx: Context,
   name: string,
   stop: AbortSignal,
   once: boolean,
-  work: () => Promise<T>,
+  work: (faults: number) => Promise<T>,
 ): Promise<T | undefined> {
+  let faults = 0
   for (let ms = FIRST_PAUSE_MS; ; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
     try {
-      return await work()
+      return await work(faults)
     } catch (error) {
+      const isFault = !isUnavailable(error)
+      if (isFault) faults = Math.min(faults + 1, TRIES - 1)
       ctx.metrics.consumerFailures.inc({ consumer: name })
       // The first failure is a line for the log; the pauses that follow are not news.
       const level = ms === FIRST_PAUSE_MS ? 'warn' : 'debug'

@@ -9,6 +9,7 @@ import { type Keys, openKeys } from './keys.ts'
 import { type Limits, openLimits } from './limits.ts'
 import { type Metrics, openMetrics } from './metrics.ts'
 import { type QuotaDirectory, openQuotas } from './quotas.ts'
+import { type Reports, openReports } from './reports.ts'
 import { type Reservations, openReservations } from './reservations.ts'
 import { type TenantDirectory, openTenants } from './tenants.ts'
 import { type Usages, openUsages } from './usages.ts'
@@ -30,6 +31,8 @@ export interface Context {
   limits: Limits
   quotas: QuotaDirectory
   usages: Usages
+  /** What may take long, apart from what must not. */
+  reports: Reports
   reservations: Reservations
   intake: Intake
   /** What this process tells the dashboards of all. */
@@ -62,11 +65,12 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   metrics.valkeyUp.set(valkey?.status === 'ready' ? 1 : 0)
   valkey?.on('ready', () => metrics.valkeyUp.set(1))
   valkey?.on('close', () => metrics.valkeyUp.set(0))
-  const tenants = overrides.tenants ?? openTenants(database, { autoCreate: config.autoCreateTenants })
+  const tenants = overrides.tenants ?? openTenants(database)
   const keys = overrides.keys ?? openKeys(database, clock)
   const limits = overrides.limits ?? openLimits(config, valkey)
   const quotas = overrides.quotas ?? openQuotas(database, clock)
   const usages = overrides.usages ?? openUsages(database, clock)
+  const reports = overrides.reports ?? openReports(config)
   const changes = overrides.changes ?? openChanges(database, clock)
   const reservations =
     overrides.reservations ?? openReservations({ database, metrics, changes, ...(valkey && { valkey }) })
@@ -83,6 +87,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
     limits,
     quotas,
     usages,
+    reports,
     reservations,
     changes,
     feed,
@@ -96,7 +101,7 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
       await feed.release()
       await Promise.race([idle.then(() => changes.flush()), sleep(IDLE_TIMEOUT_MS, undefined, { ref: false })])
       valkey?.disconnect()
-      await database.end({ timeout: 5 })
+      await Promise.all([database.end({ timeout: 5 }), reports.release()])
     },
   }
 }

@@ -37,13 +37,13 @@ export const Feature = text(200).refine(
 /** Tokens of one event, or of one reservation. */
 export const Tokens = z.number(must(TOKENS_RANGE)).int(TOKENS_RANGE).min(1, TOKENS_RANGE).max(MAX_TOKENS, TOKENS_RANGE)
 
-/** An RFC 3339 timestamp that every later step can hold: PostgreSQL takes no year 0 and JavaScript writes none beyond 9999. */
+/** Where every later step can hold a time: PostgreSQL takes no year 0 and JavaScript writes none beyond 9999. */
+const END_OF_TIME = Date.UTC(9999, 11, 31)
+
+/** An RFC 3339 timestamp. */
 export const Timestamp = z.iso
   .datetime({ offset: true, error: 'must be an RFC 3339 timestamp like 2026-01-31T12:00:00Z' })
-  .refine(
-    (time) => Date.parse(time) >= 0 && Date.parse(time) < Date.UTC(9999, 11, 31),
-    'must lie between 1970 and 9999',
-  )
+  .refine((time) => Date.parse(time) >= 0 && Date.parse(time) < END_OF_TIME, 'must lie between 1970 and 9999')
 
 /** An instant as the API writes it. */
 export const Instant = z.iso.datetime()
@@ -66,14 +66,16 @@ export const EventInput = z.strictObject(
 )
 export type EventInput = z.infer<typeof EventInput>
 
+const Moment = z.int().min(0).max(END_OF_TIME)
+
 /** An accepted event, as it travels through the stream and into PostgreSQL. Times are milliseconds since 1970. */
 export const Event = z.object({
-  tenantId: z.uuid(),
+  tenantId: z.guid(),
   id: z.guid(),
   feature: z.string(),
-  tokens: z.number(),
-  createdAt: z.number(),
-  receivedAt: z.number(),
+  tokens: z.int(),
+  createdAt: Moment,
+  receivedAt: Moment,
   /** It is what the reservation of the same id came to: recording it gives back the hold. */
   settles: z.boolean().optional(),
 })
@@ -125,13 +127,28 @@ function newId(): string {
 let prefix = ''
 let prefixOf = 0
 
-/** The mistakes of input that does not fit its schema, one per field; unknown fields by their names. */
+/** Mistakes that are named one by one. */
+const NAMED_MISTAKES = 10
+const SHOWN_CHARACTERS = 100
+
+/** The mistakes of input that does not fit its schema, one per field; unknown fields by their names. After ten, how many more there are. */
 export function fieldErrors(error: z.ZodError): FieldError[] {
-  return error.issues.flatMap((issue): FieldError[] => {
-    const at = issue.path.map(String)
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ field: [...at, key].join('.'), detail: 'is not a known field' }))
+  const errors: FieldError[] = []
+  let count = 0
+  for (const { path, ...issue } of error.issues) {
+    const isUnknown = issue.code === 'unrecognized_keys'
+    const names = isUnknown ? issue.keys.slice(0, NAMED_MISTAKES) : [undefined]
+    count += isUnknown ? issue.keys.length : 1
+    for (const name of names) {
+      if (errors.length === NAMED_MISTAKES) break
+      const field = [...path, ...(name === undefined ? [] : [name])].map(String).join('.')
+      errors.push({ field: shorten(field), detail: name === undefined ? issue.message : 'is not a known field' })
     }
-    return [{ field: at.join('.'), detail: issue.message }]
-  })
+  }
+  return count === errors.length
+    ? errors
+    : [...errors, { field: '', detail: `and ${count - errors.length} more mistakes` }]
 }
+
+const shorten = (field: string): string =>
+  field.length <= SHOWN_CHARACTERS ? field : `${field.slice(0, SHOWN_CHARACTERS)}…`

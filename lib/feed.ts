@@ -164,14 +164,14 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
     if (row) failures = { deadLetters: row.dead_letters, failingDeliveries: row.failing_deliveries }
   }
 
-  /** Written once for all who get it. */
+  /** Written once for all who get it, as bytes: a hundred streams that nobody reads hold the same ones. */
   function send(event: string, data: object, isFor: (caller: Caller) => boolean = () => true): void {
     const receivers = [...watchers].filter(({ caller }) => isFor(caller))
     if (receivers.length === 0) return
-    const text = `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+    const frame = Buffer.from(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
     for (const watcher of receivers) {
       if (watcher.readableLength > MOST_BUFFERED) watcher.destroy()
-      else watcher.push(text)
+      else watcher.push(frame)
     }
   }
 

@@ -37,6 +37,8 @@ interface Input<Params, Query, Body> {
   body: Body
   /** For logs: it goes with what the request brings. */
   requestId: string
+  /** The client has gone, and nobody hears the answer. */
+  isLeft: () => boolean
   /** The endpoints of this server. */
   endpoints: HttpHandler[]
   /** What the caller calls this server, with the port if it is not the scheme's own. */
@@ -67,6 +69,8 @@ export interface HttpHandler<
   auth: Auth
   /** Default: all. */
   tenancy?: Tenancy
+  /** Its cost grows with a range or with history: `lib/reports.ts` gives it its turn, and `ctx.database` is then the reports' own pool. */
+  isReport?: true
   /** One line for the API's description. */
   summary: string
   /** What it answers when it works, by status; nothing: a page or a file, which is not part of the API. */
@@ -81,8 +85,8 @@ export interface HttpHandler<
   documentedBody?: z.ZodType
   /** Largest body in bytes; default 64 KiB. */
   maxBodyBytes?: number
-  /** Takes `application/x-ndjson` too; the body is then an array with a value, or InvalidJson, per line. */
-  ndjson?: boolean
+  /** Takes batches of so many events too: as an array, or as `application/x-ndjson`, which becomes an array with a value, or InvalidJson, per line. */
+  maxEvents?: number
   handle(ctx: Context, call: Call<z.output<Params>, z.output<Query>, z.output<Body>, Auth>): Promise<Answer> | Answer
 }
 
@@ -106,8 +110,11 @@ export interface StreamConsumer {
   group: string
   /** Entries read at once, at most. */
   batchSize: number
-  /** Throws when the messages must be tried again: the loop then pauses and keeps them. */
-  consume(ctx: Context, messages: Message[]): Promise<void>
+  /**
+   * Throws when the messages must be tried again: the loop then pauses and keeps them. For as long as a store is away; when it is
+   * something else, a few times: in the last try what still fails is put aside.
+   */
+  consume(ctx: Context, messages: Message[], isLastTry: boolean): Promise<void>
 }
 
 /** Declares a stream consumer; a handler file's default export. */

@@ -1,21 +1,24 @@
 import { randomBytes } from 'node:crypto'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import findMyWay from 'find-my-way'
 import type { z } from 'zod'
-import { authorize, bindTenant, hostOf, takeRequest } from './_access.ts'
+import { addressOf, authorize, bindTenant, hostOf, takeRequest } from './_access.ts'
 import { answerBrokenRequest, problemAnswer, send } from './_answer.ts'
-import { parseBody, readBody } from './_body.ts'
+import { takeBody } from './_body.ts'
 import { corsHeaders, preflight } from './_cors.ts'
+import { Hold, Room, SMALL } from './_room.ts'
 import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
 import { fieldErrors } from './event.ts'
-import type { Answer, HttpHandler } from './handler.ts'
+import type { Answer, Call, HttpHandler } from './handler.ts'
 import { Problem, invalidInput } from './problem.ts'
 
-const DEFAULT_BODY_BYTES = 64 * 1024
 /** How often it is looked whether the caller of an open stream still may. */
 const RECHECK_MS = 5_000
+/** Requests that may wait on one connection for the answers before theirs. */
+const MAX_PIPELINED = 100
 type Match = NonNullable<ReturnType<ReturnType<typeof findMyWay>['find']>>
 /** Request ids: random for the process, then counted. */
 const PROCESS = randomBytes(8).toString('hex')
@@ -29,6 +32,9 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server {
   const router = findMyWay({ maxParamLength: 2400, ignoreTrailingSlash: true })
   for (const endpoint of handlers) router.on(endpoint.method, endpoint.path, () => {}, endpoint)
+  const room = new Room(ctx.config.bodyMemoryBytes)
+  /** Requests whose client sends the body when it is told to (RFC 9110, section 10.1.1). */
+  const expectant = new WeakSet<IncomingMessage>()
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const startedAt = performance.now()
@@ -36,26 +42,39 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     const match = router.find(method, req.url!)
     const endpoint = match?.store as HttpHandler | undefined
     const requestId = requestIdOf(req)
+    const hold = new Hold(room)
     let reply: Answer
     try {
       const allowed = req.method === 'OPTIONS' && ctx.config.corsOrigins.length > 0 ? allowedMethods(req.url!) : []
       if (allowed.length > 0) reply = preflight(req, allowed)
       else {
         if (!match || !endpoint) throw noRoute(req.url!)
-        reply = await call(endpoint, match, req, requestId)
+        reply = await call(endpoint, match, req, res, requestId, hold)
       }
     } catch (error) {
-      if (req.destroyed && !req.complete) return // the client went away: nobody is left to answer
+      if (res.destroyed || (req.destroyed && !req.complete)) {
+        hold.release()
+        return // the client went away: nobody is left to answer
+      }
       reply = problemAnswer(ctx, error, requestId)
     }
     if (reply.stream && endpoint) keepAllowed(endpoint, req, reply.stream)
     await turnEnd()
     const keepAlive = server.listening && !ctx.stopping.aborted
-    send(res, reply, { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }, keepAlive)
+    const headers = { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }
+    send(res, reply, headers, { keepAlive, isBodyComing: req.headers.expect === undefined || !expectant.has(req) })
+    letGo(res, hold)
     report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
   }
 
-  async function call(endpoint: HttpHandler, match: Match, req: IncomingMessage, requestId: string): Promise<Answer> {
+  async function call(
+    endpoint: HttpHandler,
+    match: Match,
+    req: IncomingMessage,
+    res: ServerResponse,
+    requestId: string,
+    hold: Hold,
+  ): Promise<Answer> {
     let caller: Caller | undefined
     if (endpoint.auth !== 'none') {
       // An await costs a turn of the queue even when there is nothing to wait for.
@@ -64,17 +83,23 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       const wait = takeRequest(ctx, caller)
       if (wait) await wait
     }
-    const limit = endpoint.maxBodyBytes ?? DEFAULT_BODY_BYTES
+    hold.holder = caller?.tenantId ?? caller?.keyId ?? addressOf(req, ctx.config.trustedProxies)
+    const start =
+      req.headers.expect === undefined
+        ? undefined
+        : () => {
+            if (expectant.delete(req)) res.writeContinue()
+          }
     const given = {
       params: match.params as object,
       query: match.searchParams as object,
-      body: endpoint.body && parseBody(req, await readBody(req, limit), endpoint.ndjson ?? false),
+      body: endpoint.body && (await takeBody(req, endpoint, hold, start)),
     }
     if (caller && endpoint.tenancy === 'named') {
       const where = 'tenant' in match.params ? 'params' : endpoint.body ? 'body' : 'query'
       given[where] = bindTenant(caller, given[where]) as object
     }
-    return await endpoint.handle(ctx, {
+    const input: Call<unknown, unknown, unknown> = {
       params: endpoint.params && check(endpoint.params, given.params),
       query: endpoint.query && check(endpoint.query, given.query),
       body: endpoint.body && check(endpoint.body, given.body),
@@ -82,7 +107,26 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       header: (name) => req.headers[name] as string | undefined,
       ...(caller && { caller }),
       requestId,
+      isLeft: () => req.socket.destroyed,
       endpoints: handlers,
+    }
+    if (!endpoint.isReport || !caller) return await endpoint.handle(ctx, input)
+    return await ctx.reports.run(caller.keyId, closing(res), (database) => endpoint.handle({ ...ctx, database }, input))
+  }
+
+  /** Frees what the request held. What its client does not take is held on, for as long as a client may take to send one. */
+  function letGo(res: ServerResponse, hold: Hold): void {
+    const unread = res.writableLength
+    hold.release()
+    if (unread <= SMALL) return
+    if (!hold.keep(unread)) {
+      res.destroy()
+      return
+    }
+    const timer = setTimeout(() => res.destroy(), ctx.config.requestTimeoutMs).unref()
+    res.once('close', () => {
+      clearTimeout(timer)
+      hold.release()
     })
   }
 
@@ -110,6 +154,30 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     )
   }
 
+  const queues = new WeakMap<Socket, { last: ServerResponse; waiting: number }>()
+
+  /** One request after another of a connection: their answers go out in order, and would all be in memory until the first is read. */
+  function handle(req: IncomingMessage, res: ServerResponse): void {
+    const queue = queues.get(req.socket)
+    const before = queue?.last
+    if (queue) queue.last = res
+    else queues.set(req.socket, { last: res, waiting: 0 })
+    if (!queue || before!.writableFinished) run(req, res)
+    else if (++queue.waiting > MAX_PIPELINED) req.socket.destroy()
+    else
+      before!.once('close', () => {
+        queue.waiting--
+        if (!req.socket.destroyed) run(req, res)
+      })
+  }
+
+  function run(req: IncomingMessage, res: ServerResponse): void {
+    answer(req, res).catch((error: unknown) => {
+      ctx.log.error({ err: error }, 'could not answer')
+      res.destroy()
+    })
+  }
+
   const server = createServer(
     {
       requestTimeout: ctx.config.requestTimeoutMs,
@@ -118,13 +186,12 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       keepAliveTimeout: 75_000, // longer than the proxies in front keep theirs, or they send into a closing connection
       noDelay: true,
     },
-    (req, res) => {
-      answer(req, res).catch((error: unknown) => {
-        ctx.log.error({ err: error }, 'could not answer')
-        res.destroy()
-      })
-    },
+    handle,
   )
+  server.on('checkContinue', (req, res) => {
+    expectant.add(req)
+    handle(req, res)
+  })
   server.maxConnections = ctx.config.maxConnections
   server.on('clientError', answerBrokenRequest)
   return server
@@ -138,6 +205,14 @@ export async function closeHttpServer(server: Server, timeoutMs: number): Promis
     server.closeIdleConnections()
   })
   clearTimeout(timer)
+}
+
+/** Aborts when the connection of an answer closes, or when the answer is written. */
+function closing(res: ServerResponse): AbortSignal {
+  const closed = new AbortController()
+  if (res.destroyed) closed.abort()
+  res.once('close', () => closed.abort())
+  return closed.signal
 }
 
 let turn: Promise<void> | undefined

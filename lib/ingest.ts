@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { Caller } from './caller.ts'
 import type { Context } from './context.ts'
-import { isUnavailable } from './database.ts'
+import { isTooSlow, isUnavailable } from './database.ts'
 import { type Event, EventInput } from './event.ts'
-import type { Accepted } from './intake.ts'
+import type { Accepted, Sender as Waiting } from './intake.ts'
 import { Problem, invalidInput } from './problem.ts'
 import { ID_REUSED, type Poison } from './record.ts'
 import * as examples from './examples.ts'
@@ -36,18 +36,17 @@ export function timeMistake({ config, clock }: Context, createdAt: number): stri
 }
 
 /** Of a call, who sends events, and in which request. */
-export interface Sender {
+export interface Sender extends Waiting {
   caller: Caller
-  requestId: string
 }
 
 /** Takes the event from the limits and makes it durable. @throws Problem */
-export async function ingest(ctx: Context, { caller, requestId }: Sender, event: Event): Promise<EventAccepted> {
-  const ofKey = ctx.limits.take('events', caller.keyId, 1)
+export async function ingest(ctx: Context, sender: Sender, event: Event): Promise<EventAccepted> {
+  const ofKey = ctx.limits.take('events', sender.caller.keyId, 1)
   if (ofKey) await ofKey
   const ofTenant = ctx.limits.take('events', event.tenantId, 1)
   if (ofTenant) await ofTenant
-  const { poison, isOver } = await store(ctx, [event], requestId)
+  const { poison, isOver } = await store(ctx, [event], sender)
   const rejected = poison.find((other) => other.event === event)
   if (rejected) throw rejection(rejected)
   return { success: true, eventId: event.id, ...(isOver(event) && { overQuota: true as const }) }
@@ -58,9 +57,9 @@ export const rejection = ({ sqlstate, reason }: Poison): Problem =>
   new Problem(sqlstate === ID_REUSED ? 'idempotency_key_reused' : 'event_rejected', { detail: reason })
 
 /** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
-export function store(ctx: Context, events: Event[], requestId: string): Promise<Accepted> {
-  return ctx.intake.accept(events, requestId).catch((error: unknown) => {
-    if (!isUnavailable(error)) throw error
+export function store(ctx: Context, events: Event[], sender: Waiting): Promise<Accepted> {
+  return ctx.intake.accept(events, sender).catch((error: unknown) => {
+    if (!isUnavailable(error) && !isTooSlow(error)) throw error
     ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')
     const [only] = events
     throw new Problem(

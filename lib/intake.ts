@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context.ts'
-import { isUnavailable } from './database.ts'
+import { isTooSlow, isUnavailable } from './database.ts'
 import type { Event } from './event.ts'
 import { openGroup } from './group.ts'
+import type { Call } from './handler.ts'
 import { findOver, isOverAny } from './over_quota.ts'
 import { type Poison, recordEvents } from './record.ts'
 import { noteSettling } from './stream.ts'
@@ -13,6 +14,8 @@ const ENTRY_EVENTS = 1_000
 const WRITE_EVENTS = 2_000
 /** After a failed write the stream is left alone for this long; for settlements, PostgreSQL. */
 const PAUSE_MS = 2_000
+/** With what a write to the stream may take before, it is less than a group waits. */
+const RECORD_MS = 3_000
 /** A settlement goes into the stream when PostgreSQL takes longer. */
 const SETTLE_MS = 2_000
 
@@ -28,17 +31,21 @@ export interface Accepted {
 export interface Intake {
   /**
    * Resolves when the events are durable: in Valkey's fsynced log, or committed in PostgreSQL.
-   * @throws when neither store answered; then it is unknown whether the events count, and sending them again is safe
-   * The stream entry carries `requestId` on to the worker's log.
+   * @throws when neither store answered within a few seconds; then it is unknown whether the events count, and sending them again is safe
+   * The stream entry carries the id of the `sender`'s request on to the worker's log. What its client has left before its turn came, is
+   * not written.
    */
-  accept(events: Event[], requestId?: string): Promise<Accepted>
+  accept(events: Event[], sender?: Sender): Promise<Accepted>
   /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
   idle: () => Promise<void>
 }
 
+/** Who waits for the answer. */
+export type Sender = Pick<Call<unknown, unknown, unknown>, 'requestId' | 'isLeft'>
+
 interface Waiting {
   events: Event[]
-  requestId: string | undefined
+  sender: Sender | undefined
   /** On the monotonic clock. */
   since: number
 }
@@ -49,38 +56,43 @@ interface Waiting {
  * are in PostgreSQL, and must not lapse while a settlement waits elsewhere. So none does, unless PostgreSQL is away.
  */
 export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
+  /** On the monotonic clock: the wall's may step back. */
   let streamPausedUntil = 0
   let databasePausedUntil = 0
 
-  const size = { most: WRITE_EVENTS, sizeOf: ({ events }: Waiting) => events.length }
-  const recording = openGroup(inGroups(record), size)
-  const settling = openGroup(inGroups(settle), size)
+  const options = {
+    most: WRITE_EVENTS,
+    sizeOf: ({ events }: Waiting) => events.length,
+    isLeft: ({ sender }: Waiting) => sender?.isLeft() === true,
+  }
+  const recording = openGroup(inGroups(record), options)
+  const settling = openGroup(inGroups(settle), options)
 
-  const accept = (events: Event[], requestId?: string): Promise<Accepted> =>
-    (events[0]?.settles ? settling : recording).run({ events, requestId, since: performance.now() })
+  const accept = (events: Event[], sender?: Sender): Promise<Accepted> =>
+    (events[0]?.settles ? settling : recording).run({ events, sender, since: performance.now() })
 
   function inGroups(write: (events: Event[], requestIds: string) => Promise<Accepted>) {
     return async (waiting: Waiting[]): Promise<Accepted[]> => {
       ctx.metrics.intakeWaitSeconds.observe((performance.now() - waiting[0]!.since) / 1000)
       const events = waiting.length === 1 ? waiting[0]!.events : waiting.flatMap((request) => request.events)
       ctx.metrics.intakeBatch.observe(events.length)
-      const accepted = await write(events, waiting.flatMap(({ requestId }) => requestId ?? []).join(','))
+      const accepted = await write(events, waiting.flatMap(({ sender }) => sender?.requestId ?? []).join(','))
       return waiting.map(() => accepted)
     }
   }
 
   async function record(events: Event[], requestIds: string): Promise<Accepted> {
-    return (await writeStream(events, requestIds)) ?? (await writeDatabase(events))
+    return (await writeStream(events, requestIds)) ?? (await writeDatabase(events, RECORD_MS))
   }
 
   async function settle(events: Event[], requestIds: string): Promise<Accepted> {
-    if (!ctx.valkey) return await writeDatabase(events)
+    if (!ctx.valkey) return await writeDatabase(events, RECORD_MS)
     let failure: unknown
     if (performance.now() >= databasePausedUntil) {
       try {
         return await writeDatabase(events, SETTLE_MS)
       } catch (error) {
-        if (!isUnavailable(error)) throw error
+        if (!isUnavailable(error) && !isTooSlow(error)) throw error
         databasePausedUntil = performance.now() + PAUSE_MS
         failure = error
       }
@@ -91,9 +103,9 @@ export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
     return await writeDatabase(events, SETTLE_MS)
   }
 
-  async function writeDatabase(events: Event[], withinMs?: number): Promise<Accepted> {
+  async function writeDatabase(events: Event[], withinMs: number): Promise<Accepted> {
     const startedAt = performance.now()
-    const { counters, poison } = await recordEvents(ctx, events, withinMs)
+    const { counters, poison } = await recordEvents(ctx, events, { withinMs })
     ctx.metrics.freshnessSeconds.observe((performance.now() - startedAt) / 1000)
     ctx.metrics.accepted.inc({ path: 'direct' }, events.length - poison.length)
     return { poison, isOver: isOverAny(counters) }

@@ -21,8 +21,6 @@ export type KeyFault = 'mistyped' | 'unknown' | 'revoked' | 'expired'
 export interface Keys {
   /** The caller of a key verified a moment ago: the fast path, without a promise. */
   known(key: string): Caller | undefined
-  /** Whether this key was valid when it was last looked up, however long ago. */
-  wasValid(key: string): boolean
   /** Looks the key up. @throws when the database does not answer and the key is not known */
   find(key: string): Promise<Caller | KeyFault>
 }
@@ -69,15 +67,10 @@ export function openKeys(database: Database, clock: () => number = Date.now): Ke
     return entry ? (faultOf(entry) ?? entry.caller) : 'unknown'
   }
 
-  function wasValid(key: string): boolean {
-    const entry = lookup.last(key)
-    return entry !== undefined && faultOf(entry) === undefined
-  }
-
   const faultOf = ({ isRevoked, expiresAt }: Entry): KeyFault | undefined =>
     isRevoked ? 'revoked' : clock() >= expiresAt ? 'expired' : undefined
 
-  return { known, find, wasValid }
+  return { known, find }
 }
 
 function toEntry(row: KeyRow): Entry {

@@ -17,34 +17,46 @@ const MAX_HOLDERS = 10_000
 const GUESSES = 20
 const GUESS_SECONDS = 60
 
-export type LimitKind = 'requests' | 'events'
+/** Tenants that the events of a key make, within ten minutes (AUTO_CREATE_TENANTS). */
+const NEW_TENANTS = 100
+const NEW_TENANTS_SECONDS = 600
+
+export type LimitKind = 'requests' | 'events' | 'new tenants'
+
+/** So many points within so many seconds. */
+interface Window {
+  points: number
+  seconds: number
+}
 
 /** Rates of keys, tenants and addresses. */
 export interface Limits {
   /** Takes points of a key or a tenant, by its id. A promise only when more must be asked for. Throws Problem rate_limited in it. */
   take(kind: LimitKind, holder: string, points: number): Promise<void> | undefined
-  /** Before a key is looked up. @throws Problem rate_limited when wrong keys came from the address too often */
-  mayGuess(address: string): Promise<void>
-  /** The key was wrong. */
-  guessedWrong(address: string): Promise<void>
+  /** Counts a wrong key. @throws Problem rate_limited when there were too many from the address */
+  guessedWrong(address: string): void
 }
 
 /** Opens the limits: shared by all processes through Valkey; without it, or while it is away, each process counts for itself. */
 export function openLimits(config: Pick<Config, 'limitRequests' | 'limitEvents'>, valkey: Valkey | undefined): Limits {
   const takes = {
-    requests: openLimit('requests', config.limitRequests, valkey),
-    events: openLimit('events', config.limitEvents, valkey),
+    requests: openLimit('requests', ofRate(config.limitRequests), valkey),
+    events: openLimit('events', ofRate(config.limitEvents), valkey),
+    'new tenants': openLimit('new tenants', { points: NEW_TENANTS, seconds: NEW_TENANTS_SECONDS }, valkey),
   }
-  const guesses = new RateLimiterMemory({ points: GUESSES, duration: GUESS_SECONDS })
+  // Bounded, however many addresses somebody has. An entry ends a minute after the first wrong key.
+  const guesses = new LRUCache<string, number>({ max: MAX_HOLDERS, ttl: GUESS_SECONDS * 1000, noUpdateTTL: true })
   return {
     take: (kind, holder, points) => takes[kind](holder, points),
-    async mayGuess(address) {
-      const state = await guesses.get(address)
-      if (state && state.consumedPoints >= GUESSES) throw refusal('guesses', GUESSES, GUESS_SECONDS, state.msBeforeNext)
+    guessedWrong(address) {
+      const wrong = (guesses.get(address) ?? 0) + 1
+      guesses.set(address, wrong)
+      if (wrong > GUESSES) throw refusal('guesses', GUESSES, GUESS_SECONDS, guesses.getRemainingTTL(address))
     },
-    guessedWrong: async (address) => void (await guesses.penalty(address)),
   }
 }
+
+const ofRate = (perSecond: number): Window => ({ points: perSecond * WINDOW_SECONDS, seconds: WINDOW_SECONDS })
 
 /** Points that a holder may still use without asking, until the window ends; and the question on its way. */
 interface Allowance {
@@ -55,9 +67,9 @@ interface Allowance {
 
 type Take = (holder: string, points: number) => Promise<void> | undefined
 
-function openLimit(kind: LimitKind, rate: number, valkey: Valkey | undefined): Take {
-  if (rate === 0) return () => undefined
-  const window = { points: rate * WINDOW_SECONDS, duration: WINDOW_SECONDS }
+function openLimit(kind: LimitKind, { points: most, seconds }: Window, valkey: Valkey | undefined): Take {
+  if (most === 0) return () => undefined
+  const window = { points: most, duration: seconds }
   const here = new RateLimiterMemory(window)
   const everywhere =
     valkey &&
@@ -99,9 +111,7 @@ function openLimit(kind: LimitKind, rate: number, valkey: Valkey | undefined): T
       allowance.points = points + (isOver ? 0 : allowance.points)
       allowance.endsAt = performance.now() + msBeforeNext
     } catch (state) {
-      throw state instanceof Error
-        ? state
-        : refusal(kind, window.points, WINDOW_SECONDS, (state as RateLimiterRes).msBeforeNext)
+      throw state instanceof Error ? state : refusal(kind, most, seconds, (state as RateLimiterRes).msBeforeNext)
     }
   }
 

@@ -8,6 +8,18 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 const BATCH = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
 
+/** What `prune` deletes from. */
+const PRUNED = [
+  'events',
+  'rollups',
+  'counters',
+  'reservations',
+  'deliveries',
+  'alerts',
+  'audit_log',
+  'dead_letters',
+].concat(['rebuilds', 'deleted_tenants'])
+
 /** The metrics of one process, in a registry of their own. Labels are bounded: never a tenant's name. */
 export function openMetrics() {
   const registry = new Registry()
@@ -140,6 +152,6 @@ export function openMetrics() {
   for (const outcome of ['allowed', 'refused', 'open', 'closed']) metrics.checks.inc({ outcome }, 0)
   for (const outcome of ['granted', 'refused', 'settled', 'released', 'lapsed', 'open', 'closed'])
     metrics.reservations.inc({ outcome }, 0)
-  for (const table of ['events', 'rollups', 'reservations', 'deleted_tenants']) metrics.pruned.inc({ table }, 0)
+  for (const table of PRUNED) metrics.pruned.inc({ table }, 0)
   return metrics
 }

@@ -53,7 +53,7 @@ function operation(endpoint: HttpHandler): Json {
         required: true,
         content: {
           'application/json': { schema: schemaOf(body, 'input') },
-          ...(endpoint.ndjson && {
+          ...(endpoint.maxEvents !== undefined && {
             'application/x-ndjson': { schema: { type: 'string', description: 'One per line.' } },
           }),
         },

@@ -1,10 +1,11 @@
 import type { Context } from './context.ts'
-import { errorCode, query, queryAgain } from './database.ts'
+import { errorCode, isUnavailable, query, queryAgain } from './database.ts'
 import type { Event } from './event.ts'
 import { loadSql } from './sql.ts'
 
 const recordEventsSql = loadSql('queries/record_events')
 const eventConflictsSql = loadSql('queries/event_conflicts')
+const tenantMissingSql = loadSql('queries/tenant_missing')
 
 /** What recording needs of the context. */
 export type Recorder = Pick<Context, 'database' | 'metrics' | 'changes'>
@@ -32,6 +33,7 @@ export const ID_REUSED = '23505'
 /** An event that PostgreSQL will never take, and why. */
 export interface Poison {
   event: Event
+  /** Empty: it is not PostgreSQL that fails. */
   sqlstate: string
   reason: string
 }
@@ -56,32 +58,100 @@ interface CounterRow {
   remainder_events: number
 }
 
+export interface RecordOptions {
+  /** How long anybody waits for all of it. */
+  withinMs?: number
+  /** What fails for any other reason than an outage has been tried often enough: it counts as poison too. */
+  isLastTry?: boolean
+}
+
+/** Transactions of one batch, at most, to tell poison from the rest. */
+const MOST_TRANSACTIONS = 64
+
 /**
  * Records events in PostgreSQL, each batch in one transaction. Events recorded before change nothing.
- * A batch that fails for a permanent reason (SQLSTATE class 22, data, or 23, constraint) is halved until the poison is alone.
- * @throws anything else: an outage, after which the same events may be tried again
+ * A batch that fails for a permanent reason (SQLSTATE class 22, data, or 23, constraint) comes apart: the events of tenants that are
+ * missing go as a group, and the rest is halved, tenant from tenant first, until the poison is alone. When that takes too many
+ * transactions, all that is left of a failing tenant in the batch counts as poison: no tenant's data holds up the others'.
+ * @throws anything else: the same events may be tried again
  */
-export async function recordEvents(ctx: Recorder, events: Event[], withinMs?: number): Promise<Recorded> {
+export async function recordEvents(ctx: Recorder, events: Event[], options: RecordOptions = {}): Promise<Recorded> {
   try {
-    return await call(ctx, events, withinMs)
+    return await call(ctx, events, options.withinMs)
   } catch (error) {
-    const sqlstate = errorCode(error)
-    if (!/^(22|23)...$/.test(sqlstate)) throw error
-    const [only] = events
-    if (only && events.length === 1) {
-      return { counters: [], poison: [{ event: only, sqlstate, reason: (error as Error).message }] }
-    }
-    const half = Math.ceil(events.length / 2)
-    const left = await recordEvents(ctx, events.slice(0, half), withinMs)
-    const right = await recordEvents(ctx, events.slice(half), withinMs)
-    return { counters: [...left.counters, ...right.counters], poison: [...left.poison, ...right.poison] }
+    if (!isPoison(error, options)) throw error
+    return await comeApart(ctx, events, error as Error, options)
   }
 }
 
+const isPoison = (error: unknown, { isLastTry }: RecordOptions): boolean =>
+  /^(22|23)...$/.test(errorCode(error)) || (isLastTry === true && !isUnavailable(error))
+
+/** Records what can be recorded of a batch that failed with `first`. */
+async function comeApart(ctx: Recorder, events: Event[], first: Error, options: RecordOptions): Promise<Recorded> {
+  const end = performance.now() + (options.withinMs ?? Infinity)
+  const recorded: Recorded = { counters: [], poison: [] }
+  const putAside = (slice: Event[], { message: reason }: Error, sqlstate: string) =>
+    recorded.poison.push(...slice.map((event) => ({ event, sqlstate, reason })))
+  let transactions = 1
+
+  async function record(slice: Event[]): Promise<void> {
+    if (slice.length === 0) return
+    transactions++
+    try {
+      const { counters, poison } = await call(ctx, slice, left())
+      recorded.counters.push(...counters)
+      recorded.poison.push(...poison)
+    } catch (error) {
+      if (!isPoison(error, options)) throw error
+      await divide(slice, error as Error)
+    }
+  }
+
+  async function divide(slice: Event[], error: Error): Promise<void> {
+    const isOfOne = slice.every(({ tenantId }) => tenantId === slice[0]!.tenantId)
+    if (slice.length === 1 || (isOfOne && transactions >= MOST_TRANSACTIONS))
+      return void putAside(slice, error, errorCode(error))
+    const half = isOfOne ? Math.ceil(slice.length / 2) : tenantBoundary(slice)
+    await record(slice.slice(0, half))
+    await record(slice.slice(half))
+  }
+
+  const left = () => (end === Infinity ? undefined : Math.max(0, end - performance.now()))
+
+  const missing = new Set(errorCode(first) === '23503' ? await missingTenants(ctx, events, left()) : [])
+  const isLost = ({ tenantId }: Event) => missing.has(tenantId)
+  for (const event of events.filter(isLost))
+    putAside([event], new Error(`tenant ${event.tenantId} does not exist`), '23503')
+  const rest = sorted(events.filter((event) => !isLost(event)))
+  await (missing.size === 0 ? divide(rest, first) : record(rest))
+  return recorded
+}
+
+/** The tenants of events that do not exist, in one look. */
+async function missingTenants(ctx: Recorder, events: Event[], withinMs?: number): Promise<string[]> {
+  const ids = [...new Set(events.map(({ tenantId }) => tenantId))]
+  const rows = await query<{ id: string }>(ctx.database, tenantMissingSql, [ids], withinMs)
+  return rows.map(({ id }) => id)
+}
+
+/** Each tenant's events together. */
+const sorted = (events: Event[]): Event[] =>
+  events.toSorted((a, b) => (a.tenantId < b.tenantId ? -1 : a.tenantId > b.tenantId ? 1 : 0))
+
+/** Where one tenant's events end and another's begin, as near to the middle as can be. */
+function tenantBoundary(slice: Event[]): number {
+  const middle = slice.length / 2
+  let best = 0
+  for (let i = 1; i < slice.length; i++)
+    if (slice[i]!.tenantId !== slice[i - 1]!.tenantId && Math.abs(i - middle) < Math.abs(best - middle)) best = i
+  return best
+}
+
 /** Those among the events whose ids were used for something else. A true repeat is none of them. */
-async function findReused(ctx: Recorder, events: Event[]): Promise<Poison[]> {
-  const [tenantIds, ids, features, tokens] = toArrays(events)
-  const rows = await query<{ position: number }>(ctx.database, eventConflictsSql, [tenantIds, ids, features, tokens])
+async function findReused(ctx: Recorder, events: Event[], withinMs?: number): Promise<Poison[]> {
+  const args = toArrays(events).slice(0, 4)
+  const rows = await query<{ position: number }>(ctx.database, eventConflictsSql, args, withinMs)
   const reason = 'the id belongs to an event that was recorded with another feature or other tokens'
   return rows.map(({ position }) => ({ event: events[position - 1]!, sqlstate: ID_REUSED, reason }))
 }
@@ -112,7 +182,7 @@ async function call(ctx: Recorder, events: Event[], withinMs?: number): Promise<
       totalTokens: row.total_tokens,
       crossed: row.crossed,
     }))
-    return { counters, poison: recorded < events.length ? await findReused(ctx, events) : [] }
+    return { counters, poison: recorded < events.length ? await findReused(ctx, events, withinMs) : [] }
   } finally {
     end()
   }

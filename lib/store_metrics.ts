@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import type { Context } from './context.ts'
 import { query, statementsInHand } from './database.ts'
+import { openSharedLook } from './shared_look.ts'
 import { loadSql } from './sql.ts'
 import { entryTime, oldestEntryAt } from './stream.ts'
 import type { Valkey } from './valkey.ts'
@@ -9,8 +10,13 @@ const databaseSizeSql = loadSql('queries/database_size')
 /** A store that takes longer is left out: a scrape must not hang with it. */
 const TIMEOUT_MS = 1_000
 
-/** The metrics in the Prometheus text format, those of the stores read now. */
-export async function renderMetrics(ctx: Context): Promise<string> {
+/** However many ask: a look at the stores reads the size of the database from its files. */
+const FRESH_MS = 250
+
+/** The metrics in the Prometheus text format, those of the stores as they were a moment ago. */
+export const renderMetrics: (ctx: Context) => Promise<string> = openSharedLook(render, FRESH_MS)
+
+async function render(ctx: Context): Promise<string> {
   const { metrics, valkey } = ctx
   readPool(ctx)
   await Promise.all([

@@ -45,12 +45,13 @@ export async function openStream(
   const { group } = consumer
   const name = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
   const reader = await openReader(valkey, log)
+  /** On the monotonic clock: the wall's may step back. */
   let claimAt = 0
   let cursor = '0-0'
 
   async function read({ block }: { block: boolean }): Promise<Message[]> {
     try {
-      const claimed = claims && ctx.clock() >= claimAt ? await claim() : []
+      const claimed = claims && performance.now() >= claimAt ? await claim() : []
       return claimed.length > 0 ? claimed : await readNew(block)
     } catch (error) {
       if (!String(error).includes('NOGROUP')) throw error
@@ -78,7 +79,7 @@ export async function openStream(
       consumer.batchSize,
     )) as [string, Entry[]]
     cursor = next
-    if (next === '0-0') claimAt = ctx.clock() + claimIdleMs / 3
+    if (next === '0-0') claimAt = performance.now() + claimIdleMs / 3
     if (entries.length > 0) log.info({ entries: entries.length }, 'took over entries of a dead consumer')
     return toMessages(entries)
   }

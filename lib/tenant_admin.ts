@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Database, change, errorCode, query } from './database.ts'
+import { type Database, change, errorCode, inTransaction, query } from './database.ts'
 import { Instant, asUuid, text, whole } from './event.ts'
 import { Problem, type ProblemExtra, invalidInput } from './problem.ts'
 import { Hard, QuotaSettings, Thresholds, TokenLimit } from './quota.ts'
@@ -7,11 +7,15 @@ import { loadSql } from './sql.ts'
 import { FAIL_MODES, type TenantRow, getTenant } from './tenants.ts'
 import * as examples from './examples.ts'
 
+const rebuildStepSql = loadSql('queries/rebuild_step')
 const tenantCreateSql = loadSql('queries/tenant_create')
 const tenantDeleteSql = loadSql('queries/tenant_delete')
 const tenantListSql = loadSql('queries/tenant_list')
 const tenantSeedSql = loadSql('queries/tenant_seed')
 const tenantUpdateSql = loadSql('queries/tenant_update')
+
+/** A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`. */
+const REBUILD_MS = 1_000
 
 /** What a person may set of a tenant, over HTTP, on the command line and in a seed file. */
 export const TenantSettings = z.strictObject({
@@ -45,6 +49,8 @@ export const Tenant = z
     thresholds: z.array(z.int()),
     failMode: z.enum(FAIL_MODES),
     createdAt: Instant,
+    /** Under way: the billing day and time zone to come, and how many percent are done. Until then the old ones hold. */
+    rebuild: z.object({ billingDay: z.int(), timezone: z.string(), percent: z.int() }).optional(),
   })
   .meta({ examples: [examples.tenantDocument] })
 export type Tenant = z.infer<typeof Tenant>
@@ -70,7 +76,11 @@ export async function seedTenant(database: Database, actor: string, settings: Te
   return (await run(database, actor, tenantSeedSql, args)).length > 0
 }
 
-/** Changes what is given of a tenant. @throws Problem tenant_not_found, tenant_exists, invalid_request (time zone) */
+/**
+ * Changes what is given of a tenant, at once but for billing day and time zone: those re-sort its usage into new periods, which
+ * goes on in the background when the tenant is large; `rebuild` says how far.
+ * @throws Problem tenant_not_found, tenant_exists, invalid_request (time zone)
+ */
 export async function updateTenant(
   database: Database,
   actor: string,
@@ -78,11 +88,31 @@ export async function updateTenant(
   changes: TenantChanges,
 ): Promise<Tenant> {
   const { id } = await getTenant(database, ref)
-  const [row] = await run(database, actor, tenantUpdateSql, [id, ...toArguments(changes)])
-  return row ? toTenant(row) : toTenant(await getTenant(database, id)) // deleted meanwhile: not found
+  await run(database, actor, tenantUpdateSql, [id, ...toArguments(changes)])
+  const end = performance.now() + (changes.billingDay === undefined && changes.timezone === undefined ? 0 : REBUILD_MS)
+  let tenant = toTenant(await getTenant(database, id)) // deleted meanwhile: not found
+  while (tenant.rebuild && performance.now() < end) {
+    // What was asked for is stored: when a step fails, the consumer tries it again.
+    const more = await stepRebuild(database, id, REBUILD_MS).catch(() => undefined)
+    tenant = toTenant(await getTenant(database, id))
+    if (more === undefined) break
+  }
+  return tenant
 }
 
-/** Deletes a tenant and all that is known of it. Its events and rollups go in batches, by `prune`. @throws Problem tenant_not_found */
+/**
+ * Does a piece of the change of a tenant's billing day or time zone. Returns whether there is more to do. A piece takes milliseconds; the
+ * last one of a tenant with very many features takes longer than a statement usually may, and must come to its end.
+ */
+export async function stepRebuild(database: Database, tenantId: string, withinMs: number): Promise<boolean> {
+  return await inTransaction(database, async (transaction) => {
+    await transaction`select set_config('statement_timeout', ${String(withinMs)}, true)`
+    const [row] = await transaction.unsafe<{ more: boolean }[]>(rebuildStepSql, [tenantId], { prepare: true })
+    return row!.more
+  })
+}
+
+/** Deletes a tenant for good; what has grown with it goes in batches, by `prune`. @throws Problem tenant_not_found */
 export async function deleteTenant(database: Database, actor: string, ref: string): Promise<Tenant> {
   const tenant = await getTenant(database, ref)
   await change(database, actor, tenantDeleteSql, [tenant.id])
@@ -125,4 +155,7 @@ export const toTenant = (row: TenantRow): Tenant => ({
   thresholds: row.thresholds,
   failMode: row.fail_mode,
   createdAt: row.created_at.toISOString(),
+  ...(row.rebuild_percent != null && {
+    rebuild: { billingDay: row.rebuild_billing_day!, timezone: row.rebuild_timezone!, percent: row.rebuild_percent },
+  }),
 })

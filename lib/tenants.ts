@@ -1,12 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import { type Database, change, query } from './database.ts'
+import { type Database, query } from './database.ts'
 import { asUuid } from './event.ts'
 import { LOOKUP_MS, openLookup } from './lookup.ts'
 import { Problem } from './problem.ts'
 import { loadSql } from './sql.ts'
 
 const tenantFindSql = loadSql('queries/tenant_find')
-const tenantCreateSql = loadSql('queries/tenant_create')
 const tenantGetSql = loadSql('queries/tenant_get')
 
 /** A name is believed for so long at most, as what a key may do: after a change every process follows within a second. */
@@ -15,8 +14,6 @@ const FRESH_MS = 900
 const REFRESH_MS = 400
 /** The cache takes its memory at once, 3 MB for 100,000. */
 const MAX_TENANTS = 50_000
-/** The arguments of tenant_create after the name. */
-const NO_SETTINGS = Array.from({ length: 6 }, () => null)
 
 /** Whether checks and reservations are allowed while PostgreSQL is away; default: checks are, reservations are not. */
 export const FAIL_MODES = ['default', 'open', 'closed'] as const
@@ -35,6 +32,10 @@ export interface TenantRow {
   thresholds: number[]
   fail_mode: FailMode
   created_at: Date
+  /** The billing day and time zone that are on their way, and how far: null when there is no change under way. */
+  rebuild_billing_day?: number | null
+  rebuild_timezone?: string | null
+  rebuild_percent?: number | null
 }
 
 /** Finds tenants by name or id, from memory when it can. */
@@ -51,10 +52,7 @@ export interface TenantDirectory {
  * Opens the directory of one process. While PostgreSQL is away a known tenant stays usable: events keep their way into the stream.
  * While it answers nothing old is believed: a name may have moved to another tenant.
  */
-export function openTenants(
-  database: Database,
-  { autoCreate = false }: { autoCreate?: boolean } = {},
-): TenantDirectory {
+export function openTenants(database: Database): TenantDirectory {
   const lookup = openLookup<string>({
     store: database,
     freshMs: FRESH_MS,
@@ -72,14 +70,6 @@ export function openTenants(
   }
 
   async function find(refs: string[]): Promise<Map<string, string>> {
-    const found = await findThere(refs)
-    const missing = autoCreate ? namesAndIds(refs.filter((ref) => !found.has(ref))).names : []
-    if (missing.length === 0) return found
-    await create(new Set(missing))
-    return new Map([...found, ...(await findThere(missing))])
-  }
-
-  async function findThere(refs: string[]): Promise<Map<string, string>> {
     const found = new Map<string, string>()
     const asked: Promise<unknown>[] = []
     for (const ref of new Set(refs)) {
@@ -89,10 +79,6 @@ export function openTenants(
     }
     await Promise.all(asked)
     return found
-  }
-
-  async function create(names: Iterable<string>): Promise<void> {
-    for (const name of names) await change(database, 'auto-create', tenantCreateSql, [name, ...NO_SETTINGS])
   }
 
   return { known: (ref) => lookup.known(ref), find, failMode: (tenantId) => failModes.get(tenantId) ?? 'default' }
@@ -123,13 +109,6 @@ export const noTenant = (): Problem =>
     detail: 'tenant does not exist',
     errors: [{ field: 'tenant', detail: 'does not exist' }],
   })
-
-/** The id of the tenant of this name or id, from memory when it can. @throws Problem tenant_not_found */
-export async function findTenant({ tenants }: { tenants: TenantDirectory }, ref: string): Promise<string> {
-  const id = (await tenants.find([ref])).get(ref)
-  if (id === undefined) throw noTenant()
-  return id
-}
 
 /** The tenant of this name or id, as it is now. @throws Problem tenant_not_found */
 export async function getTenant(database: Database, ref: string): Promise<TenantRow> {

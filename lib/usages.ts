@@ -8,6 +8,8 @@ import { Usage, type UsageRow, toUsage } from './usage.ts'
 import * as examples from './examples.ts'
 
 const usageGetSql = loadSql('queries/usage_get')
+/** Less than a group waits. */
+const ANSWER_MS = 3_000
 /** Questions per query, at most. */
 const GROUP = 100
 
@@ -33,7 +35,7 @@ export type Usages = Grouped<string, string | undefined>
 export function openUsages(database: Database, clock: () => number): Usages {
   async function load(refs: string[]): Promise<(string | undefined)[]> {
     const { names, ids } = namesAndIds([...new Set(refs)])
-    const rows = await query<Row>(database, usageGetSql, [names, ids, new Date(clock()).toISOString()])
+    const rows = await query<Row>(database, usageGetSql, [names, ids, new Date(clock()).toISOString()], ANSWER_MS)
     const written = rows.map((row) => {
       const document = { ...toUsage(row), features: row.features, quotas: row.quotas.map(toQuotaUsage) }
       return { id: row.id, name: row.name, text: JSON.stringify(document) }

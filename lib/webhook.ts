@@ -70,7 +70,7 @@ export async function listWebhooks(
   return { webhooks: rows.map(toWebhook), rows }
 }
 
-export const noWebhook = (): Problem => new Problem('webhook_not_found', { detail: 'webhook does not exist' })
+const noWebhook = (): Problem => new Problem('webhook_not_found', { detail: 'webhook does not exist' })
 
 /** The URL as it is stored, and its host with the port. @throws Problem invalid_request when messages may not go there */
 export function checkUrl(given: string, allowPrivate: boolean): { url: string; host: string } {

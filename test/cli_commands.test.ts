@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
 import { runCli, startCli } from './_cli.ts'
 import { createDatabase, createTestServer, startConsumers, until } from './_context.ts'
-import { AUTHORIZATION } from './_key.ts'
+import { AUTHORIZATION, KEY } from './_key.ts'
 import { LOCAL, createReceiver } from './_deliveries.ts'
 import { freePort } from './_valkey.ts'
 import { emptyFolder } from './_folder.ts'
@@ -225,7 +225,9 @@ test('up starts everything, keeps its data, refuses a second start, and stops at
   const first = startCli(['up'], env)
   await until(() => first.output().includes('Stop with Ctrl-C'), 60_000)
   const curl = /^ {2}(curl -s .*)$/m.exec(first.output())![1]!
-  expect(JSON.parse(execFileSync('bash', ['-c', curl], { encoding: 'utf8' }))).toMatchObject({ success: true })
+  // The key is not in the line: it is read from where the first start had it.
+  const shell = { encoding: 'utf8', env: { ...process.env, FLAGMETER_ADMIN_KEY: KEY } } as const
+  expect(JSON.parse(execFileSync('bash', ['-c', curl], shell))).toMatchObject({ success: true })
   expect((await runCli(['usage', 'acme-corp', '--json'], { FLAGMETER_DIR: env.FLAGMETER_DIR })).out).toContain(
     '"totalTokens": 1500',
   )

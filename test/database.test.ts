@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { openDatabase, query } from '../lib/database.ts'
+import { change, isNotMigrated, isTooSlow, isUnavailable, openDatabase, query } from '../lib/database.ts'
 import { createDatabase } from './_context.ts'
 import { HOSTILE_TEXTS } from './_texts.ts'
 
-async function open(statementTimeoutMs?: number) {
-  const database = openDatabase({ databaseUrl: await createDatabase(), databasePoolSize: 1 }, statementTimeoutMs)
+async function open(statementTimeoutMs?: number, databaseUrl?: string, databasePoolSize = 1) {
+  const config = { databaseUrl: databaseUrl ?? (await createDatabase()), databasePoolSize }
+  const database = openDatabase(config, statementTimeoutMs)
   onTestFinished(() => database.end({ timeout: 0 }))
   return database
 }
@@ -33,4 +34,153 @@ test('what fails while a connection is made reaches who asked, and no process en
   await expect(query(await open(1), 'select pg_sleep(1)')).rejects.toMatchObject({ code: '57014' })
   await sleep(50)
   expect(unheard).toEqual([])
+})
+
+test('a statement that is given up behind another does not hand its answer to the next', async () => {
+  const database = await open()
+  const texts = ['select 1 as one', 'select 2 as two', 'select pg_sleep(0.5)']
+  for (const text of texts) await query(database, text) // prepared, they go out behind each other
+  const slow = query(database, texts[2]!)
+  const late = query(database, texts[0]!, [], 100).catch((error: Error) => error.message)
+  await sleep(200)
+  const next = query(database, texts[1]!)
+  expect([await late, await next]).toEqual(['the database did not answer in time', [{ two: 2 }]])
+  await slow
+})
+
+test('connections that are cut while they are written to are soon used again', async () => {
+  const url = await createDatabase()
+  const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
+  let isOver = false
+  let [slowest, fine] = [0, 0]
+  const asking = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      await new Promise((resolve) => void setImmediate(resolve)) // as a group begins
+      const at = performance.now()
+      await query(database, 'select 1').then(
+        () => fine++,
+        (error: unknown) => expect(isUnavailable(error)).toBe(true),
+      )
+      slowest = Math.max(slowest, performance.now() - at)
+    }
+  })
+  for (let kills = 0; kills < 150; kills++) {
+    await sleep(10)
+    await query(
+      killer,
+      'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database() limit 1',
+    )
+  }
+  isOver = true
+  await Promise.all(asking)
+  expect(slowest).toBeLessThan(3_500) // 5 s: what the driver waits for a connection that says nothing
+  expect(fine).toBeGreaterThan(50)
+})
+
+test('a transaction whose connection is cut fails, ends no process, and leaves its connection in use', async () => {
+  const uncaught: unknown[] = []
+  const note = (error: unknown) => uncaught.push(error)
+  process.on('uncaughtException', note)
+  onTestFinished(() => void process.off('uncaughtException', note))
+  const url = await createDatabase()
+  const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
+  const actorIs = (i: number) =>
+    change<{ actor: string }>(
+      database,
+      `actor-${i}`,
+      "select pg_sleep(0.02), current_setting('flagmeter.actor', true) as actor",
+    ).then(
+      ([row]) => row!.actor === `actor-${i}`,
+      (error: unknown) => isUnavailable(error),
+    )
+  for (let round = 0; round < 10; round++) {
+    const changes = Array.from({ length: 16 }, (_, i) => actorIs(i))
+    await sleep(10)
+    await query(
+      killer,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where pid <> pg_backend_pid() and datname = current_database() and state <> 'idle' limit 2`,
+    )
+    expect(await Promise.all(changes)).toEqual(changes.map(() => true))
+  }
+  expect(uncaught).toEqual([])
+  const at = performance.now()
+  expect(await Promise.all(Array.from({ length: 16 }, (_, i) => actorIs(i)))).toEqual(Array(16).fill(true))
+  expect(performance.now() - at).toBeLessThan(2_000)
+})
+
+test('a change that its caller has given up is not made later', async () => {
+  const database = await open(400)
+  await database`create table made (by text)`
+  const holding = database.unsafe('set statement_timeout = 0; select pg_sleep(1.5)').execute()
+  const given = await change(database, 'me', "insert into made values ('me')").catch((error: Error) => error.message)
+  expect(given).toBe('the database did not answer in time')
+  await holding
+  await sleep(100)
+  expect(await database`select from made`).toHaveLength(0)
+})
+
+test('an outage is what the server and the network say is one, and nothing else', () => {
+  const outages = [
+    '08006',
+    '53100',
+    '53300',
+    '57P01',
+    '57P03',
+    '25006',
+    '58030',
+    '55P03',
+    '40P01',
+    'ECONNREFUSED',
+    'ECONNRESET',
+  ]
+  outages.push('EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'CONNECT_TIMEOUT', 'CONNECTION_CLOSED', 'ANSWER_TIMEOUT')
+  // Mistakes in functions and statements, wrong passwords, files that are not there, statements that are slow.
+  const mistakes = [
+    '42883',
+    '42P01',
+    '42703',
+    '42601',
+    '28P01',
+    '22003',
+    '23503',
+    '57014',
+    '58P01',
+    'P0001',
+    'XX000',
+    'ENOENT',
+  ]
+  mistakes.push('EACCES', 'ERR_INVALID_ARG_TYPE', 'UNSAFE_TRANSACTION', 'CONNECTOR', '')
+  const are = (codes: string[], is: (error: unknown) => boolean) =>
+    codes.filter((code) => is(Object.assign(new Error('x'), { code })))
+  expect(are([...outages, ...mistakes], isUnavailable)).toEqual(outages)
+  expect([isUnavailable(new TypeError('x')), isUnavailable({})]).toEqual([false, false])
+  expect(are([...outages, ...mistakes], isTooSlow)).toEqual(['57014'])
+})
+
+test('a table that is missing means not migrated, unless one of our functions misses it', async () => {
+  const database = await open()
+  const missing = await query(database, 'select from no_such_table').catch((error: unknown) => error)
+  await database.unsafe(
+    'create function trip() returns void language plpgsql as $$ begin perform from no_such_table; end $$',
+  )
+  const mistake = await query(database, 'select trip()').catch((error: unknown) => error)
+  expect([isNotMigrated(missing), isNotMigrated(mistake), isUnavailable(missing)]).toEqual([true, false, false])
+})
+
+test('waiting for a lock that others hold is an outage; a statement that is slow by itself is none', async () => {
+  const url = await createDatabase()
+  const [database, other] = [await open(1_000, url), await open(undefined, url)]
+  await other`create table held (id int)`
+  const holding = other.begin(async (sql) => {
+    await sql`lock table held`
+    await sleep(900)
+  })
+  await sleep(100)
+  const [locked, slow] = [
+    await query(database, 'select from held').catch((error: unknown) => error),
+    await query(database, 'select pg_sleep(5)').catch((error: unknown) => error),
+  ]
+  await holding
+  expect([isUnavailable(locked), isUnavailable(slow), isTooSlow(slow)]).toEqual([true, false, true])
 })

@@ -64,6 +64,47 @@ test('a chunked body over the limit is cut off with 413', async () => {
   expect(answer).toMatch(/^HTTP\/1.1 413 .*body_too_large/s)
 })
 
+test('who waits for 100 Continue is told to go on only when the body is wanted', async () => {
+  const server = await createTestServer()
+  const expecting = `expect: 100-continue\r\nconnection: close\r\ncontent-length: ${body.length}`
+  const refused = await converse(server.url, head(expecting).replace(KEY, 'nobody'))
+  expect(refused).toMatch(/^HTTP\/1.1 401 /)
+  const tooLong = await converse(server.url, head('expect: 100-continue\r\ncontent-length: 9000000'))
+  expect(tooLong).toMatch(/^HTTP\/1.1 413 /)
+  const taken = await converse(server.url, head(expecting), (socket) => socket.once('data', () => socket.write(body)))
+  expect(taken).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 201 /)
+})
+
+test('a client that is refused while it sends gets its answer, and may not go on sending for ever', async () => {
+  const server = await createTestServer()
+  const large = await fetch(`${server.url}/api/events`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer nobody', 'content-type': 'application/json' },
+    body: Buffer.alloc(4_000_000, ' '),
+  })
+  expect([large.status, large.headers.get('connection')]).toEqual([401, 'close'])
+  let timer: NodeJS.Timeout | undefined
+  const at = performance.now()
+  const endless = await converse(server.url, head('transfer-encoding: chunked').replace(KEY, 'nobody'), (socket) => {
+    timer = setInterval(() => socket.write('1\r\nx\r\n'), 20)
+  })
+  clearInterval(timer)
+  expect(endless).toMatch(/^HTTP\/1.1 401 /)
+  expect(performance.now() - at).toBeLessThan(5_000)
+})
+
+test('requests in a row on one connection are answered in turn; too many of them end it', async () => {
+  const server = await createTestServer()
+  const ask = (path: string, fields = '') => `GET ${path} HTTP/1.1\r\nhost: x\r\n${fields}\r\n`
+  const inTurn = await converse(
+    server.url,
+    ask('/api/health') + ask('/api/nothing') + ask('/api/health/live', 'connection: close\r\n'),
+  )
+  expect(inTurn.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200'])
+  const many = await converse(server.url, ask('/api/health').repeat(1_000))
+  expect(many.match(/HTTP\/1.1 200/g)?.length ?? 0).toBeLessThan(1_000)
+})
+
 test('what is not HTTP, and headers that are too large, get a problem too', async () => {
   const server = await createTestServer()
   expect(await converse(server.url, 'hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 .*malformed_http/s)

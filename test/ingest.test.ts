@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { createKey } from '../lib/key_admin.ts'
 import { type TestServer, createTestServer } from './_context.ts'
 
 let server: TestServer
@@ -176,6 +177,41 @@ describe('a batch', () => {
   })
 })
 
+test('when the stores go away in the middle of a batch, the answer says which events are durable', async () => {
+  const writes: number[] = []
+  const intake = {
+    async accept(events: unknown[]) {
+      if (writes.push(events.length) > 1) throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' })
+      return { poison: [], isOver: () => false }
+    },
+    idle: async () => {},
+  }
+  const half = await createTestServer({}, { intake })
+  const events = Array.from({ length: 2_500 }, () => event())
+  const { status, body } = await half.post('/api/events', events)
+  expect([status, body.accepted, body.rejected, writes]).toEqual([207, 1_000, 1_500, [1_000, 1_000]])
+  expect(body.results[999]).toEqual({ eventId: expect.any(String) })
+  expect(body.results.slice(1_000).every((result: any) => result.problem.code === 'unavailable')).toBe(true)
+  const none = await half.post('/api/events', events)
+  expect([none.status, none.headers.get('retry-after')]).toEqual([503, '1'])
+})
+
+test('an answer names ten mistakes of an event, and stays below 2 MB however many events have them', async () => {
+  const bad = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${i}`.padEnd(300, 'x'), 0]))
+  const one = (await send(bad)).body
+  expect(one.errors).toHaveLength(11)
+  expect(one.errors[10]).toEqual({ field: '', detail: 'and 5 more mistakes' })
+  expect(one.errors.every(({ field }: { field: string }) => field.length <= 101)).toBe(true)
+  const worst = Array.from({ length: 1_500 }, () => bad)
+  const { status, body } = await send(worst)
+  expect([status, body.rejected, body.results.length]).toEqual([207, 1_500, 1_500])
+  expect(JSON.stringify(body).length).toBeLessThan(2_000_000)
+  expect(body.results[0].problem.errors).toHaveLength(11)
+  const bare = body.results.filter((result: any) => result.problem.errors === undefined)
+  expect(bare).toHaveLength(body.withoutDetails)
+  expect(bare.at(-1).problem).toEqual(body.results[1_499].problem)
+})
+
 test('an unknown tenant is created once under concurrency when the operator says so', async () => {
   const open = await createTestServer({ AUTO_CREATE_TENANTS: 'true' })
   const answers = await Promise.all(
@@ -184,6 +220,33 @@ test('an unknown tenant is created once under concurrency when the operator says
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]))
   expect((await open.get('/api/usage/new-llc')).body).toMatchObject({ totalTokens: 75_000, monthlyQuota: 1_000_000 })
   expect((await open.post('/api/events', event({ tenant: uuidv7() }))).status).toBe(404)
+})
+
+test('a key makes a hundred tenants in ten minutes; the events of others are told when to come again', async () => {
+  const open = await createTestServer({ AUTO_CREATE_TENANTS: 'true' })
+  const batch = (count: number, name: string) =>
+    Array.from({ length: count }, (_, i) => ({ tenant: `${name}-${i}`, feature: 'x', tokens: 1 }))
+  const { status, body } = await open.post('/api/events', [...batch(2_000, 'new'), event()])
+  expect([status, body.accepted]).toEqual([207, 101])
+  expect(body.results.at(-1).eventId).toBeDefined()
+  const codes = new Set(body.results.map(({ problem }: any) => problem?.code))
+  expect(codes).toEqual(new Set([undefined, 'rate_limited']))
+  expect(body.results[1_000].problem.detail).toMatch(/at most 100 new tenants in 600 seconds/)
+  const again = await open.post('/api/events', event({ tenant: 'new-1999' }))
+  expect([again.status, again.body.code, Number(again.headers.get('retry-after')) > 0]).toEqual([
+    429,
+    'rate_limited',
+    true,
+  ])
+  expect((await open.post('/api/events', event({ tenant: 'new-0' }))).status).toBe(201)
+  const [row] = await open.ctx.database`select count(*)::int as n from tenants where name like 'new-%'`
+  expect(row!.n).toBe(100)
+  const [audit] = await open.ctx.database`select count(*)::int as n from audit_log where actor = 'auto-create'`
+  expect(audit!.n).toBe(100)
+  const settings = { name: 'other', scopes: ['ingest' as const] }
+  const { key } = await createKey(open.ctx.database, 'test', settings)
+  const other = await open.post('/api/events', event({ tenant: 'other' }), { authorization: `Bearer ${key}` })
+  expect(other.status).toBe(201)
 })
 
 test('a missing field and a wrong type are told apart', async () => {

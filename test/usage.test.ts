@@ -118,6 +118,11 @@ describe('GET /api/usage/:tenant/series', () => {
     expect((await server.get(`${path}?step=minute&from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z`)).body.code).toBe(
       'series_too_long',
     )
+    const byFeature = (hours: number) => {
+      const to = new Date(Date.parse('2026-01-01T00:00:00Z') + hours * 3_600_000).toISOString()
+      return server.get(`${path}?step=minute&by=feature&from=2026-01-01T00:00:00Z&to=${to}`)
+    }
+    expect([(await byFeature(25)).status, (await byFeature(25.1)).body.code]).toEqual([200, 'series_too_long'])
     expect((await server.get(`${path}?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z`)).body.errors[0].field).toBe(
       'from',
     )

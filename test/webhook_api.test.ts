@@ -143,3 +143,18 @@ test('crossings are counted, and the age of what waits is shown', async () => {
   expect(text).toMatch(/^flagmeter_deliveries_total{outcome="retried"} 2$/m)
   expect(Number(/^flagmeter_delivery_oldest_seconds (\S+)$/m.exec(text)![1])).toBeGreaterThan(3_590)
 })
+
+test('a webhook gets ten test messages in a minute, however many are asked for at once; another has its own ten', async () => {
+  const { ctx, request } = await createTestServer({ DATABASE_POOL_SIZE: '20' })
+  const tenant = await tenantId(ctx)
+  const add = () => addWebhook(ctx, tenant, URL_WITH_TOKEN)
+  const [first, second] = [await add(), await add()]
+  const answers = await Promise.all(Array.from({ length: 100 }, () => request('POST', `/api/webhooks/${first}/test`)))
+  const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b)
+  expect(statuses).toEqual([...Array.from({ length: 10 }, () => 202), ...Array.from({ length: 90 }, () => 429)])
+  const refused = answers.find(({ status }) => status === 429)!
+  expect([refused.body.code, refused.headers.get('retry-after')]).toEqual(['rate_limited', '60'])
+  expect((await request('POST', `/api/webhooks/${second}/test`)).status).toBe(202)
+  await ctx.database`update deliveries set created_at = created_at - interval '1 minute'`
+  expect((await request('POST', `/api/webhooks/${first}/test`)).status).toBe(202)
+})

@@ -38,6 +38,12 @@ export function Settings({ tenant }: PartProps) {
   }
   return (
     <Panel id="settings" title="Settings">
+      {tenant.rebuild && (
+        <p class="muted">
+          Changing to billing day {tenant.rebuild.billingDay}, {tenant.rebuild.timezone}: {tenant.rebuild.percent} %
+          done. Until then the old periods hold.
+        </p>
+      )}
       {/* Fields that nobody touched follow what somebody else saves; what is being typed stays. */}
       <form class="settings" onSubmit={submit(action, save)}>
         <Field label="Tokens per month" name="monthlyQuota" action={action}>

@@ -1,4 +1,5 @@
--- Deletes a tenant with its webhooks, keys, quotas, reservations, alerts and counters; its events and rollups follow in batches (`prune`).
+-- Deletes what decides: a tenant with its webhooks, keys and quotas. From then on nobody sees, counts, alerts or delivers anything of
+-- it. What has grown with it (events, counters, alerts …) follows in batches (prune_deleted_tenants).
 -- Returns whether there was such a tenant. The row's lock waits for batches that are being recorded.
 create or replace function delete_tenant(tenant uuid)
 returns boolean
@@ -10,13 +11,8 @@ begin
     return false;
   end if;
   delete from webhooks where tenant_id = tenant;
-  delete from alerts where tenant_id = tenant;
-  delete from usage_hours where tenant_id = tenant;
-  delete from usage_features where tenant_id = tenant;
-  delete from usage_periods where tenant_id = tenant;
-  delete from features where tenant_id = tenant;
   delete from quotas where tenant_id = tenant;
-  delete from reservations where tenant_id = tenant;
+  delete from tenant_rebuilds where tenant_id = tenant;
   delete from tenants where id = tenant;
   insert into deleted_tenants (tenant_id) values (tenant);
   return true;

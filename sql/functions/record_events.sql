@@ -86,6 +86,7 @@ begin
   set total_tokens = r.total_tokens + excluded.total_tokens,
       event_count = r.event_count + excluded.event_count,
       updated_at = now();
+  perform rebuild_follow(r_tenants, r_features, r_minutes, r_tokens, r_counts) where exists (select from tenant_rebuilds);
 
   for counter in
     with quarters as (

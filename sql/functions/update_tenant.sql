@@ -1,8 +1,8 @@
 -- Changes a tenant's settings; null leaves one as it is. Returns no row when there is no such tenant.
--- A new billing day or time zone moves every period boundary, so all counters of the tenant are rebuilt,
--- in this transaction. The update's row lock keeps record_events and reserve_tokens away from the tenant meanwhile.
--- Then alerts are raised for what is reached now and was not before; what is no longer reached is armed again, because
--- a new quota is a new version. Who was told stays told: a threshold reached before and after raises nothing.
+-- A new billing day or time zone moves every period boundary, so all counters of the tenant are made anew: that is a job of its own
+-- (rebuild_start), which has come to its end here when the tenant is small; until then both settings stay as they are.
+-- All else is changed at once. Then alerts are raised for what is reached now and was not before; what is no longer reached is armed
+-- again, because a new quota is a new version. Who was told stays told: a threshold reached before and after raises nothing.
 -- Raises 22023 (invalid_parameter_value) for an unknown time zone, 23505 for a name that is taken.
 create or replace function update_tenant(
   tenant uuid, new_name text, new_quota bigint, new_hard boolean, new_billing_day int, new_timezone text, new_thresholds int[],
@@ -14,7 +14,7 @@ as $$
 #variable_conflict use_column
 declare
   old tenants;
-  new tenants;
+  pending tenant_rebuilds;
   told text[];
 begin
   perform check_timezone(new_timezone);
@@ -23,24 +23,23 @@ begin
     return;
   end if;
   told := told_thresholds(tenant);
-  update tenants
-  set name = coalesce(new_name, name),
-      monthly_quota = coalesce(new_quota, monthly_quota),
-      monthly_hard = coalesce(new_hard, monthly_hard),
-      quota_version = quota_version + coalesce(new_quota <> monthly_quota, false)::int,
-      billing_day = coalesce(new_billing_day, billing_day),
-      timezone = coalesce(new_timezone, timezone),
-      thresholds = coalesce(new_thresholds, thresholds),
-      fail_mode = coalesce(new_fail_mode, fail_mode)
-  where id = tenant
-  returning * into new;
-  if (old.billing_day, old.timezone) is distinct from (new.billing_day, new.timezone) then
-    delete from usage_features where tenant_id = tenant;
-    insert into usage_features (tenant_id, period_start, feature, total_tokens, event_count)
-    select tenant_id, period_start, feature, total_tokens, event_count from expected_usage where tenant_id = tenant;
-    perform rebuild_counters(tenant);
+  if num_nonnulls(new_name, new_quota, new_hard, new_thresholds, new_fail_mode) > 0 then
+    update tenants
+    set name = coalesce(new_name, name),
+        monthly_quota = coalesce(new_quota, monthly_quota),
+        monthly_hard = coalesce(new_hard, monthly_hard),
+        quota_version = quota_version + coalesce(new_quota <> monthly_quota, false)::int,
+        thresholds = coalesce(new_thresholds, thresholds),
+        fail_mode = coalesce(new_fail_mode, fail_mode)
+    where id = tenant;
+    perform alert_reached(tenant, told);
   end if;
-  perform alert_reached(tenant, told);
-  return next new;
+  select * into pending from tenant_rebuilds where tenant_id = tenant;
+  if new_billing_day is not null or new_timezone is not null then
+    perform rebuild_start(
+      tenant, coalesce(new_billing_day, pending.billing_day, old.billing_day), coalesce(new_timezone, pending.timezone, old.timezone)
+    );
+  end if;
+  return query select * from tenants where id = tenant;
 end
 $$;

@@ -26,7 +26,13 @@ select c.id, c.tenant_id, c.webhook_id, c.alert_id, c.attempts, c.created_at, t.
        case when w.previous_secret_expires_at > now() then w.previous_secret end as previous_secret,
        a.quota_id, a.feature, a.period, a.quota_version, a.threshold, a.token_limit, a.total_tokens, a.period_start, a.period_end,
        oldest.waiting_since
-from (select min(created_at) as waiting_since from deliveries where status in ('pending', 'sending')) as oldest
+from (
+  select (
+    select d.created_at from deliveries d join webhooks w on w.tenant_id = d.tenant_id and w.id = d.webhook_id
+    where d.status in ('pending', 'sending')
+    order by d.created_at limit 1
+  ) as waiting_since
+) as oldest
 left join claimed c on true
 left join webhooks w on w.tenant_id = c.tenant_id and w.id = c.webhook_id
 left join tenants t on t.id = c.tenant_id

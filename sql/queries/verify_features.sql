@@ -1,4 +1,4 @@
--- Where the per-feature counters differ from the rollups of their period, as far back as those are kept.
+-- Where the per-feature counters differ from the rollups of their period, as far back as those are kept. Deleted tenants are none of it.
 select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.feature, a.feature) as feature,
        coalesce(e.period_start, a.period_start) as period_start,
        coalesce(e.total_tokens, 0) as expected_tokens, coalesce(a.total_tokens, 0) as actual_tokens,
@@ -6,5 +6,6 @@ select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.feature, a.fe
 from expected_usage e full join usage_features a
   on e.tenant_id = a.tenant_id and e.feature = a.feature and e.period_start = a.period_start
 where (e.total_tokens, e.event_count) is distinct from (a.total_tokens, a.event_count)
+  and coalesce(e.tenant_id, a.tenant_id) not in (select tenant_id from deleted_tenants)
   and coalesce(e.period_start, a.period_start) >= (select rollups_pruned_before from event_retention)
 order by 1, 2, 3

@@ -9,5 +9,6 @@ select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.hour, a.hour)
        coalesce(e.total_tokens, 0) as expected_tokens, coalesce(a.total_tokens, 0) as actual_tokens
 from expected e full join usage_hours a on e.tenant_id = a.tenant_id and e.hour = a.hour
 where e.total_tokens is distinct from a.total_tokens
+  and coalesce(e.tenant_id, a.tenant_id) not in (select tenant_id from deleted_tenants)
   and coalesce(e.hour, a.hour) >= (select rollups_pruned_before from event_retention)
 order by 1, 2

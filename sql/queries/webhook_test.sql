@@ -1,2 +1,2 @@
--- $1: webhook id. A delivery without an alert is a test message.
-insert into deliveries (tenant_id, webhook_id) select tenant_id, id from webhooks where id = $1::uuid returning id
+-- $1: webhook id, $2: how many in a minute at most. The delivery of a test message; null: there were as many already.
+select create_test_delivery($1::uuid, $2::int) as id

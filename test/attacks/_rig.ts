@@ -48,9 +48,10 @@ export const MODES = [
 /** Starts `serve` and `worker` on a database of the test's own. Killed at the end of the test. */
 export async function startTarget({
   withValkey = false,
+  databaseUrl,
   env: given = {},
-}: { withValkey?: boolean; env?: Record<string, string> } = {}): Promise<Target> {
-  const ctx = await createContext()
+}: { withValkey?: boolean; databaseUrl?: string; env?: Record<string, string> } = {}): Promise<Target> {
+  const ctx = await createContext(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
   const valkey = withValkey ? await startNativeValkey(inject('valkeyServer')!) : undefined
   if (valkey) onTestFinished(() => valkey.release())
   const port = String(await freePort())

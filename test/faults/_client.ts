@@ -96,14 +96,14 @@ export function startClient(load: Load, ledger: Ledger, random: Random): Client 
   }
 }
 
-/** The status of the answer; 0: none came. */
-async function post(url: string, key: string, body: string): Promise<number> {
+/** The status of the answer; 0: none came within `withinMs`. */
+export async function post(url: string, key: string, body: string, withinMs = ANSWER_MS): Promise<number> {
   try {
     const answer = await fetch(`${url}/api/events`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       body,
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.timeout(withinMs),
     })
     await answer.arrayBuffer()
     return answer.status

@@ -70,7 +70,8 @@ export const keyOf = ({ tenantId, id }: Pick<SentEvent, 'tenantId' | 'id'>): str
 export async function readLedger(file: string): Promise<Account> {
   const account: Account = { sent: new Map(), accepted: new Set(), unknown: 0 }
   const requests: string[][] = []
-  for (const text of (await readFile(file, 'utf8')).trimEnd().split('\n')) {
+  for (const text of (await readFile(file, 'utf8')).split('\n')) {
+    if (text === '') continue
     const line = JSON.parse(text) as Line
     if ('sent' in line) {
       requests[line.request] = line.sent.map(keyOf)

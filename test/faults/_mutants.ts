@@ -3,7 +3,7 @@ export interface Mutant {
   name: string
   edits: { file: string; from: string; to: string }[]
   /** What gives it away: a figure that is not 0, or one of the things that are wrong. */
-  shows: 'lost' | 'doubled' | RegExp
+  shows: 'lost' | 'doubled' | 'unsent' | RegExp
   /** Settings of Valkey, when the mistake is there. */
   valkey?: Record<string, string>
 }
@@ -50,14 +50,14 @@ export const twoTransactions: Mutant = {
     COUNT_ALL,
     {
       file: 'lib/record.ts',
-      from: 'const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))',
+      from: 'const rows = await queryAgain<CounterRow>(',
       to: `const inserted = await queryAgain<{ id: string }>(ctx.database, \`
         insert into events (tenant_id, id, feature, tokens, created_at, received_at)
         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
         order by 1, 2 on conflict do nothing returning id\`, toArrays(events).slice(0, 6))
       const ids = new Set(inserted.map(({ id }) => id))
       events = events.filter((event) => ids.delete(event.id))
-      const rows = await queryAgain<CounterRow>(ctx.database, recordEventsSql, toArrays(events))`,
+      const rows = await queryAgain<CounterRow>(`,
     },
   ],
 }
@@ -69,7 +69,7 @@ export const outageIsDone: Mutant = {
   edits: [
     {
       file: 'handlers/rollup.ts',
-      from: 'await recordEvents(ctx, batch)',
+      from: 'await recordEvents(ctx, batch, { isLastTry })',
       to: 'await recordEvents(ctx, batch).catch(() => ({ counters: [], poison: [] }))',
     },
   ],
@@ -81,7 +81,7 @@ export const outageIsPoison: Mutant = {
   edits: [
     {
       file: 'handlers/rollup.ts',
-      from: 'await recordEvents(ctx, batch)',
+      from: 'await recordEvents(ctx, batch, { isLastTry })',
       to: `await recordEvents(ctx, batch).catch((error) => ({
         counters: [], poison: batch.map((event) => ({ event, sqlstate: '', reason: String(error) })) }))`,
     },
@@ -103,22 +103,52 @@ export const refusedIsAccepted: Mutant = {
       from: `'stream write failed; recording in PostgreSQL')
       return undefined`,
       to: `'stream write failed; recording in PostgreSQL')
-      return () => false`,
+      return { poison: [], isOver: () => false }`,
     },
   ],
+}
+
+/** Instead of recording in PostgreSQL without the stream. */
+const recordOtherwise = (otherwise: string): Mutant['edits'] => [
+  { file: 'lib/intake.ts', from: 'recordEvents(ctx, events', to: 'recordOtherwise(ctx, events' },
+  {
+    file: 'lib/intake.ts',
+    from: '/** Makes events durable. */',
+    to: `const recordOtherwise = (ctx, events, ...rest) => recordEvents(ctx, events, ...rest).catch(() => ${otherwise})\n`,
+  },
+]
+
+/** What PostgreSQL refuses, or does not answer in time, is answered as if it were there. */
+export const failedIsAccepted: Mutant = {
+  name: 'a failed commit counts as accepted',
+  shows: 'lost',
+  edits: recordOtherwise('({ counters: [], poison: [] })'),
+}
+
+/** A time-out is taken for a failure, and what it was about for something that never was. */
+export const anewWithOtherIds: Mutant = {
+  name: 'after a time-out, anew with other ids',
+  shows: 'unsent',
+  edits: recordOtherwise('recordEvents(ctx, events.map((event) => ({ ...event, id: crypto.randomUUID() })), ...rest)'),
 }
 
 export const poisonTakesAll: Mutant = {
   name: 'poison takes its batch along',
   shows: /valid events became dead letters/,
   edits: [
-    { file: 'lib/record.ts', from: 'if (only && events.length === 1) {', to: 'if (only) {' },
     {
       file: 'lib/record.ts',
-      from: 'poison: [{ event: only, sqlstate, reason: (error as Error).message }]',
-      to: "poison: events.map((event) => ({ event, sqlstate, reason: '' }))",
+      from: 'return await comeApart(ctx, events, error as Error, options)',
+      to: "return { counters: [], poison: events.map((event) => ({ event, sqlstate: errorCode(error), reason: '' })) }",
     },
   ],
+}
+
+/** The driver's own: it sends ROLLBACK to a connection that is gone. */
+export const rollbackToNobody: Mutant = {
+  name: 'a rollback after the connection',
+  shows: /^flagmeter serve ended by itself/,
+  edits: [{ file: 'lib/database.ts', from: 'if (isLost) await new Promise(() => {})', to: '' }],
 }
 
 const SUM = '(select sum(r.total_tokens)::bigint from rollups r where r.tenant_id = m.tenant_id)'
@@ -150,6 +180,28 @@ export const settledBeforeSent: Mutant = {
       to: `await query(ctx.database, deliverySettleSql,
         [delivery.tenant_id, delivery.id, delivery.attempts, 'delivered', null, 200, null])
       const outcome = await attempt(ctx, delivery)`,
+    },
+  ],
+}
+
+/** A settlement that waits in the stream does not keep its hold. */
+export const streamIsForgotten: Mutant = {
+  name: 'holds lapse whatever waits in the stream',
+  shows: /overbooked/,
+  edits: [{ file: 'handlers/lapse.ts', from: 'await settledUntil(ctx)', to: 'ctx.clock()' }],
+}
+
+/** What was used after its hold had ended is no fact. */
+export const onlyHeldSettles: Mutant = {
+  name: 'a settlement counts only while its hold lasts',
+  shows: 'lost',
+  edits: [
+    {
+      file: 'sql/functions/record_events.sql',
+      from: 'order by e.tenant_id, e.id, e.position',
+      to: `where not exists (
+        select from reservations r where r.tenant_id = e.tenant_id and r.id = e.id and r.status in ('released', 'lapsed'))
+      order by e.tenant_id, e.id, e.position`,
     },
   ],
 }

@@ -7,6 +7,8 @@ export interface Result {
   name: string
   unit: string
   outcome: Outcome
+  /** What this machine lacks for it: it was not run. */
+  skipped?: string
   /** Mutants that turned it red, with what showed. */
   caught: string[]
   /** Mutants that did not. */
@@ -23,8 +25,9 @@ export function signs({ lost, doubled, tokens, unsent, wrong }: Outcome): string
 }
 
 /** What gave a mutant away. */
-export function sign({ shows }: Mutant, { lost, doubled, wrong }: Outcome): string {
+export function sign({ shows }: Mutant, { lost, doubled, unsent, wrong }: Outcome): string {
   if (shows === 'lost') return `L ${lost}`
+  if (shows === 'unsent') return `U ${unsent}`
   if (shows === 'doubled') return `D ${doubled}`
   return wrong.find((line) => shows.test(line)) ?? ''
 }
@@ -59,17 +62,29 @@ export function printTable(results: Result[]): void {
     const { faults, events, lost, doubled, tokens, unsent, retried, seconds } = result.outcome
     const mutants = [...result.caught, ...result.missed.map((name) => `NOT CAUGHT: ${name}`)].join('\n')
     const counts = [`${faults} ${result.unit}`, events, lost, doubled, tokens, unsent, retried, Math.round(seconds)]
-    table.push([result.name, ...counts, mutants, isFine(result) ? 'yes' : 'NO'])
+    table.push([result.name, ...counts, mutants, verdict(result)])
   }
   console.log(table.toString())
   console.log(
     'L accepted events lost, D events counted without being there, T tokens that differ, U events nobody sent',
   )
-  for (const { name, outcome } of rows.values()) {
+  for (const { name, outcome, skipped } of rows.values()) {
     const { wrong, failure, notes } = outcome
-    const lines = [...new Set([...wrong, ...(failure === undefined ? [] : [failure]), ...notes])]
+    const lines = [
+      ...new Set([
+        ...(skipped === undefined ? [] : [`skipped, ${skipped}`]),
+        ...wrong,
+        ...(failure === undefined ? [] : [failure]),
+        ...notes,
+      ]),
+    ]
     if (lines.length > 0) console.log(`${name}: ${lines.join('; ')}`)
   }
+}
+
+function verdict(result: Result): string {
+  if (result.skipped !== undefined) return 'skipped'
+  return isFine(result) ? 'yes' : 'NO'
 }
 
 function add(a: Result, b: Result): Result {

@@ -141,10 +141,7 @@ export async function openRig(
     },
     work: (consumers, env = {}, workerName = 'worker') =>
       start(['worker', ...consumers], { ...named(workerName), ...env }),
-    async killValkey() {
-      process.kill(server.pid, 'SIGKILL')
-      await server.gone
-    },
+    killValkey: () => server.release(), // also when it has ended by itself; its folder stays
     async startValkey() {
       server = await startNativeValkey(stage.valkeyCommand, given)
       if (redis.status !== 'ready') await once(redis, 'ready')

@@ -146,8 +146,9 @@ export const isRed = ({ lost, doubled, tokens, unsent, wrong }: Outcome): boolea
   lost + Math.abs(doubled) + tokens + unsent + wrong.length > 0
 
 /** Whether an outcome gives a mutant away, by the sign that is its own. */
-export function gaveAway({ shows }: Mutant, { lost, doubled, wrong }: Outcome): boolean {
+export function gaveAway({ shows }: Mutant, { lost, doubled, unsent, wrong }: Outcome): boolean {
   if (shows === 'lost') return lost > 0
+  if (shows === 'unsent') return unsent > 0
   if (shows === 'doubled') return doubled !== 0
   return wrong.some((line) => shows.test(line))
 }

@@ -19,6 +19,12 @@ export interface Stage {
   /** Stops PostgreSQL at once, as `pg_ctl stop -m immediate` does: no checkpoint, no farewell. */
   crashPostgres(): Promise<void>
   startPostgres(): Promise<void>
+  /** Stops it in peace, does this with the folder of its data, and starts it again. */
+  whilePostgresRests(work: (data: string) => Promise<void>): Promise<void>
+  /** SIGSTOP of the postmaster and all its children: it takes connections and statements, and answers nothing. Linux only. */
+  freezePostgres(): Promise<void>
+  /** Wakes it. It goes on with what it was sent meanwhile. */
+  thawPostgres(): void
   /** What runs on it now. */
   rigs: Set<{ release(): Promise<void> }>
   /** Stops everything; the folder goes unless it is to be kept. */
@@ -32,6 +38,8 @@ export async function openStage(): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), 'flagmeter-faults-'))
   const relay = await openRelay()
   const rigs: Stage['rigs'] = new Set()
+  const data = join(dir, 'postgres')
+  const frozen: number[] = []
   let server: EmbeddedPostgres | undefined
 
   async function startPostgres(): Promise<void> {
@@ -39,12 +47,34 @@ export async function openStage(): Promise<Stage> {
     relay.target = Number(new URL(server.url).port)
   }
 
+  const postmaster = async (): Promise<number> =>
+    Number.parseInt(await readFile(join(data, 'postmaster.pid'), 'utf8'), 10)
+
   async function crashPostgres(): Promise<void> {
     relay.target = undefined
-    const pidFile = join(dir, 'postgres/postmaster.pid')
-    const pid = Number.parseInt(await readFile(pidFile, 'utf8'), 10)
-    process.kill(pid, 'SIGQUIT')
-    while (isAlive(pid)) await sleep(10)
+    const pid = await postmaster().catch(() => undefined) // it may have ended by itself
+    if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGQUIT')
+    while (pid !== undefined && isAlive(pid)) await sleep(10)
+  }
+
+  async function whilePostgresRests(work: (data: string) => Promise<void>): Promise<void> {
+    relay.target = undefined
+    await server?.release()
+    await work(data)
+    await startPostgres()
+  }
+
+  async function freezePostgres(): Promise<void> {
+    const pid = await postmaster()
+    process.kill(pid, 'SIGSTOP')
+    // Stopped, it makes no more of them.
+    const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').map(Number)
+    frozen.push(pid, ...children)
+    for (const child of children) process.kill(child, 'SIGSTOP')
+  }
+
+  function thawPostgres(): void {
+    for (const pid of frozen.splice(0)) if (isAlive(pid)) process.kill(pid, 'SIGCONT')
   }
 
   async function administer(work: (admin: postgres.Sql) => Promise<unknown>): Promise<URL> {
@@ -76,8 +106,12 @@ export async function openStage(): Promise<Stage> {
     dropDatabase,
     crashPostgres,
     startPostgres,
+    whilePostgresRests,
+    freezePostgres,
+    thawPostgres,
     rigs,
     async release({ keep } = { keep: false }) {
+      thawPostgres()
       for (const rig of rigs) await rig.release()
       relay.release()
       await server?.release()

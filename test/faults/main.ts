@@ -5,13 +5,17 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../_random.ts'
 import { brokenLink } from './broken_link.ts'
+import { cutConnections } from './cut_connections.ts'
 import { alertDeliveries } from './deliveries.ts'
 import { failpoints } from './failpoints.ts'
+import { fullPostgresDisk, fullValkeyDisk } from './full_disk.ts'
 import { fullMemory } from './full_memory.ts'
+import { postgresFrozen } from './postgres_frozen.ts'
 import { postgresOutage } from './postgres_outage.ts'
 import { powerLoss } from './power_loss.ts'
 import { randomKills } from './random_kills.ts'
 import { stoppedWorker } from './stopped_worker.ts'
+import { valkeyAway } from './valkey_away.ts'
 import { removeMutants } from './_build.ts'
 import { type Result, isFine, printTable, sign, signs } from './_report.ts'
 import { type Experiment, NOTHING, gaveAway, run } from './_run.ts'
@@ -19,14 +23,19 @@ import { type Stage, openStage } from './_stage.ts'
 
 /** The longest first, so that the lanes end together. */
 const EXPERIMENTS: Experiment[] = [
+  valkeyAway,
+  postgresFrozen,
   postgresOutage,
   ...failpoints,
   randomKills,
   powerLoss,
   brokenLink,
   fullMemory,
+  fullValkeyDisk,
+  fullPostgresDisk,
   stoppedWorker,
   alertDeliveries,
+  cutConnections,
 ]
 /** Experiments at once: each keeps two cores busy. */
 const LANES = Math.max(1, Math.min(3, Math.floor(availableParallelism() / 2)))
@@ -59,7 +68,8 @@ try {
 
 /** Tells what was seen so far, and stops everything. */
 async function finish(): Promise<void> {
-  const order = ({ name }: Result) => 100 * Number(name[0]) + EXPERIMENTS.findIndex((known) => known.name === name)
+  const order = ({ name }: Result) =>
+    100 * Number.parseInt(name, 10) + EXPERIMENTS.findIndex((known) => known.name === name)
   printTable(results.toSorted((a, b) => order(a) - order(b)))
   const allFine = results.every(isFine)
   if (!allFine) {
@@ -85,7 +95,7 @@ async function runAll(round: number): Promise<void> {
 async function perform(stage: Stage, experiment: Experiment, ownSeed: number, isFirst: boolean): Promise<Result> {
   const { name, unit, mutants, needs } = experiment
   const missing = needs?.()
-  if (missing !== undefined) return { name, unit, outcome: { ...NOTHING, failure: missing }, caught: [], missed: [] }
+  if (missing !== undefined) return { name, unit, outcome: NOTHING, skipped: missing, caught: [], missed: [] }
   const caught: string[] = []
   const missed: string[] = []
   for (const mutant of isFirst ? mutants : []) {

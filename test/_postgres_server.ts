@@ -1,0 +1,47 @@
+import { readFile, readdir } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { openDatabase } from '../lib/database.ts'
+import { openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { migrate } from '../lib/migrate.ts'
+
+export interface OwnPostgres {
+  /** Of a migrated database. */
+  url: string
+  /** Stops the server and all of its backends where they are, as a machine does that swaps, or a disk that hangs. */
+  freeze(): Promise<void>
+  thaw(): Promise<void>
+}
+
+/** A PostgreSQL of the test's own, to be harmed. Gone after the test. */
+export async function startPostgres(): Promise<OwnPostgres> {
+  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-own-'))
+  const server = await openEmbeddedPostgres({ dir, settings: { fsync: 'off' } })
+  const signal = async (name: NodeJS.Signals) => {
+    for (const pid of await processes(dir)) process.kill(pid, name)
+  }
+  onTestFinished(async () => {
+    await signal('SIGCONT')
+    await server.release()
+    await rm(dir, { recursive: true, force: true })
+  })
+  const database = openDatabase({ databaseUrl: server.url, databasePoolSize: 1 })
+  await migrate(database)
+  await database.end()
+  return { url: server.url, freeze: () => signal('SIGSTOP'), thaw: () => signal('SIGCONT') }
+}
+
+/** The postmaster first, so that nothing new is started, then its children. */
+async function processes(dir: string): Promise<number[]> {
+  const postmaster = Number.parseInt(await readFile(join(dir, 'postgres/postmaster.pid'), 'utf8'), 10)
+  const children: number[] = []
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '')
+    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+    if (parent === postmaster) children.push(Number(name))
+  }
+  return [postmaster, ...children]
+}

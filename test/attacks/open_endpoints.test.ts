@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest'
+import { newKey } from '../../lib/key.ts'
+import { MODES, startTarget, watchOthers } from './_rig.ts'
+
+/** Calls again and again, so many side by side, for three seconds. Returns how many answers of each status there were. */
+async function flood(side: number, call: () => Promise<{ status: number }>): Promise<Record<string, number>> {
+  const seen: Record<string, number> = {}
+  const until = Date.now() + 3_000
+  const one = async () => {
+    while (Date.now() < until) {
+      const { status } = await call()
+      seen[status] = (seen[status] ?? 0) + 1
+    }
+  }
+  await Promise.all(Array.from({ length: side }, one))
+  return seen
+}
+
+describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
+  test.skipIf(isSkipped).each(['/api/openapi.json', '/api/health', '/nothing/here'])(
+    '40 readers of %s, which needs no key, slow nobody down',
+    { timeout: 60_000 },
+    async (path) => {
+      const target = await startTarget({ withValkey })
+      const unharmed = await watchOthers(target)
+      const seen = await flood(40, () => target.send('GET', path, ''))
+      await unharmed()
+      expect(Object.keys(seen)).toEqual([path === '/nothing/here' ? '404' : '200'])
+    },
+  )
+
+  test.skipIf(isSkipped)(
+    'wrong keys by the thousand lock out no right one, slow nobody down, and are refused',
+    { timeout: 60_000 },
+    async () => {
+      const target = await startTarget({ withValkey })
+      const right = await Promise.all(Array.from({ length: 10 }, () => target.keyOf('acme-corp')))
+      const unharmed = await watchOthers(target)
+      const event = { feature: 'x', tokens: 1 }
+      const wrong = flood(40, () => target.send('POST', '/api/events', newKey(), event))
+      for (const key of right) {
+        expect((await target.send('POST', '/api/events', key, event)).status).toBe(201)
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      }
+      expect(Object.keys(await wrong).toSorted()).toEqual(['401', '429'])
+      await unharmed()
+    },
+  )
+})
