@@ -127,6 +127,7 @@ export const drain = ({ ctx }: Real): Promise<void> =>
 /** What is held is what the model says; what it can't know (who came first, whether it has lapsed yet) it learns here. */
 function findReservations(model: Model, { reservations }: Books): void {
   const rows = new Map(reservations.map((row) => [row.id, row]))
+  const there = new Set(model.tenants.filter(exists).map(({ id }) => id)) // what deleted ones held goes with `prune`
   const held: string[] = []
   for (const reservation of model.reservations) {
     if (!exists(reservation.tenant)) continue
@@ -139,7 +140,7 @@ function findReservations(model: Model, { reservations }: Books): void {
     if (isHeld) held.push(reservation.id)
     else if (row) assert.equal(row.status, reservation.state)
   }
-  const found = reservations.filter(({ status }) => status === 'held').map(({ id }) => id)
+  const found = reservations.filter((row) => row.status === 'held' && there.has(row.tenant_id)).map(({ id }) => id)
   assert.deepEqual(found.toSorted(), held.toSorted())
 }
 
@@ -148,7 +149,8 @@ function findEvents(model: Model, { events, letters }: Books, isDrained: boolean
   const rows = new Map(events.map((row) => [row.tenant_id + row.id, row]))
   const rowOf = (sent: Sent, { id }: Tenant) => rows.get(id + sent.idOf(id))
   const isIt = (sent: Sent, row: Found | undefined) => row?.feature === sent.feature && row.tokens === sent.tokens
-  const explained = new Set<Found>()
+  /** The rows, and what they stand for. */
+  const explained = new Map<Found, string>()
   for (const sent of model.acknowledged) {
     if (!sent.place) {
       const isLetter = ({ tenant_id: tenantId, ...letter }: Found) =>
@@ -163,12 +165,18 @@ function findEvents(model: Model, { events, letters }: Books, isDrained: boolean
     }
     if (!sent.place || sent.place === 'dead letter') continue
     const row = rowOf(sent, sent.place)
-    if (row) explained.add(row)
+    if (row) {
+      assert.equal(explained.get(row) ?? sent.what, sent.what, 'two events have one id')
+      explained.set(row, sent.what)
+    }
     if (exists(sent.place)) assert.ok(isIt(sent, row), `not there any more: ${describe(sent)}`)
   }
   for (const row of events) assert.ok(explained.has(row), `nobody has sent ${JSON.stringify(row)}`)
   for (const sent of model.reused.splice(0)) {
-    const isUsed = (tenant: Tenant) => rowOf(sent, tenant) && !isIt(sent, rowOf(sent, tenant))
+    const isUsed = (tenant: Tenant) => {
+      const row = rowOf(sent, tenant)
+      return row && explained.get(row) === sent.what && !isIt(sent, row)
+    }
     assert.ok(sent.tenants.some(isUsed), `refused without a reason: ${describe(sent)}`)
   }
 }

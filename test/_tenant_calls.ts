@@ -140,13 +140,13 @@ export async function report(
     const found = expected(caller, written[i]!, answer)
     const hasId = (id ?? idempotencyKey) !== undefined
     if (!isReached(found, status, hasId && !real.hasStream ? [201, 409] : [201])) continue
+    const ofPlace = isBatch && id === undefined
     const idOf = (tenantId: string): string => {
       if (!hasId) return result.eventId
-      return isBatch && id === undefined
-        ? placeId(tenantId, idempotencyKey!, i)
-        : eventId(tenantId, id ?? idempotencyKey)
+      return ofPlace ? placeId(tenantId, idempotencyKey!, i) : eventId(tenantId, id ?? idempotencyKey)
     }
-    const sent = { feature: PLAIN, tokens, idOf, tenants: found.tenants }
+    const what = hasId ? (ofPlace ? `place ${i} of ${idempotencyKey}` : `id ${id ?? idempotencyKey}`) : result.eventId
+    const sent = { what, feature: PLAIN, tokens, idOf, tenants: found.tenants }
     if (status === 409) model.reused.push(sent)
     else {
       sent.tenants = sent.tenants.filter((tenant) => idOf(tenant.id) === result.eventId)
@@ -249,7 +249,7 @@ export async function settle(
   assert.equal(answer.status, (settledWith ?? tokens) === tokens ? 200 : 409)
   if (answer.status === 409) return
   assert.equal(answer.body.eventId, id)
-  model.acknowledged.push({ feature: HELD, tokens, idOf: () => id, tenants: [tenant] })
+  model.acknowledged.push({ what: text, feature: HELD, tokens, idOf: () => id, tenants: [tenant] })
   reservation.settledWith = tokens
   if (state === 'held' || state === 'expired') reservation.state = 'settled'
 }

@@ -55,6 +55,8 @@ export interface Name {
 
 /** An event that was acknowledged, or refused because its id was used. */
 export interface Sent {
+  /** What tells it from others of its tenant; the same again is the same event. */
+  what: string
   feature: string
   tokens: number
   /** Those it may count for. */
