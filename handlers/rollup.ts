@@ -5,7 +5,7 @@ import { query } from '../lib/database.ts'
 import { Event } from '../lib/event.ts'
 import { type Message, streamConsumer } from '../lib/handler.ts'
 import { noteOver } from '../lib/over_quota.ts'
-import { type Counter, recordEvents } from '../lib/record.ts'
+import { type Counter, ID_REUSED, recordEvents } from '../lib/record.ts'
 import { loadSql } from '../lib/sql.ts'
 import { quotaPercent } from '../lib/usage.ts'
 
@@ -17,10 +17,17 @@ const PERCENT_TTL_SECONDS = 10
 /** Any fixed UUID: the id of a dead letter derives from its payload. */
 const DEAD_LETTER_NAMESPACE = 'b3f0c7de-5d0a-4c58-9a51-3f6f2f0f7b11'
 
+/** An id that was used before is its sender's mistake, and the first event counts: of one read, so many are kept to be looked at. */
+const REUSED_KEPT = 100
+/** Requests that a line of the log names, at most. */
+const REQUESTS_NAMED = 20
+
 interface DeadLetter {
   payload: string
   sqlstate: string | null
   reason: string
+  /** Of the requests that brought it. */
+  requestIds: string
 }
 
 /** Moves events from the stream into PostgreSQL. What can never be recorded becomes a dead letter; only then is it acknowledged. */
@@ -28,36 +35,46 @@ export default streamConsumer({
   group: 'rollup',
   batchSize: 32,
   async consume(ctx, messages, isLastTry) {
-    const { events, dead } = decode(messages)
+    const { events, sources, dead } = decode(messages)
+    let reused = 0
     for (let from = 0; from < events.length; from += BATCH_EVENTS) {
       const batch = events.length <= BATCH_EVENTS ? events : events.slice(from, from + BATCH_EVENTS)
       const { counters, poison } = await recordEvents(ctx, batch, { isLastTry })
-      for (const { event, sqlstate, reason } of poison)
-        dead.push({ payload: JSON.stringify(event), sqlstate: sqlstate || null, reason })
+      for (const { event, sqlstate, reason } of poison) {
+        if (sqlstate === ID_REUSED && ++reused > REUSED_KEPT) continue
+        const { requestIds } = sources.get(event)!
+        dead.push({ payload: JSON.stringify(event), sqlstate: sqlstate || null, reason, requestIds })
+      }
       const oldest = batch.reduce((min, event) => Math.min(min, event.receivedAt), Infinity)
       ctx.metrics.freshnessSeconds.observe(Math.max(0, ctx.clock() - oldest) / 1000)
       cachePercents(ctx, counters)
       if (ctx.valkey) noteOver(ctx.valkey, ctx.config.queueName, counters, ctx.clock())
     }
-    if (dead.length > 0) await putAside(ctx, dead, messages)
+    if (dead.length > 0) await putAside(ctx, dead)
     if (!ctx.log.isLevelEnabled('debug')) return
     for (const { id, requestIds } of messages) ctx.log.debug({ entry: id, requestIds }, 'recorded')
   },
 })
 
-function decode(messages: Message[]): { events: Event[]; dead: DeadLetter[] } {
+/** The events of messages, which message brought each, and what is none. */
+function decode(messages: Message[]): { events: Event[]; sources: Map<Event, Message>; dead: DeadLetter[] } {
   const events: Event[] = []
+  const sources = new Map<Event, Message>()
   const dead: DeadLetter[] = []
-  for (const { payload } of messages) {
+  for (const message of messages) {
+    const { payload, requestIds } = message
+    const putAway = (text: string, reason: string) => dead.push({ payload: text, sqlstate: null, reason, requestIds })
     const entries = z.array(z.unknown()).safeParse(parse(payload))
-    if (!entries.success) dead.push({ payload, sqlstate: null, reason: 'the stream entry is not a list of events' })
+    if (!entries.success) putAway(payload, 'the stream entry is not a list of events')
     for (const entry of entries.data ?? []) {
       const event = Event.safeParse(entry)
-      if (event.success) events.push(event.data)
-      else dead.push({ payload: write(entry) ?? payload, sqlstate: null, reason: z.prettifyError(event.error) })
+      if (event.success) {
+        events.push(event.data)
+        sources.set(event.data, message)
+      } else putAway(write(entry) ?? payload, z.prettifyError(event.error))
     }
   }
-  return { events, dead }
+  return { events, sources, dead }
 }
 
 function parse(payload: string): unknown {
@@ -77,7 +94,7 @@ function write(value: unknown): string | undefined {
   }
 }
 
-async function putAside(ctx: Context, dead: DeadLetter[], messages: Message[]): Promise<void> {
+async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
   // PostgreSQL's text holds no NUL; JSON writes one as an escape, a broken entry may have it raw.
   const letters = dead.map((letter) => ({ ...letter, payload: letter.payload.replaceAll('\0', '\\u0000') }))
   const unique = new Map(letters.map((letter) => [uuidv5(letter.payload, DEAD_LETTER_NAMESPACE), letter]))
@@ -89,12 +106,9 @@ async function putAside(ctx: Context, dead: DeadLetter[], messages: Message[]): 
     rows.map((row) => row.reason),
   ])
   ctx.metrics.deadLetters.inc(rows.length)
-  const marks = rows.map(({ payload }) => /"id":"[^"]+"/.exec(payload)?.[0] ?? payload)
-  const requestIds = messages.filter(({ payload }) => marks.some((mark) => payload.includes(mark))).map(requestIdsOf)
+  const requestIds = [...new Set(rows.map((row) => row.requestIds))].slice(0, REQUESTS_NAMED)
   ctx.log.error({ events: rows.length, reason: rows[0]?.reason, requestIds }, 'events became dead letters')
 }
-
-const requestIdsOf = ({ requestIds }: Message): string => requestIds
 
 /** The newest percentage of each tenant's monthly quota, for whoever reads it from Valkey. A cache: nothing depends on its success. */
 function cachePercents(ctx: Context, counters: Counter[]): void {

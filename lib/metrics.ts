@@ -95,6 +95,11 @@ export function openMetrics() {
       help: 'Events that could not be recorded and were put aside',
       registers,
     }),
+    reusedIds: new Counter({
+      name: 'flagmeter_reused_ids_total',
+      help: 'Events that were refused because their id belongs to another event',
+      registers,
+    }),
     remainder: new Counter({
       name: 'flagmeter_remainder_events_total',
       help: 'Events of features beyond what a tenant may have, counted together as (other)',

@@ -182,7 +182,9 @@ async function call(ctx: Recorder, events: Event[], withinMs?: number): Promise<
       totalTokens: row.total_tokens,
       crossed: row.crossed,
     }))
-    return { counters, poison: recorded < events.length ? await findReused(ctx, events, withinMs) : [] }
+    const poison = recorded < events.length ? await findReused(ctx, events, withinMs) : []
+    ctx.metrics.reusedIds.inc(poison.length)
+    return { counters, poison }
   } finally {
     end()
   }
