@@ -13,13 +13,15 @@ language plpgsql
 as $$
 #variable_conflict use_column
 begin
-  insert into usage_hours as h (tenant_id, hour, total_tokens)
-  select tenant_id, date_bin('1 hour', quarter, timestamptz 'epoch'), sum(tokens)::bigint
+  insert into usage_hours as h (tenant_id, hour, total_tokens, event_count)
+  select tenant_id, date_bin('1 hour', quarter, timestamptz 'epoch'), sum(tokens)::bigint, sum(events)::bigint
   from unnest(tenants, quarters, tokens, events) as g (tenant_id, quarter, tokens, events)
   where events > 0
   group by 1, 2
   order by 1, 2
-  on conflict (tenant_id, hour) do update set total_tokens = h.total_tokens + excluded.total_tokens;
+  on conflict (tenant_id, hour) do update
+  set total_tokens = h.total_tokens + excluded.total_tokens,
+      event_count = h.event_count + excluded.event_count;
 
   insert into usage_features as f (tenant_id, period_start, feature, total_tokens, event_count)
   select g.tenant_id, p.period_start, g.feature, sum(g.tokens)::bigint, sum(g.events)::bigint
