@@ -8,8 +8,9 @@ const AT_ONCE = 3
 const KEY_AT_ONCE = 2
 /** A page of the dashboard asks for ten; so many browsers of a key may open one in the same moment. */
 const KEY_WAITING = 200
-const WAIT_MS = 5_000
-const STATEMENT_MS = 5_000
+/** With what a statement may take, no longer than clients wait. */
+const WAIT_MS = 2_000
+const STATEMENT_MS = 3_000
 
 /** Questions that cost as much as the range they name, or as the history there is. They never take what events need. */
 export interface Reports {
@@ -32,7 +33,10 @@ interface Line {
 export function openReports({ databaseUrl }: Pick<Config, 'databaseUrl'>): Reports {
   const settings = { databasePoolSize: AT_ONCE, ...(databaseUrl !== undefined && { databaseUrl }) }
   // Without workers beside it, a report takes one processor of the database at most.
-  const database = openDatabase(settings, STATEMENT_MS, { max_parallel_workers_per_gather: 0 })
+  const database = openDatabase(settings, STATEMENT_MS, {
+    max_parallel_workers_per_gather: 0,
+    lock_timeout: 0, // a report that waits for a lock is a slow one
+  })
   /** By key, in the order of their turns. */
   const lines = new Map<string, Line>()
   let running = 0

@@ -20,7 +20,13 @@ export async function startPostgres(): Promise<OwnPostgres> {
   const dir = await mkdtemp(join(tmpdir(), 'flagmeter-own-'))
   const server = await openEmbeddedPostgres({ dir, settings: { fsync: 'off' } })
   const signal = async (name: NodeJS.Signals) => {
-    for (const pid of await processes(dir)) process.kill(pid, name)
+    for (const pid of await processes(dir)) {
+      try {
+        process.kill(pid, name)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // a backend that has just ended
+      }
+    }
   }
   onTestFinished(async () => {
     await signal('SIGCONT')

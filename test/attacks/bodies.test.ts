@@ -105,8 +105,9 @@ describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
     const target = await startTarget({ withValkey })
     const key = await target.keyOf('acme-corp')
     const expectUnharmed = await watchOthers(target)
+    let count = 0
     const batch = (fields: object) =>
-      JSON.stringify(times(10_000, (i) => i.toString()).map((id) => event({ id, ...fields })))
+      JSON.stringify(Array.from({ length: 10_000 }, () => event({ id: String(count++), ...fields })))
     const bodies = [
       ...times(5, (i) => batch({ feature: `f${i}` })),
       batch({ feature: 'x'.repeat(200), tenant: 'acme-corp' }),

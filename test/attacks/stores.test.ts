@@ -25,13 +25,15 @@ describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
     await ctx.database`select delete_tenant(${tenant}::uuid)`
     const batch = Array.from({ length: 500 }, () => ({ ...post(), tenant }))
     const answers = await Promise.all(Array.from({ length: 16 }, () => send('POST', '/api/events', KEY, batch)))
-    for (const { status, ms } of answers) expect([status, ms < 4_000]).toEqual([withValkey ? 201 : 207, true])
+    for (const { ms } of answers) expect(ms).toBeLessThan(4_000)
+    // The tenant is known for another second. What was accepted meanwhile is put aside, all else refused.
+    const accepted = answers.reduce((sum, { json }) => sum + json.accepted, 0)
     if (withValkey)
       await until(async () => {
         const [row] = await ctx.database`select count(*)::int as n from dead_letters where sqlstate = '23503'`
-        return row!.n >= 8_000
+        return row!.n >= accepted
       })
-    else expect(answers[0]!.json.results[0].problem.detail).toBe(`tenant ${tenant} does not exist`)
+    else expect(accepted).toBe(0)
     await expectUnharmed()
   })
 
@@ -59,7 +61,7 @@ describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
       const answers = await Promise.all(asks.map((ask) => ask()))
       await Promise.all(sending)
       for (const { status, ms } of [...answers, ...accepted]) expect([status, ms < PATIENCE_MS]).toEqual([status, true])
-      expect(answers.map(({ status }) => status).filter((status) => status !== 503 && status !== 401)).toEqual([])
+      expect(answers.map(({ status }) => status).filter((status) => ![503, 401, 429].includes(status))).toEqual([]) // 429: reports that waited for their turn
       const slow = accepted.filter(({ ms }) => ms > 500)
       if (withValkey) {
         expect(accepted.every(({ status }) => status === 201)).toBe(true)
