@@ -190,7 +190,7 @@ async function launch({ data, binaries, runAs, settings }: Start, port: number, 
 
 /** Waits until it answers, and makes the database when it is missing. */
 async function prepare(url: string, child: ChildProcess): Promise<void> {
-  const started = Date.now()
+  const started = performance.now()
   for (;;) {
     const database = postgres(url, { max: 1, connect_timeout: 5, fetch_types: false, onnotice: () => {} })
     try {
@@ -202,7 +202,7 @@ async function prepare(url: string, child: ChildProcess): Promise<void> {
       // 57P03: it is starting up, or recovering.
       const limitMs = code === '57P03' ? RECOVERY_TIMEOUT_MS : START_TIMEOUT_MS
       const waiting = ['ECONNREFUSED', 'ECONNRESET', 'CONNECTION_CLOSED', 'CONNECT_TIMEOUT', '57P03'].includes(code)
-      if (!waiting || !isRunning(child) || Date.now() - started > limitMs) throw error
+      if (!waiting || !isRunning(child) || performance.now() - started > limitMs) throw error
       await sleep(50)
     } finally {
       await database.end({ timeout: 1 })
