@@ -188,7 +188,7 @@ export const settledBeforeSent: Mutant = {
 export const streamIsForgotten: Mutant = {
   name: 'holds lapse whatever waits in the stream',
   shows: /overbooked/,
-  edits: [{ file: 'handlers/lapse.ts', from: 'await settledUntil(ctx)', to: 'ctx.clock()' }],
+  edits: [{ file: 'handlers/lapse.ts', from: 'await waiting(ctx)', to: '{ until: undefined, patienceMs: 0 }' }],
 }
 
 /** What was used after its hold had ended is no fact. */
