@@ -87,9 +87,9 @@ export const outageIsPoison: Mutant = {
     },
     {
       file: 'handlers/rollup.ts',
-      from: 'if (dead.length > 0) await putAside(ctx, dead, messages)',
+      from: 'if (dead.length > 0) await putAside(ctx, dead)',
       to: `for (let isDone = dead.length === 0; !isDone; await new Promise((resolve) => setTimeout(resolve, 100)))
-        isDone = await putAside(ctx, dead, messages).then(() => true, () => false)`,
+        isDone = await putAside(ctx, dead).then(() => true, () => false)`,
     },
   ],
 }
