@@ -2,7 +2,7 @@ import { type Socket, connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { KEY } from '../_key.ts'
-import { MODES, type Target, startTarget, watchOthers } from './_rig.ts'
+import { MODES, ON_A_SHARED_MACHINE, type Target, startTarget, watchOthers } from './_rig.ts'
 
 const BODY_BYTES = 8 * 1024 * 1024
 const NDJSON = { 'content-type': 'application/x-ndjson' }
@@ -56,7 +56,7 @@ const HOSTILE: [name: string, body: string, status: number, code: string, header
   ['10,000 broken lines', 'x\n'.repeat(10_000), 207, 'invalid_json', NDJSON],
 ]
 
-describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
+describe.each(MODES)('$mode', ON_A_SHARED_MACHINE, ({ isSkipped, withValkey }) => {
   test.skipIf(isSkipped)('a body that is costly to read costs nobody else anything', async () => {
     const target = await startTarget({ withValkey })
     const key = await target.keyOf('acme-corp')

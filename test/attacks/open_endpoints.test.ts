@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { newKey } from '../../lib/key.ts'
-import { MODES, startTarget, watchOthers } from './_rig.ts'
+import { MODES, ON_A_SHARED_MACHINE, startTarget, watchOthers } from './_rig.ts'
 
 /** Calls again and again, so many side by side, for three seconds. Returns how many answers of each status there were. */
 async function flood(side: number, call: () => Promise<{ status: number }>): Promise<Record<string, number>> {
@@ -16,7 +16,7 @@ async function flood(side: number, call: () => Promise<{ status: number }>): Pro
   return seen
 }
 
-describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
+describe.each(MODES)('$mode', ON_A_SHARED_MACHINE, ({ isSkipped, withValkey }) => {
   test.skipIf(isSkipped).each(['/api/openapi.json', '/api/health', '/nothing/here'])(
     '40 readers of %s, which needs no key, slow nobody down',
     { timeout: 60_000 },

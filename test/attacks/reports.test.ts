@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MODES, type Target, startTarget, watchOthers } from './_rig.ts'
+import { MODES, ON_A_SHARED_MACHINE, type Target, startTarget, watchOthers } from './_rig.ts'
 
 /** A week of minutes of twelve features: what one tenant may well have. */
 async function fill({ ctx }: Target): Promise<void> {
@@ -13,7 +13,7 @@ async function fill({ ctx }: Target): Promise<void> {
 
 const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString()
 
-describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
+describe.each(MODES)('$mode', ON_A_SHARED_MACHINE, ({ isSkipped, withValkey }) => {
   test.skipIf(isSkipped)(
     "one key's reports take nothing from another tenant's events, and no answer is large",
     { timeout: 60_000 },

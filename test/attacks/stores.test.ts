@@ -5,7 +5,7 @@ import type { Event } from '../../lib/event.ts'
 import { until } from '../_context.ts'
 import { AUTHORIZATION, KEY } from '../_key.ts'
 import { startPostgres } from '../_postgres_server.ts'
-import { type Answer, MODES, type Target, startTarget, watchOthers } from './_rig.ts'
+import { type Answer, MODES, ON_A_SHARED_MACHINE, type Target, startTarget, watchOthers } from './_rig.ts'
 
 /** No answer takes longer, whatever the stores do: a second for a key that must be looked up, four for a statement, and a busy machine. */
 const PATIENCE_MS = 6_000
@@ -14,7 +14,7 @@ const post = (id?: string) => ({ tenant: 'acme-corp', feature: 'x', tokens: 1, .
 const events = async ({ ctx }: Target) =>
   Number((await ctx.database`select count(*)::int as n from events where feature = 'x'`)[0]!.n)
 
-describe.each(MODES)('$mode', ({ isSkipped, withValkey }) => {
+describe.each(MODES)('$mode', ON_A_SHARED_MACHINE, ({ isSkipped, withValkey }) => {
   test.skipIf(isSkipped)('a batch for a tenant that was just deleted keeps nobody waiting', async () => {
     const target = await startTarget({ withValkey, env: { LIMIT_EVENTS: '0' } })
     const { ctx, send } = target
