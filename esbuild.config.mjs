@@ -37,7 +37,7 @@ for (const entry of await readdir(outdir, { recursive: true, withFileTypes: true
 async function buildDashboard(folder) {
   const { metafile: browser } = await build({
     ...common,
-    entryPoints: ['main.tsx', 'style.css', 'icon.svg'].map((name) => `handlers/dashboard/${name}`),
+    entryPoints: ['main.tsx', 'style.css', 'icon.svg'].map((name) => `dashboard/${name}`),
     outdir: folder,
     entryNames: '[name]-[hash]',
     loader: { '.svg': 'copy' },

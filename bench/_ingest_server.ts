@@ -1,11 +1,11 @@
 // The ingest endpoint alone, from the sources: `open` without key check and limits, to see what those cost.
 import ingest from '../handlers/event-ingest.ts'
 import live from '../handlers/health-live.ts'
-import type { Caller } from '../lib/caller.ts'
+import type { Caller } from '../lib/auth/caller.ts'
 import { parseConfig } from '../lib/config.ts'
 import { openContext } from '../lib/context.ts'
-import type { HttpHandler } from '../lib/handler.ts'
-import { closeHttpServer, createHttpServer } from '../lib/http.ts'
+import type { HttpHandler } from '../lib/http/endpoint.ts'
+import { closeHttpServer, createHttpServer } from '../lib/http/server.ts'
 
 const open = process.argv[2] === 'open'
 const config = parseConfig({ ...process.env, ...(open && { LIMIT_REQUESTS: '0', LIMIT_EVENTS: '0' }) })

@@ -1,4 +1,4 @@
-import { newKey } from '../lib/key.ts'
+import { newKey } from '../lib/auth/key.ts'
 
 /** The admin key of this run. */
 export const KEY = newKey()

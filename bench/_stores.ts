@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import postgres from 'postgres'
-import { openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
-import { durabilitySettings } from '../lib/valkey.ts'
+import { openEmbeddedPostgres } from '../lib/embedded/postgres.ts'
+import { durabilitySettings } from '../lib/store/valkey.ts'
 import { findServer, startNativeValkey } from '../test/_valkey.ts'
 
 /** Something to open once and to release once. */

@@ -1,6 +1,6 @@
 import { Agent, request } from 'undici'
 import { v7 as uuidv7 } from 'uuid'
-import type { Event } from '../lib/event.ts'
+import type { Event } from '../lib/events/event.ts'
 import { AUTHORIZATION } from './_key.ts'
 import { type Row, against, inTurns, row } from './_measure.ts'
 import type { Stage } from './_stage.ts'

@@ -1,7 +1,7 @@
-import { openChanges } from '../lib/changes.ts'
+import { openChanges } from '../lib/live/changes.ts'
 import { v7 as uuidv7 } from 'uuid'
-import { openMetrics } from '../lib/metrics.ts'
-import { recordEvents } from '../lib/record.ts'
+import { openMetrics } from '../lib/metrics/metrics.ts'
+import { recordEvents } from '../lib/events/record.ts'
 import { type Row, against, median, row } from './_measure.ts'
 import type { Stage } from './_stage.ts'
 

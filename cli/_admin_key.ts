@@ -1,13 +1,11 @@
 import { open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Config } from '../lib/config.ts'
-import { type Database, change } from '../lib/database.ts'
-import { makeFolder, writeTrouble } from '../lib/folder.ts'
-import { hashKey, hintOf, newKey } from '../lib/key.ts'
-import { loadSql } from '../lib/sql.ts'
+import { type Database, change } from '../lib/store/database.ts'
+import { makeFolder, writeTrouble } from '../lib/embedded/folder.ts'
+import { hashKey, hintOf, newKey } from '../lib/auth/key.ts'
+import { loadSql } from '../lib/store/sql.ts'
 import { CommandError, adminKeyFile } from './_command.ts'
-
-const keyCreateFirstSql = loadSql('queries/key_create_first')
 
 /** How a start found the admin keys. */
 export interface FirstKey {
@@ -27,10 +25,16 @@ export async function ensureAdminKey(database: Database, { adminKey, dir }: Conf
   const args = [hashKey(key), hintOf(key)]
   let file: string | undefined
   type Row = { outcome: 'created' | 'known' | 'other' }
-  const [row] = await change<Row>(database, 'first start', keyCreateFirstSql, args, async ([made]) => {
-    // Before the commit: a key that counts and that nobody knows would lock everybody out.
-    if (made?.outcome === 'created' && adminKey === undefined) file = await writeKey(dir, key)
-  })
+  const [row] = await change<Row>(
+    database,
+    'first start',
+    loadSql('queries/key_create_first'),
+    args,
+    async ([made]) => {
+      // Before the commit: a key that counts and that nobody knows would lock everybody out.
+      if (made?.outcome === 'created' && adminKey === undefined) file = await writeKey(dir, key)
+    },
+  )
   return { ...(file !== undefined && { file }), isIgnored: adminKey !== undefined && row?.outcome === 'other' }
 }
 

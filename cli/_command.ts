@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import Table from 'cli-table3'
 import { InvalidArgumentError, Option } from 'commander'
 import { type Config, parseConfig } from '../lib/config.ts'
-import { isKey } from '../lib/key.ts'
+import { isKey } from '../lib/auth/key.ts'
 
 /** Exit codes: what a script can tell apart. */
 export const Exit = { failed: 1, usage: 2, unavailable: 3 } as const

@@ -1,4 +1,4 @@
-import { type Database, openDatabase } from '../lib/database.ts'
+import { type Database, openDatabase } from '../lib/store/database.ts'
 import type { Config } from '../lib/config.ts'
 import { CommandError, Exit, type Terminal, readUpFile, settings } from './_command.ts'
 import { awaitDatabase } from './_stores.ts'

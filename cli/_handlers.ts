@@ -1,12 +1,16 @@
 import { readdirSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Handler } from '../lib/handler.ts'
+import type { HttpHandler } from '../lib/http/endpoint.ts'
+import type { Consumer } from '../lib/worker/consumer.ts'
 import { CommandError, Exit } from './_command.ts'
 
 // Bundles lie in dist/handlers/*.js as sources lie in handlers/*.ts: a new file there is a new handler, nothing else to edit.
 const folder = fileURLToPath(new URL('../handlers/', import.meta.url))
 const extension = extname(fileURLToPath(import.meta.url))
+
+/** What a file in `handlers/` exports. */
+type Handler = HttpHandler | Consumer
 
 export interface NamedHandler<H extends Handler = Handler> {
   name: string

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
-import { type Database, errorCode, isNotMigrated, isUnavailable, query } from '../lib/database.ts'
-import { migrationStatus } from '../lib/migrate.ts'
-import { loadSql } from '../lib/sql.ts'
+import { type Database, errorCode, isNotMigrated, isUnavailable, query } from '../lib/store/database.ts'
+import { migrationStatus } from '../lib/store/migrate.ts'
+import { loadSql } from '../lib/store/sql.ts'
 import type { Terminal } from './_command.ts'
 
-const healthCheckSql = loadSql('queries/health_check')
 const PAUSE_MS = 500
 /** Who has said nothing for so long is not there, or is no PostgreSQL: the driver connects again and again. */
 const ANSWER_MS = 6_000
@@ -20,7 +19,7 @@ export async function databaseIsThere({ database, log }: Context, stop: AbortSig
   let waitsFor: string | undefined
   while (!stop.aborted) {
     try {
-      await query(database, healthCheckSql)
+      await query(database, loadSql('queries/health_check'))
       const missing = (await migrationStatus(database)).filter(({ appliedAt }) => !appliedAt)
       if (missing.length > 0) throw new MissingMigrations(`it lacks ${missing.map(({ name }) => name).join(', ')}`)
       if (waitsFor !== undefined) log.info(`${waitsFor} is there`)

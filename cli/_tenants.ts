@@ -1,10 +1,10 @@
 import type { z } from 'zod'
-import type { Database } from '../lib/database.ts'
-import { fieldErrors } from '../lib/event.ts'
-import * as admin from '../lib/tenant_admin.ts'
+import type { Database } from '../lib/store/database.ts'
+import { fieldErrors } from '../lib/schema.ts'
+import * as admin from '../lib/admin/tenants.ts'
 import { CommandError, Exit } from './_command.ts'
 
-export { TenantSettings, type Tenant } from '../lib/tenant_admin.ts'
+export { TenantSettings, type Tenant } from '../lib/admin/tenants.ts'
 
 /** Whom the audit log names for what is done on the command line. */
 export const CLI_ACTOR = 'cli'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import type { Crossing } from '../lib/alert.ts'
-import { limitInWords } from '../lib/quota.ts'
+import type { Crossing } from '../lib/alerts/crossing.ts'
+import { limitInWords } from '../lib/quota/quota.ts'
 import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { askAll } from './_http.ts'
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { type AuditEntry, listAudit } from '../lib/audit.ts'
-import { asUuid } from '../lib/event.ts'
-import { getTenant } from '../lib/tenants.ts'
+import { type AuditEntry, listAudit } from '../lib/admin/audit.ts'
+import { asUuid } from '../lib/schema.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
 import { type Terminal, printJson, printTable, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
 

@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import type { Config } from '../lib/config.ts'
-import { openDatabase } from '../lib/database.ts'
-import { migrationStatus } from '../lib/migrate.ts'
+import { openDatabase } from '../lib/store/database.ts'
+import { migrationStatus } from '../lib/store/migrate.ts'
 import { pino } from 'pino'
-import { durabilitySettings, openValkey } from '../lib/valkey.ts'
+import { durabilitySettings, openValkey } from '../lib/store/valkey.ts'
 import { CommandError, Exit, type Terminal, printJson, printTable, readUpFile, settings } from './_command.ts'
 import { awaitDatabase } from './_stores.ts'
 

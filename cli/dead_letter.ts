@@ -1,15 +1,14 @@
 import { Command } from 'commander'
-import { query } from '../lib/database.ts'
-import { Event, asUuid } from '../lib/event.ts'
-import { openChanges } from '../lib/changes.ts'
-import { openMetrics } from '../lib/metrics.ts'
-import { type Recorder, recordEvents } from '../lib/record.ts'
-import { loadSql } from '../lib/sql.ts'
+import { query } from '../lib/store/database.ts'
+import { Event } from '../lib/events/event.ts'
+import { asUuid } from '../lib/schema.ts'
+import { openChanges } from '../lib/live/changes.ts'
+import { openMetrics } from '../lib/metrics/metrics.ts'
+import { type Recorder, recordEvents } from '../lib/events/record.ts'
+import { loadSql } from '../lib/store/sql.ts'
 import { CommandError, Exit, type Terminal, printJson, printTable } from './_command.ts'
 import { withDatabase } from './_database.ts'
 
-const deadLetterListSql = loadSql('queries/dead_letter_list')
-const deadLetterDeleteSql = loadSql('queries/dead_letter_delete')
 const MOST = 10_000
 
 interface DeadLetter {
@@ -28,7 +27,7 @@ export function deadLetterCommand(terminal: Terminal): Command {
     .addHelpText('after', '\nExample:\n  $ flagmeter dead-letter list')
     .action(async ({ json }: { json?: boolean }) => {
       const letters = await withDatabase(terminal, (database) =>
-        query<DeadLetter>(database, deadLetterListSql, [null, MOST]),
+        query<DeadLetter>(database, loadSql('queries/dead_letter_list'), [null, MOST]),
       )
       if (json) return printJson(terminal, letters)
       if (letters.length === 0) return void terminal.out.write('no dead letters\n')
@@ -73,7 +72,7 @@ export async function replayLetters(
   recorder: Recorder,
   id: string | null,
 ): Promise<{ recorded: number; failed: number }> {
-  const letters = await query<DeadLetter>(recorder.database, deadLetterListSql, [id, MOST])
+  const letters = await query<DeadLetter>(recorder.database, loadSql('queries/dead_letter_list'), [id, MOST])
   const events = letters.flatMap((letter) => {
     const event = Event.safeParse(parse(letter.payload))
     return event.success ? [{ letterId: letter.id, event: event.data }] : []
@@ -85,7 +84,7 @@ export async function replayLetters(
   )
   const bad = new Set(poison.map(({ event }) => event))
   const done = events.filter(({ event }) => !bad.has(event)).map(({ letterId }) => letterId)
-  await query(recorder.database, deadLetterDeleteSql, [done])
+  await query(recorder.database, loadSql('queries/dead_letter_delete'), [done])
   return { recorded: done.length, failed: letters.length - done.length }
 }
 

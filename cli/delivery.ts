@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { DELIVERY_STATUS, type Delivery } from '../lib/delivery.ts'
+import { DELIVERY_STATUS, type Delivery } from '../lib/alerts/delivery.ts'
 import { CommandError, type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Terminal } from './_command.ts'
-import * as parse from './_load_options.ts'
-import type { LoadOptions } from './_load_run.ts'
+import * as parse from './load/options.ts'
+import type { LoadOptions } from './load/run.ts'
 
 /** `flagmeter load` */
 export const loadCommand = (terminal: Terminal): Command => {
@@ -63,7 +63,7 @@ export const loadCommand = (terminal: Terminal): Command => {
     .addHelpText('after', HELP)
   return command.action(async (options: LoadOptions) => {
     // Loaded when needed: the client is in no server's memory.
-    const { load } = await import('./_load_run.ts')
+    const { load } = await import('./load/run.ts')
     await load(terminal, command, options)
   })
 }

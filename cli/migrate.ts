@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import type { Database } from '../lib/database.ts'
-import { NewerDatabase, migrate, migrationStatus } from '../lib/migrate.ts'
+import type { Database } from '../lib/store/database.ts'
+import { NewerDatabase, migrate, migrationStatus } from '../lib/store/migrate.ts'
 import { CommandError, type Terminal, printJson, printTable, settings, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
 import { offerExamples } from './seed.ts'

@@ -1,14 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { z } from 'zod'
-import { type Database, query } from '../lib/database.ts'
-import { loadSql } from '../lib/sql.ts'
+import { type Database, query } from '../lib/store/database.ts'
+import { loadSql } from '../lib/store/sql.ts'
 import { CommandError, Exit, type Terminal, printJson } from './_command.ts'
 import { withDatabase } from './_database.ts'
-import { TenantSeed, seedTenant } from '../lib/tenant_admin.ts'
+import { TenantSeed, seedTenant } from '../lib/admin/tenants.ts'
 import { check } from './_tenants.ts'
-
-const tenantOfferSql = loadSql('queries/tenant_offer')
 
 /** The tenants of a first start, with the default quota and billing day. */
 const EXAMPLES: TenantSeed[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((name) => ({ name }))
@@ -46,7 +44,9 @@ export async function seed(database: Database, tenants: TenantSeed[] = EXAMPLES)
 
 /** Creates the examples in a database that nobody has used yet; whoever deletes them does not get them back. Returns their names. */
 export async function offerExamples(database: Database): Promise<string[]> {
-  const [row] = await query<{ is_new: boolean }>(database, tenantOfferSql, [EXAMPLES.map(({ name }) => name)])
+  const [row] = await query<{ is_new: boolean }>(database, loadSql('queries/tenant_offer'), [
+    EXAMPLES.map(({ name }) => name),
+  ])
   return row?.is_new ? await seed(database) : []
 }
 

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander'
-import { FAIL_MODES } from '../lib/tenants.ts'
+import { FAIL_MODES } from '../lib/tenants/tenant_cache.ts'
 import { CommandError, Exit, type Terminal, onOff, percents, printJson, printTable, wholeNumber } from './_command.ts'
 import { withDatabase } from './_database.ts'
-import { deleteTenant } from '../lib/tenant_admin.ts'
+import { deleteTenant } from '../lib/admin/tenants.ts'
 import { CLI_ACTOR, type Tenant, type TenantSettings, createTenant, listTenants, updateTenant } from './_tenants.ts'
 
 const withSettings = (command: Command): Command =>

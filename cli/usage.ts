@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import type { QuotaUsage } from '../lib/quota.ts'
-import type { OverviewUsage } from '../lib/overview.ts'
-import type { Usage } from '../lib/usage.ts'
+import type { QuotaUsage } from '../lib/quota/quota.ts'
+import type { OverviewUsage } from '../lib/usage/overview.ts'
+import type { Usage } from '../lib/usage/usage.ts'
 import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 

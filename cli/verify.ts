@@ -1,15 +1,10 @@
 import { Command } from 'commander'
-import { type Database, inTransaction } from '../lib/database.ts'
-import { loadSql } from '../lib/sql.ts'
+import { type Database, inTransaction } from '../lib/store/database.ts'
+import { loadSql } from '../lib/store/sql.ts'
 import { CommandError, type Terminal, printJson, printTable } from './_command.ts'
 import { withDatabase } from './_database.ts'
 
-const CHECKS = {
-  rollups: loadSql('queries/verify_rollups'),
-  hours: loadSql('queries/verify_hours'),
-  features: loadSql('queries/verify_features'),
-  periods: loadSql('queries/verify_periods'),
-}
+const CHECKS = ['rollups', 'hours', 'features', 'periods']
 
 /** Of each kind, so many differences are shown: a database that is all wrong must not fill the memory. */
 const SHOWN = 1_000
@@ -59,9 +54,9 @@ async function compareBooks(
       await transaction`set local statement_timeout = 0`
       const differences: (Difference & { check: string })[] = []
       let count = 0
-      for (const [check, sql] of Object.entries(CHECKS)) {
+      for (const check of CHECKS) {
         const rows = await transaction.unsafe<(Difference & { found: number })[]>(
-          `select count(*) over () as found, d.* from (${sql}) as d limit ${SHOWN}`,
+          `select count(*) over () as found, d.* from (${loadSql(`queries/verify_${check}`)}) as d limit ${SHOWN}`,
         )
         count += rows[0]?.found ?? 0
         for (const { found: _, ...row } of rows) differences.push({ check, ...row })

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command, Option } from 'commander'
-import type { Delivery } from '../lib/delivery.ts'
-import type { Webhook } from '../lib/webhook.ts'
+import type { Delivery } from '../lib/alerts/delivery.ts'
+import type { Webhook } from '../lib/alerts/webhook.ts'
 import { CommandError, Exit, type Server, type Terminal, printJson, printTable, serverOf } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 

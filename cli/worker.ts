@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { type Context, openContext } from '../lib/context.ts'
-import type { Consumer } from '../lib/handler.ts'
+import type { Consumer } from '../lib/worker/consumer.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
 import { type NamedHandler, loadHandlers } from './_handlers.ts'

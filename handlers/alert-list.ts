@@ -1,14 +1,12 @@
 import { z } from 'zod'
-import { Crossing, type CrossingRow, toCrossing } from '../lib/alert.ts'
-import { query } from '../lib/database.ts'
-import { Instant, TenantRef } from '../lib/event.ts'
-import { handler } from '../lib/handler.ts'
+import { Crossing, type CrossingRow, toCrossing } from '../lib/alerts/crossing.ts'
+import { query } from '../lib/store/database.ts'
+import { Instant, TenantRef } from '../lib/schema.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
-import { loadSql } from '../lib/sql.ts'
-import { getTenant } from '../lib/tenants.ts'
-import * as examples from '../lib/examples.ts'
-
-const alertListSql = loadSql('queries/alert_list')
+import { loadSql } from '../lib/store/sql.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
+import * as examples from '../lib/http/examples.ts'
 
 interface AlertRow extends CrossingRow {
   id: string
@@ -40,7 +38,7 @@ export default handler({
   query: z.strictObject({ tenant: TenantRef.optional(), after: Cursor, limit: Limit }),
   async handle(ctx, { query: { tenant, after, limit } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
-    const rows = await query<AlertRow>(ctx.database, alertListSql, [tenantId, after ?? null, limit])
+    const rows = await query<AlertRow>(ctx.database, loadSql('queries/alert_list'), [tenantId, after ?? null, limit])
     return page('alerts', rows.map(toAlert), limit, positionOf(rows))
   },
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { serveAsset } from '../lib/dashboard.ts'
-import { handler } from '../lib/handler.ts'
+import { serveAsset } from '../lib/http/assets.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
 
 /** A script, style sheet or picture of the dashboard. */

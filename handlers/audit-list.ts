@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { AuditEntry, listAudit } from '../lib/audit.ts'
-import { handler } from '../lib/handler.ts'
+import { AuditEntry, listAudit } from '../lib/admin/audit.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
-import * as examples from '../lib/examples.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** Who changed which tenant, quota, webhook or key, the newest first. `tenant` is an id: a deleted tenant has no other name. */
 export default handler({

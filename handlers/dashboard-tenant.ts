@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { servePage } from '../lib/dashboard.ts'
-import { handler } from '../lib/handler.ts'
+import { servePage } from '../lib/http/assets.ts'
+import { handler } from '../lib/http/endpoint.ts'
 
 /** A tenant's page of the dashboard: the same for every name, which the page itself reads from the path. */
 export default handler({

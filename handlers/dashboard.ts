@@ -1,5 +1,5 @@
-import { servePage } from '../lib/dashboard.ts'
-import { handler } from '../lib/handler.ts'
+import { servePage } from '../lib/http/assets.ts'
+import { handler } from '../lib/http/endpoint.ts'
 
 /** The dashboard. The page holds no figures: it signs in and asks the API. */
 export default handler({

@@ -1,17 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type CrossingRow, toCrossing } from '../lib/alert.ts'
+import { type CrossingRow, toCrossing } from '../lib/alerts/crossing.ts'
 import type { Context } from '../lib/context.ts'
-import { change, isUnavailable, query } from '../lib/database.ts'
-import type { DeliveryStatus } from '../lib/delivery.ts'
-import { tableConsumer } from '../lib/handler.ts'
-import { type Notice, renderNotice } from '../lib/message.ts'
-import { post } from '../lib/post.ts'
-import { loadSql } from '../lib/sql.ts'
-import type { WebhookKind } from '../lib/webhook.ts'
-
-const deliveryClaimSql = loadSql('queries/delivery_claim')
-const deliverySettleSql = loadSql('queries/delivery_settle')
-const webhookUpdateSql = loadSql('queries/webhook_update')
+import { change, isUnavailable, query } from '../lib/store/database.ts'
+import type { DeliveryStatus } from '../lib/alerts/delivery.ts'
+import { tableConsumer } from '../lib/worker/consumer.ts'
+import { type Notice, renderNotice } from '../lib/alerts/message.ts'
+import { post } from '../lib/alerts/post.ts'
+import { loadSql } from '../lib/store/sql.ts'
+import type { WebhookKind } from '../lib/alerts/webhook.ts'
 
 const EVERY_MS = 250
 /** Longer than a try (10 s) and writing down what came of it (6 s, when the database is slow) may take together. */
@@ -76,11 +72,11 @@ export default tableConsumer({
 async function claim(ctx: Context, busy: string[]): Promise<Claimed[]> {
   const room = Math.min(CLAIM_DELIVERIES, MAX_SENDING - busy.length)
   const full = [...new Set(busy)].filter((host) => busy.filter((h) => h === host).length >= MAX_SENDING_PER_HOST)
-  const rows = await query<(Claimed | { id: null }) & { waiting_since: Date | null }>(ctx.database, deliveryClaimSql, [
-    room,
-    CLAIM_SECONDS,
-    full,
-  ])
+  const rows = await query<(Claimed | { id: null }) & { waiting_since: Date | null }>(
+    ctx.database,
+    loadSql('queries/delivery_claim'),
+    [room, CLAIM_SECONDS, full],
+  )
   const since = rows[0]?.waiting_since
   ctx.metrics.deliveryOldestSeconds.set(since ? Math.max(0, ctx.clock() - since.getTime()) / 1000 : 0)
   return rows.filter((row) => row.id !== null)
@@ -97,9 +93,11 @@ async function deliver(ctx: Context, delivery: Claimed): Promise<void> {
   }
   try {
     if (responseStatus === 410)
-      await persist(() => change(ctx.database, 'deliver', webhookUpdateSql, [webhook, null, null, false]))
+      await persist(() =>
+        change(ctx.database, 'deliver', loadSql('queries/webhook_update'), [webhook, null, null, false]),
+      )
     const args = [delivery.tenant_id, id, attempts, status, pause ?? null, responseStatus ?? null, reason ?? null]
-    await persist(() => query(ctx.database, deliverySettleSql, args))
+    await persist(() => query(ctx.database, loadSql('queries/delivery_settle'), args))
   } catch (error) {
     // The claim ends by itself, and the delivery is tried again under the same id.
     ctx.log.warn({ delivery: id, reason: (error as Error).message }, 'the outcome of a delivery could not be written')

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { Delivery, getDelivery } from '../lib/delivery.ts'
-import { handler, json } from '../lib/handler.ts'
+import { Delivery, getDelivery } from '../lib/alerts/delivery.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
 
 /** One delivery. */
 export default handler({

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { Delivery, DeliveryStatus, listDeliveries } from '../lib/delivery.ts'
-import { TenantRef } from '../lib/event.ts'
-import { handler } from '../lib/handler.ts'
+import { Delivery, DeliveryStatus, listDeliveries } from '../lib/alerts/delivery.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
-import { getTenant } from '../lib/tenants.ts'
-import * as examples from '../lib/examples.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** Deliveries, the newest first: of a tenant, of a webhook, in a status, or all. */
 export default handler({

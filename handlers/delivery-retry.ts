@@ -1,12 +1,10 @@
 import { z } from 'zod'
-import { query } from '../lib/database.ts'
-import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { loadSql } from '../lib/sql.ts'
-import { getTenant } from '../lib/tenants.ts'
-import * as examples from '../lib/examples.ts'
-
-const deliveryRetrySql = loadSql('queries/delivery_retry')
+import { query } from '../lib/store/database.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { loadSql } from '../lib/store/sql.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** Makes due now what was not delivered, dead or waiting: one delivery, a tenant's, a webhook's, or all. */
 export default handler({
@@ -26,7 +24,7 @@ export default handler({
     .meta({ examples: [{ tenant: examples.event.tenant }] }),
   async handle(ctx, { body: { delivery = null, tenant, webhook = null } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
-    const rows = await query(ctx.database, deliveryRetrySql, [delivery, tenantId, webhook])
+    const rows = await query(ctx.database, loadSql('queries/delivery_retry'), [delivery, tenantId, webhook])
     return json(200, { retried: rows.length })
   },
 })

@@ -1,16 +1,26 @@
 import { z } from 'zod'
-import { findOrCreate, findOrCreateTenant } from '../lib/auto_create.ts'
-import { BatchAnswer, type Result, batchAnswer } from '../lib/batch.ts'
-import { type Caller, otherTenant, tenantRef } from '../lib/caller.ts'
+import { findOrCreate, findOrCreateTenant } from '../lib/tenants/auto_create.ts'
+import { BatchAnswer, type Result, batchAnswer } from '../lib/events/batch_answer.ts'
+import { type Caller, otherTenant, tenantRef } from '../lib/auth/caller.ts'
 import type { Context } from '../lib/context.ts'
-import { isUnavailable } from '../lib/database.ts'
-import { type Event, EventInput, asUuid, eventId, fieldErrors, placeId } from '../lib/event.ts'
-import { type Answer, InvalidJson, handler, json } from '../lib/handler.ts'
-import { EventAccepted, type Sender, idempotencyKey, ingest, rejection, store, timeMistake } from '../lib/ingest.ts'
-import type { Accepted } from '../lib/intake.ts'
+import { isUnavailable } from '../lib/store/database.ts'
+import { type Event, EventInput } from '../lib/events/event.ts'
+import { eventId, placeId } from '../lib/events/event_id.ts'
+import { asUuid, fieldErrors } from '../lib/schema.ts'
+import { type Answer, InvalidJson, handler, json } from '../lib/http/endpoint.ts'
+import {
+  EventAccepted,
+  type Sender,
+  idempotencyKey,
+  ingest,
+  rejection,
+  store,
+  timeMistake,
+} from '../lib/events/ingest.ts'
+import type { Accepted } from '../lib/events/intake.ts'
 import { Problem, type ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
-import { inTurns, nextTurn } from '../lib/turns.ts'
-import * as examples from '../lib/examples.ts'
+import { inTurns, nextTurn } from '../lib/http/turns.ts'
+import * as examples from '../lib/http/examples.ts'
 
 const MAX_BATCH_EVENTS = 10_000
 const MAX_BODY_BYTES = 8 * 1024 * 1024

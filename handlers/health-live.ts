@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { handler, json } from '../lib/handler.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
 
 /** Answers while the process does. Touches no dependency: a restart would not bring one back. */
 export default handler({

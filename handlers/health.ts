@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import type { Context } from '../lib/context.ts'
-import { query } from '../lib/database.ts'
-import { Instant } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { openSharedLook } from '../lib/shared_look.ts'
-import { loadSql } from '../lib/sql.ts'
+import { query } from '../lib/store/database.ts'
+import { Instant } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { openSharedLook } from '../lib/metrics/shared_look.ts'
+import { loadSql } from '../lib/store/sql.ts'
 
-const healthCheckSql = loadSql('queries/health_check')
 const Health = z.object({
   status: z.enum(['healthy', 'degraded', 'unhealthy', 'draining']),
   timestamp: Instant,
@@ -19,7 +18,7 @@ const FRESH_MS = 250
 const lookAtStores = openSharedLook(
   async ({ database, valkey }: Context) =>
     await Promise.all([
-      answers(query(database, healthCheckSql, [], TIMEOUT_MS)),
+      answers(query(database, loadSql('queries/health_check'), [], TIMEOUT_MS)),
       valkey ? answers(valkey.ping()) : ('off' as const),
     ]),
   FRESH_MS,

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { KeySettings, NewApiKey, createKey } from '../lib/key_admin.ts'
-import { getTenant } from '../lib/tenants.ts'
-import * as examples from '../lib/examples.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { KeySettings, NewApiKey, createKey } from '../lib/admin/keys.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** Makes a key. It is in this answer and in no other. */
 export default handler({

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { TenantRef } from '../lib/event.ts'
-import { handler } from '../lib/handler.ts'
-import { ApiKey, listKeys } from '../lib/key_admin.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler } from '../lib/http/endpoint.ts'
+import { ApiKey, listKeys } from '../lib/admin/keys.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
-import { getTenant } from '../lib/tenants.ts'
-import * as examples from '../lib/examples.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** The keys of a tenant, or of all, the newest first, with those that were revoked or have expired. */
 export default handler({

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { handler, json } from '../lib/handler.ts'
-import { ApiKey, revokeKey } from '../lib/key_admin.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { ApiKey, revokeKey } from '../lib/admin/keys.ts'
 
 /** Revokes a key for good. Every process refuses it within a second. */
 export default handler({

@@ -1,10 +1,9 @@
 import type { Context } from '../lib/context.ts'
-import { query } from '../lib/database.ts'
-import { tableConsumer } from '../lib/handler.ts'
-import { loadSql } from '../lib/sql.ts'
-import { settlingSince } from '../lib/stream.ts'
+import { query } from '../lib/store/database.ts'
+import { tableConsumer } from '../lib/worker/consumer.ts'
+import { loadSql } from '../lib/store/sql.ts'
+import { settlingSince } from '../lib/events/stream.ts'
 
-const reservationLapseSql = loadSql('queries/reservation_lapse')
 const BATCH = 500
 /** While Valkey is away, a hold lapses so much later. */
 const PATIENCE_MS = 30_000
@@ -16,7 +15,7 @@ export default tableConsumer({
     const { until, patienceMs } = await waiting(ctx)
     const args = [BATCH, until === undefined ? null : new Date(until).toISOString(), patienceMs]
     for (let lapsed = BATCH; lapsed === BATCH && !stop.aborted;) {
-      const [row] = await query<{ lapsed: number }>(ctx.database, reservationLapseSql, args)
+      const [row] = await query<{ lapsed: number }>(ctx.database, loadSql('queries/reservation_lapse'), args)
       lapsed = row?.lapsed ?? 0
       ctx.metrics.reservations.inc({ outcome: 'lapsed' }, lapsed)
     }

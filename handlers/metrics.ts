@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { handler } from '../lib/handler.ts'
-import { renderMetrics } from '../lib/store_metrics.ts'
+import { handler } from '../lib/http/endpoint.ts'
+import { renderMetrics } from '../lib/metrics/store_metrics.ts'
 
 /** The metrics of this process in the Prometheus text format. */
 export default handler({

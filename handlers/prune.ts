@@ -1,18 +1,8 @@
 import type { Context } from '../lib/context.ts'
-import { query } from '../lib/database.ts'
-import { tableConsumer } from '../lib/handler.ts'
-import { loadSql } from '../lib/sql.ts'
+import { query } from '../lib/store/database.ts'
+import { tableConsumer } from '../lib/worker/consumer.ts'
+import { loadSql } from '../lib/store/sql.ts'
 
-const eventPruneSql = loadSql('queries/event_prune')
-const rollupPruneSql = loadSql('queries/rollup_prune')
-const counterPruneSql = loadSql('queries/counter_prune')
-const deliveryPruneSql = loadSql('queries/delivery_prune')
-const alertPruneSql = loadSql('queries/alert_prune')
-const auditPruneSql = loadSql('queries/audit_prune')
-const deadLetterPruneSql = loadSql('queries/dead_letter_prune')
-const rebuildPruneSql = loadSql('queries/rebuild_prune')
-const deletedTenantPruneSql = loadSql('queries/deleted_tenant_prune')
-const reservationPruneSql = loadSql('queries/reservation_prune')
 const BATCH_ROWS = 5_000
 
 /**
@@ -27,16 +17,23 @@ export default tableConsumer({
     const rest = (deleted: number | null) => deleted === BATCH_ROWS
     const { eventRetentionMs, rollupRetentionMs, alertRetentionMs, auditRetentionMs, deadLetterRetentionMs } =
       ctx.config
-    await prune(ctx, stop, 'events', eventPruneSql, [before(eventRetentionMs)], rest)
-    await prune(ctx, stop, 'rollups', rollupPruneSql, [before(rollupRetentionMs)], rest)
-    await prune(ctx, stop, 'counters', counterPruneSql, [before(rollupRetentionMs)], rest)
-    await prune(ctx, stop, 'reservations', reservationPruneSql, [before(eventRetentionMs)], rest)
-    await prune(ctx, stop, 'deliveries', deliveryPruneSql, [before(alertRetentionMs)], rest)
-    await prune(ctx, stop, 'alerts', alertPruneSql, [before(alertRetentionMs)], rest)
-    await prune(ctx, stop, 'audit_log', auditPruneSql, [before(auditRetentionMs)], rest)
-    await prune(ctx, stop, 'dead_letters', deadLetterPruneSql, [before(deadLetterRetentionMs)], rest)
-    await prune(ctx, stop, 'rebuilds', rebuildPruneSql, [], rest)
-    await prune(ctx, stop, 'deleted_tenants', deletedTenantPruneSql, [], (deleted) => deleted !== null)
+    await prune(ctx, stop, 'events', loadSql('queries/event_prune'), [before(eventRetentionMs)], rest)
+    await prune(ctx, stop, 'rollups', loadSql('queries/rollup_prune'), [before(rollupRetentionMs)], rest)
+    await prune(ctx, stop, 'counters', loadSql('queries/counter_prune'), [before(rollupRetentionMs)], rest)
+    await prune(ctx, stop, 'reservations', loadSql('queries/reservation_prune'), [before(eventRetentionMs)], rest)
+    await prune(ctx, stop, 'deliveries', loadSql('queries/delivery_prune'), [before(alertRetentionMs)], rest)
+    await prune(ctx, stop, 'alerts', loadSql('queries/alert_prune'), [before(alertRetentionMs)], rest)
+    await prune(ctx, stop, 'audit_log', loadSql('queries/audit_prune'), [before(auditRetentionMs)], rest)
+    await prune(ctx, stop, 'dead_letters', loadSql('queries/dead_letter_prune'), [before(deadLetterRetentionMs)], rest)
+    await prune(ctx, stop, 'rebuilds', loadSql('queries/rebuild_prune'), [], rest)
+    await prune(
+      ctx,
+      stop,
+      'deleted_tenants',
+      loadSql('queries/deleted_tenant_prune'),
+      [],
+      (deleted) => deleted !== null,
+    )
   },
 })
 

@@ -1,13 +1,14 @@
 import { z } from 'zod'
-import { findOrCreateTenant } from '../lib/auto_create.ts'
-import type { Caller } from '../lib/caller.ts'
+import { findOrCreateTenant } from '../lib/tenants/auto_create.ts'
+import type { Caller } from '../lib/auth/caller.ts'
 import type { Context } from '../lib/context.ts'
-import { isUnavailable } from '../lib/database.ts'
-import { Feature, TenantRef, Tokens } from '../lib/event.ts'
-import { type Answer, handler, json } from '../lib/handler.ts'
-import { QuotaUsage, tightest } from '../lib/quota.ts'
-import { noTenant } from '../lib/tenants.ts'
-import * as examples from '../lib/examples.ts'
+import { isUnavailable } from '../lib/store/database.ts'
+import { Feature, Tokens } from '../lib/events/event.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { type Answer, handler, json } from '../lib/http/endpoint.ts'
+import { QuotaUsage, tightest } from '../lib/quota/quota.ts'
+import { noTenant } from '../lib/tenants/tenant_cache.ts'
+import * as examples from '../lib/http/examples.ts'
 
 const CheckInput = z.strictObject({ tenant: TenantRef, feature: Feature, tokens: Tokens })
 type CheckInput = z.infer<typeof CheckInput>

@@ -1,9 +1,9 @@
-import { actorOf } from '../lib/caller.ts'
-import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { QuotaSettings } from '../lib/quota.ts'
-import { Quota, createQuota } from '../lib/quota_admin.ts'
-import * as examples from '../lib/examples.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { QuotaSettings } from '../lib/quota/quota.ts'
+import { Quota, createQuota } from '../lib/admin/quotas.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** Adds a quota to a tenant. What its open period has counted already counts. */
 export default handler({

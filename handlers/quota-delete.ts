@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { handler, json } from '../lib/handler.ts'
-import { Quota, deleteQuota } from '../lib/quota_admin.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { Quota, deleteQuota } from '../lib/admin/quotas.ts'
 
 /** Deletes a quota with its counters, and answers what it was. Its alerts stay. */
 export default handler({

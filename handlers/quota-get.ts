@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { handler, json } from '../lib/handler.ts'
-import { Quota, getQuota } from '../lib/quota_admin.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { Quota, getQuota } from '../lib/admin/quotas.ts'
 
 /** One quota beside the monthly one. */
 export default handler({

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { TenantRef } from '../lib/event.ts'
-import { handler } from '../lib/handler.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
-import { Quota, listQuotas } from '../lib/quota_admin.ts'
-import { getTenant } from '../lib/tenants.ts'
-import * as examples from '../lib/examples.ts'
+import { Quota, listQuotas } from '../lib/admin/quotas.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** The quotas of a tenant, or of all, beside the monthly ones, the oldest first. */
 export default handler({

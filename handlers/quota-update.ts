@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { handler, json } from '../lib/handler.ts'
-import { QuotaChanges } from '../lib/quota.ts'
-import { Quota, updateQuota } from '../lib/quota_admin.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { QuotaChanges } from '../lib/quota/quota.ts'
+import { Quota, updateQuota } from '../lib/admin/quotas.ts'
 
 /** Changes a quota. A threshold that the change makes reached raises its alert at once. */
 export default handler({

@@ -1,9 +1,8 @@
-import { query } from '../lib/database.ts'
-import { tableConsumer } from '../lib/handler.ts'
-import { loadSql } from '../lib/sql.ts'
-import { stepRebuild } from '../lib/tenant_admin.ts'
+import { query } from '../lib/store/database.ts'
+import { tableConsumer } from '../lib/worker/consumer.ts'
+import { loadSql } from '../lib/store/sql.ts'
+import { stepRebuild } from '../lib/admin/tenants.ts'
 
-const rebuildListSql = loadSql('queries/rebuild_list')
 const STEP_TIMEOUT_MS = 60_000
 
 /**
@@ -14,7 +13,9 @@ export default tableConsumer({
   everyMs: 1_000,
   async consume({ database }, stop) {
     const failures: unknown[] = []
-    let open = (await query<{ tenant_id: string }>(database, rebuildListSql)).map((row) => row.tenant_id)
+    let open = (await query<{ tenant_id: string }>(database, loadSql('queries/rebuild_list'))).map(
+      (row) => row.tenant_id,
+    )
     while (open.length > 0 && !stop.aborted) {
       const more: string[] = []
       for (const tenant of open) {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { handler, json } from '../lib/handler.ts'
-import { findReservation } from '../lib/reservation.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { findReservation } from '../lib/quota/reservation.ts'
 
 /** Gives a reservation back unused. Again, or of one that was settled or has lapsed, it changes nothing. */
 export default handler({

@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import { MAX_TOKENS, whole } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { EventAccepted, ingest, timeMistake } from '../lib/ingest.ts'
+import { MAX_TOKENS } from '../lib/events/event.ts'
+import { whole } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { EventAccepted, ingest, timeMistake } from '../lib/events/ingest.ts'
 import { Problem } from '../lib/problem.ts'
-import { findReservation } from '../lib/reservation.ts'
+import { findReservation } from '../lib/quota/reservation.ts'
 
 /**
  * Records what was really used, less or more than was reserved; the hold is given back in the transaction that counts it.

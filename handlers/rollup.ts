@@ -1,15 +1,13 @@
 import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import type { Context } from '../lib/context.ts'
-import { query } from '../lib/database.ts'
-import { Event } from '../lib/event.ts'
-import { type Message, streamConsumer } from '../lib/handler.ts'
-import { noteOver } from '../lib/over_quota.ts'
-import { type Counter, ID_REUSED, recordEvents } from '../lib/record.ts'
-import { loadSql } from '../lib/sql.ts'
-import { quotaPercent } from '../lib/usage.ts'
-
-const deadLetterInsertSql = loadSql('queries/dead_letter_insert')
+import { query } from '../lib/store/database.ts'
+import { Event } from '../lib/events/event.ts'
+import { type Message, streamConsumer } from '../lib/worker/consumer.ts'
+import { noteOver } from '../lib/quota/over_quota.ts'
+import { type Counter, ID_REUSED, recordEvents } from '../lib/events/record.ts'
+import { loadSql } from '../lib/store/sql.ts'
+import { quotaPercent } from '../lib/usage/usage.ts'
 
 /** Events per transaction: at 1,000 a batch reaches the full rate, at 5,000 it only adds latency (DESIGN.md). */
 const BATCH_EVENTS = 1_000
@@ -99,7 +97,7 @@ async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
   const letters = dead.map((letter) => ({ ...letter, payload: letter.payload.replaceAll('\0', '\\u0000') }))
   const unique = new Map(letters.map((letter) => [uuidv5(letter.payload, DEAD_LETTER_NAMESPACE), letter]))
   const rows = [...unique.values()]
-  await query(ctx.database, deadLetterInsertSql, [
+  await query(ctx.database, loadSql('queries/dead_letter_insert'), [
     [...unique.keys()],
     rows.map((row) => row.payload),
     rows.map((row) => row.sqlstate),

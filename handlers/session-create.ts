@@ -1,11 +1,9 @@
-import { query } from '../lib/database.ts'
-import { handler, json } from '../lib/handler.ts'
-import { hashKey } from '../lib/key.ts'
+import { query } from '../lib/store/database.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { hashKey } from '../lib/auth/key.ts'
 import { Problem } from '../lib/problem.ts'
-import { SESSION_MS, Session, newSession, readSession, sessionCookie, toSession } from '../lib/session.ts'
-import { loadSql } from '../lib/sql.ts'
-
-const sessionCreateSql = loadSql('queries/session_create')
+import { SESSION_MS, Session, newSession, readSession, sessionCookie, toSession } from '../lib/auth/session.ts'
+import { loadSql } from '../lib/store/sql.ts'
 
 /** Signs a browser in with a key: the answer sets a cookie that stands for it. A session can't prolong itself. */
 export default handler({
@@ -24,7 +22,7 @@ export default handler({
     const [end, start] = [expiresAt, now].map((at) => new Date(at).toISOString())
     const before = readSession(header('cookie'), host)
     const replaced = before === undefined ? '' : hashKey(before)
-    await query(ctx.database, sessionCreateSql, [hashKey(session), caller.keyId, end, start, replaced])
+    await query(ctx.database, loadSql('queries/session_create'), [hashKey(session), caller.keyId, end, start, replaced])
     const cookie = sessionCookie(host, session, expiresAt - now)
     return json(201, toSession({ ...caller, expiresAt }), { 'set-cookie': cookie })
   },

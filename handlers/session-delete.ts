@@ -1,11 +1,9 @@
 import { z } from 'zod'
-import { query } from '../lib/database.ts'
-import { handler } from '../lib/handler.ts'
-import { hashKey } from '../lib/key.ts'
-import { readSession, sessionCookie } from '../lib/session.ts'
-import { loadSql } from '../lib/sql.ts'
-
-const sessionDeleteSql = loadSql('queries/session_delete')
+import { query } from '../lib/store/database.ts'
+import { handler } from '../lib/http/endpoint.ts'
+import { hashKey } from '../lib/auth/key.ts'
+import { readSession, sessionCookie } from '../lib/auth/session.ts'
+import { loadSql } from '../lib/store/sql.ts'
 
 /** Signs a browser out: its cookie is worth nothing within a second, in every process. */
 export default handler({
@@ -17,7 +15,7 @@ export default handler({
   answers: { 204: z.undefined() },
   async handle(ctx, { header, host }) {
     const session = readSession(header('cookie'), host)
-    if (session !== undefined) await query(ctx.database, sessionDeleteSql, [hashKey(session)])
+    if (session !== undefined) await query(ctx.database, loadSql('queries/session_delete'), [hashKey(session)])
     return { status: 204, headers: { 'set-cookie': sessionCookie(host, '', 0) } }
   },
 })

@@ -1,5 +1,5 @@
-import { handler, json } from '../lib/handler.ts'
-import { Session, toSession } from '../lib/session.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { Session, toSession } from '../lib/auth/session.ts'
 
 /** Who calls, and what they may do. */
 export default handler({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { handler } from '../lib/handler.ts'
+import { handler } from '../lib/http/endpoint.ts'
 
 /** What changes, as it changes: server-sent events (HTML standard, section 9.2). */
 export default handler({

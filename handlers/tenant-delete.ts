@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { Tenant, deleteTenant } from '../lib/tenant_admin.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { Tenant, deleteTenant } from '../lib/admin/tenants.ts'
 
 /**
  * Deletes a tenant for good: at once its settings, keys, webhooks and quotas, so that nothing of it is seen or sent any more; what it

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { Tenant, toTenant } from '../lib/tenant_admin.ts'
-import { getTenant } from '../lib/tenants.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { Tenant, toTenant } from '../lib/admin/tenants.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
 
 /** One tenant, with its quota, billing day, time zone and thresholds. */
 export default handler({

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { handler } from '../lib/handler.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Limit, NameCursor, nameOf, page, pageOf } from '../lib/page.ts'
-import { Tenant, listTenants } from '../lib/tenant_admin.ts'
-import * as examples from '../lib/examples.ts'
+import { Tenant, listTenants } from '../lib/admin/tenants.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** Tenants by name. */
 export default handler({

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { Tenant, TenantChanges, updateTenant } from '../lib/tenant_admin.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { Tenant, TenantChanges, updateTenant } from '../lib/admin/tenants.ts'
 
 /**
  * Changes a tenant. A threshold that the change makes reached raises its alert at once. A new billing day or time zone of a large

@@ -1,12 +1,10 @@
 import { z } from 'zod'
-import { query } from '../lib/database.ts'
-import { Instant, TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
-import { loadSql } from '../lib/sql.ts'
-import { namesAndIds } from '../lib/tenants.ts'
-import * as examples from '../lib/examples.ts'
-
-const trendListSql = loadSql('queries/trend_list')
+import { query } from '../lib/store/database.ts'
+import { Instant, TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { loadSql } from '../lib/store/sql.ts'
+import { namesAndIds } from '../lib/tenants/tenant_cache.ts'
+import * as examples from '../lib/http/examples.ts'
 
 const Trends = z
   .object({
@@ -42,7 +40,7 @@ export default handler({
   async handle(ctx, { query: { tenants }, caller }) {
     const { names, ids } = namesAndIds(tenants)
     const args = [names, ids, new Date(ctx.clock()).toISOString(), caller.tenantId ?? null]
-    const rows = await query<Row>(ctx.database, trendListSql, args)
+    const rows = await query<Row>(ctx.database, loadSql('queries/trend_list'), args)
     const trends = rows.map((row) => ({
       tenant: row.tenant_id,
       from: row.first_hour.toISOString(),

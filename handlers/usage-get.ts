@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { TenantRef } from '../lib/event.ts'
-import { handler } from '../lib/handler.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
-import { TenantUsage } from '../lib/usages.ts'
+import { TenantUsage } from '../lib/usage/tenant_usage.ts'
 
 /** What a tenant has used in its open billing period. */
 export default handler({

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { TenantRef } from '../lib/event.ts'
-import { handler } from '../lib/handler.ts'
-import { OverviewUsage, listOverview } from '../lib/overview.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler } from '../lib/http/endpoint.ts'
+import { OverviewUsage, listOverview } from '../lib/usage/overview.ts'
 import { Limit, page, pageOf } from '../lib/page.ts'
-import * as examples from '../lib/examples.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** The usage of all tenants by name, a page at a time: `after` is the `next` of the page before. */
 export default handler({

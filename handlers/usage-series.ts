@@ -1,14 +1,11 @@
 import { z } from 'zod'
-import { query } from '../lib/database.ts'
-import * as examples from '../lib/examples.ts'
-import { Instant, TenantRef, Timestamp, text } from '../lib/event.ts'
-import { handler } from '../lib/handler.ts'
+import { query } from '../lib/store/database.ts'
+import * as examples from '../lib/http/examples.ts'
+import { Instant, TenantRef, Timestamp, text } from '../lib/schema.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
-import { loadSql } from '../lib/sql.ts'
-import { getTenant } from '../lib/tenants.ts'
-
-const usageSeriesSql = loadSql('queries/usage_series')
-const usageSeriesFeaturesSql = loadSql('queries/usage_series_features')
+import { loadSql } from '../lib/store/sql.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
 
 const Point = z.object({ start: Instant, totalTokens: z.int(), eventCount: z.int() })
 
@@ -63,9 +60,13 @@ export default handler({
     const range = { from: new Date(start).toISOString(), to: new Date(end).toISOString() }
     const where = [range.from, range.to, step, tenant.timezone]
     // One after the other: a report has one connection.
-    const [of] = await query<{ points: string }>(ctx.database, usageSeriesSql, [tenant.id, feature ?? null, ...where])
+    const [of] = await query<{ points: string }>(ctx.database, loadSql('queries/usage_series'), [
+      tenant.id,
+      feature ?? null,
+      ...where,
+    ])
     const [split] = by
-      ? await query<{ features: string }>(ctx.database, usageSeriesFeaturesSql, [tenant.id, ...where])
+      ? await query<{ features: string }>(ctx.database, loadSql('queries/usage_series_features'), [tenant.id, ...where])
       : []
     const head = { tenant: tenant.id, tenantName: tenant.name, ...(feature && { feature }), step, ...range }
     const features = split ? `,"features":${split.features}` : ''

@@ -1,15 +1,21 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { change } from '../lib/database.ts'
-import { TenantRef } from '../lib/event.ts'
-import { handler, json } from '../lib/handler.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { change } from '../lib/store/database.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
-import { loadSql } from '../lib/sql.ts'
-import { getTenant } from '../lib/tenants.ts'
-import { Enabled, WebhookKind, WebhookUrl, WebhookWithSecret, checkUrl, getWebhook, newSecret } from '../lib/webhook.ts'
-import * as examples from '../lib/examples.ts'
-
-const webhookCreateSql = loadSql('queries/webhook_create')
+import { loadSql } from '../lib/store/sql.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
+import {
+  Enabled,
+  WebhookKind,
+  WebhookUrl,
+  WebhookWithSecret,
+  checkUrl,
+  getWebhook,
+  newSecret,
+} from '../lib/alerts/webhook.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** Per tenant: a crossing writes a delivery for each, in the transaction that counts events. */
 const MAX_WEBHOOKS = 100
@@ -31,7 +37,12 @@ export default handler({
     const tenant = await getTenant(ctx.database, body.tenant)
     const secret = body.kind === 'standard' ? newSecret() : null
     const args = [tenant.id, body.kind, url, host, secret, body.enabled, MAX_WEBHOOKS]
-    const [created] = await change<{ id: string | null }>(ctx.database, actorOf(caller), webhookCreateSql, args)
+    const [created] = await change<{ id: string | null }>(
+      ctx.database,
+      actorOf(caller),
+      loadSql('queries/webhook_create'),
+      args,
+    )
     if (!created?.id)
       throw new Problem('too_many_webhooks', { detail: `a tenant has at most ${MAX_WEBHOOKS} webhooks` })
     const webhook = await getWebhook(ctx.database, created.id, caller)

@@ -1,11 +1,9 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { change } from '../lib/database.ts'
-import { handler, json } from '../lib/handler.ts'
-import { loadSql } from '../lib/sql.ts'
-import { Webhook, getWebhook } from '../lib/webhook.ts'
-
-const webhookDeleteSql = loadSql('queries/webhook_delete')
+import { actorOf } from '../lib/auth/caller.ts'
+import { change } from '../lib/store/database.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { loadSql } from '../lib/store/sql.ts'
+import { Webhook, getWebhook } from '../lib/alerts/webhook.ts'
 
 /** Deletes a webhook with its deliveries, and answers what it was. */
 export default handler({
@@ -19,7 +17,7 @@ export default handler({
   params: z.object({ webhook: z.string() }),
   async handle(ctx, { params, caller }) {
     const webhook = await getWebhook(ctx.database, params.webhook, caller)
-    await change(ctx.database, actorOf(caller), webhookDeleteSql, [webhook.id])
+    await change(ctx.database, actorOf(caller), loadSql('queries/webhook_delete'), [webhook.id])
     return json(200, webhook)
   },
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { handler, json } from '../lib/handler.ts'
-import { Webhook, getWebhook } from '../lib/webhook.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { Webhook, getWebhook } from '../lib/alerts/webhook.ts'
 
 /** One webhook. */
 export default handler({

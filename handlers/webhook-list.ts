@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { TenantRef } from '../lib/event.ts'
-import { handler } from '../lib/handler.ts'
+import { TenantRef } from '../lib/schema.ts'
+import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
-import { getTenant } from '../lib/tenants.ts'
-import { Webhook, listWebhooks } from '../lib/webhook.ts'
-import * as examples from '../lib/examples.ts'
+import { getTenant } from '../lib/tenants/tenant_cache.ts'
+import { Webhook, listWebhooks } from '../lib/alerts/webhook.ts'
+import * as examples from '../lib/http/examples.ts'
 
 /** The webhooks of a tenant, or of all, the oldest first. */
 export default handler({

@@ -1,12 +1,10 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { change } from '../lib/database.ts'
-import { handler, json } from '../lib/handler.ts'
+import { actorOf } from '../lib/auth/caller.ts'
+import { change } from '../lib/store/database.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
-import { loadSql } from '../lib/sql.ts'
-import { WebhookWithSecret, getWebhook, newSecret } from '../lib/webhook.ts'
-
-const webhookRotateSql = loadSql('queries/webhook_rotate')
+import { loadSql } from '../lib/store/sql.ts'
+import { WebhookWithSecret, getWebhook, newSecret } from '../lib/alerts/webhook.ts'
 
 /** Gives a standard webhook a new secret, in this answer and in no other. The old one signs too for another 24 hours. */
 export default handler({
@@ -22,7 +20,7 @@ export default handler({
     const { id, kind } = await getWebhook(ctx.database, params.webhook, caller)
     if (kind !== 'standard') throw new Problem('invalid_request', { detail: 'a slack webhook has no secret' })
     const secret = newSecret()
-    await change(ctx.database, actorOf(caller), webhookRotateSql, [id, secret])
+    await change(ctx.database, actorOf(caller), loadSql('queries/webhook_rotate'), [id, secret])
     return json(200, { ...(await getWebhook(ctx.database, id, caller)), secret })
   },
 })

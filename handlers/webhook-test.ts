@@ -1,12 +1,11 @@
 import { z } from 'zod'
-import { query } from '../lib/database.ts'
-import { Delivery, getDelivery } from '../lib/delivery.ts'
-import { handler, json } from '../lib/handler.ts'
-import { loadSql } from '../lib/sql.ts'
+import { query } from '../lib/store/database.ts'
+import { Delivery, getDelivery } from '../lib/alerts/delivery.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { loadSql } from '../lib/store/sql.ts'
 import { Problem } from '../lib/problem.ts'
-import { getWebhook } from '../lib/webhook.ts'
+import { getWebhook } from '../lib/alerts/webhook.ts'
 
-const webhookTestSql = loadSql('queries/webhook_test')
 /** Of a webhook, in a minute: whoever receives them did not ask for them. */
 const MOST_TESTS = 10
 
@@ -22,7 +21,10 @@ export default handler({
   params: z.object({ webhook: z.string() }),
   async handle(ctx, { params, caller }) {
     const { id } = await getWebhook(ctx.database, params.webhook, caller)
-    const [created] = await query<{ id: string | null }>(ctx.database, webhookTestSql, [id, MOST_TESTS])
+    const [created] = await query<{ id: string | null }>(ctx.database, loadSql('queries/webhook_test'), [
+      id,
+      MOST_TESTS,
+    ])
     if (!created?.id)
       throw new Problem(
         'rate_limited',

@@ -1,11 +1,9 @@
 import { z } from 'zod'
-import { actorOf } from '../lib/caller.ts'
-import { change } from '../lib/database.ts'
-import { handler, json } from '../lib/handler.ts'
-import { loadSql } from '../lib/sql.ts'
-import { Enabled, Webhook, WebhookUrl, checkUrl, getWebhook } from '../lib/webhook.ts'
-
-const webhookUpdateSql = loadSql('queries/webhook_update')
+import { actorOf } from '../lib/auth/caller.ts'
+import { change } from '../lib/store/database.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { loadSql } from '../lib/store/sql.ts'
+import { Enabled, Webhook, WebhookUrl, checkUrl, getWebhook } from '../lib/alerts/webhook.ts'
 
 /** Changes where a webhook leads, or whether it is used. What waits for one that is disabled is dead, and can be retried. */
 export default handler({
@@ -25,7 +23,7 @@ export default handler({
     const target = body.url === undefined ? undefined : checkUrl(body.url, ctx.config.webhookAllowPrivate)
     const { id } = await getWebhook(ctx.database, params.webhook, caller)
     const args = [id, target?.url ?? null, target?.host ?? null, body.enabled ?? null]
-    await change(ctx.database, actorOf(caller), webhookUpdateSql, args)
+    await change(ctx.database, actorOf(caller), loadSql('queries/webhook_update'), args)
     return json(200, await getWebhook(ctx.database, id, caller))
   },
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isKey } from './key.ts'
+import { isKey } from './auth/key.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 

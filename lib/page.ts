@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Answer } from './handler.ts'
+import type { Answer } from './http/endpoint.ts'
 
 /** A single item has a few kilobytes: names and URLs are bounded. */
 const MOST_BYTES = 1_500_000

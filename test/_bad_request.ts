@@ -1,4 +1,4 @@
-import type { HttpHandler } from '../lib/handler.ts'
+import type { HttpHandler } from '../lib/http/endpoint.ts'
 import { KEY } from './_key.ts'
 import type { Random } from './_random.ts'
 

@@ -10,7 +10,7 @@ import { ensureAdminKey } from '../cli/_admin_key.ts'
 import { parseConfig } from '../lib/config.ts'
 import { type Context, openContext } from '../lib/context.ts'
 import { AUTHORIZATION, KEY } from './_key.ts'
-import { closeHttpServer, createHttpServer } from '../lib/http.ts'
+import { closeHttpServer, createHttpServer } from '../lib/http/server.ts'
 
 export interface TestAnswer {
   status: number

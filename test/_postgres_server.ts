@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { openDatabase } from '../lib/database.ts'
-import { openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
-import { migrate } from '../lib/migrate.ts'
+import { openDatabase } from '../lib/store/database.ts'
+import { openEmbeddedPostgres } from '../lib/embedded/postgres.ts'
+import { migrate } from '../lib/store/migrate.ts'
 
 export interface OwnPostgres {
   /** Of a migrated database. */

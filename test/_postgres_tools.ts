@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
+import { openEmbeddedPostgres } from '../lib/embedded/postgres.ts'
 import { existsOnPath } from './_valkey.ts'
 
 /** What the embedded server is; pg_dump refuses servers that are newer than itself. */

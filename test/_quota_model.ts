@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
-import { type Database, openDatabase } from '../lib/database.ts'
-import type { Wanted, openReservations } from '../lib/reservations.ts'
+import { type Database, openDatabase } from '../lib/store/database.ts'
+import type { Wanted, openReservations } from '../lib/quota/reserve.ts'
 
 export const FEATURES = ['a', 'b']
 export const PERIODS = ['hour', 'day', 'week', 'month'] as const

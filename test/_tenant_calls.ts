@@ -1,7 +1,7 @@
 // What the tenant model's commands ask the servers for, and what they note of the answers.
 import assert from 'node:assert/strict'
-import { eventId, placeId } from '../lib/event.ts'
-import { readReservationId } from '../lib/reservation.ts'
+import { eventId, placeId } from '../lib/events/event_id.ts'
+import { readReservationId } from '../lib/quota/reservation.ts'
 import { type Answer, type Real, type Request, send } from './_tenant_books.ts'
 import {
   type Caller,

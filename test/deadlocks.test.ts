@@ -3,11 +3,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
-import type { Database } from '../lib/database.ts'
-import { recordEvents } from '../lib/record.ts'
-import { ownId } from '../lib/event.ts'
-import { type Wanted, openReservations } from '../lib/reservations.ts'
-import { createQuota } from '../lib/quota_admin.ts'
+import type { Database } from '../lib/store/database.ts'
+import { recordEvents } from '../lib/events/record.ts'
+import { ownId } from '../lib/events/event_id.ts'
+import { type Wanted, openReservations } from '../lib/quota/reserve.ts'
+import { createQuota } from '../lib/admin/quotas.ts'
 import { createContext } from './_context.ts'
 
 const SECONDS = 6

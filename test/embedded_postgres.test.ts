@@ -6,8 +6,8 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded_postgres.ts'
-import { keepEmbeddedPostgres } from '../lib/kept_postgres.ts'
+import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded/postgres.ts'
+import { keepEmbeddedPostgres } from '../lib/embedded/keeper.ts'
 
 const REPOSITORY = resolve(import.meta.dirname, '..')
 const isRoot = process.getuid?.() === 0
@@ -16,7 +16,7 @@ const idOf = (flag: string) => Number(spawnSync('id', [flag, 'nobody'], { encodi
 const ORDINARY: { uid?: number; gid?: number } = isRoot ? { uid: idOf('-u'), gid: idOf('-g') } : {}
 const ordinaryCanRead =
   !Number.isNaN(ORDINARY.uid) &&
-  spawnSync('test', ['-r', join(REPOSITORY, 'lib/embedded_postgres.ts')], { ...ORDINARY, cwd: '/' }).status === 0
+  spawnSync('test', ['-r', join(REPOSITORY, 'lib/embedded/postgres.ts')], { ...ORDINARY, cwd: '/' }).status === 0
 
 let folder: string
 let dir: string
@@ -51,7 +51,7 @@ async function query(url: string, text: string): Promise<Record<string, unknown>
 /** Another process that opens the server in `dir` and holds it; `line` is its URL, or what went wrong. */
 function holder(repository = REPOSITORY, options: SpawnOptions = {}) {
   const script = `
-    const { openEmbeddedPostgres } = await import(${JSON.stringify(join(repository, 'lib/embedded_postgres.ts'))})
+    const { openEmbeddedPostgres } = await import(${JSON.stringify(join(repository, 'lib/embedded/postgres.ts'))})
     try {
       const server = await openEmbeddedPostgres({ dir: ${JSON.stringify(dir)} })
       console.log(server.url)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { openGroup } from '../lib/group.ts'
+import { openGroup } from '../lib/store/group.ts'
 
 const settled = <T>(work: Promise<T>) => work.catch((error: Error) => error.message)
 

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createKey } from '../lib/key_admin.ts'
+import { createKey } from '../lib/admin/keys.ts'
 import { type TestServer, createTestServer } from './_context.ts'
 
 let server: TestServer

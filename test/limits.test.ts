@@ -1,7 +1,7 @@
 import { expect, inject, test } from 'vitest'
-import { newKey } from '../lib/key.ts'
-import { createKey } from '../lib/key_admin.ts'
-import { openLimits } from '../lib/limits.ts'
+import { newKey } from '../lib/auth/key.ts'
+import { createKey } from '../lib/admin/keys.ts'
+import { openLimits } from '../lib/auth/rate_limits.ts'
 import { createTestServer, until } from './_context.ts'
 import { tenantId } from './_deliveries.ts'
 

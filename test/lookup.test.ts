@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { DatabaseTimeout } from '../lib/database.ts'
-import { openLookup } from '../lib/lookup.ts'
+import { DatabaseTimeout } from '../lib/store/database.ts'
+import { openLookup } from '../lib/store/lookup.ts'
 import { until } from './_context.ts'
 
 const FRESH_MS = 60

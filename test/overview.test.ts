@@ -1,6 +1,6 @@
 import { expect, onTestFailed, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
-import { createKey } from '../lib/key_admin.ts'
+import { createKey } from '../lib/admin/keys.ts'
 import { createTestServer } from './_context.ts'
 import { tenantId } from './_deliveries.ts'
 import { createRandom } from './_random.ts'

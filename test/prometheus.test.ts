@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { openMetrics } from '../lib/metrics.ts'
+import { openMetrics } from '../lib/metrics/metrics.ts'
 import { existsOnPath } from './_valkey.ts'
 
 const root = join(import.meta.dirname, '..')

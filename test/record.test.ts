@@ -6,10 +6,10 @@ import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import prune from '../handlers/prune.ts'
 import { openContext } from '../lib/context.ts'
-import type { Event } from '../lib/event.ts'
-import { migrate } from '../lib/migrate.ts'
-import { recordEvents } from '../lib/record.ts'
-import { sqlFolder } from '../lib/sql.ts'
+import type { Event } from '../lib/events/event.ts'
+import { migrate } from '../lib/store/migrate.ts'
+import { recordEvents } from '../lib/events/record.ts'
+import { sqlFolder } from '../lib/store/sql.ts'
 import { createContext, createDatabase } from './_context.ts'
 import { pick, tenantIds, total } from './_record.ts'
 import { HOSTILE_TEXTS } from './_texts.ts'
@@ -193,7 +193,7 @@ test('hours that a migration adds miss nothing that is recorded meanwhile', asyn
   const ctx = await createContext({ DATABASE_POOL_SIZE: '9' })
   const tenants = await tenantIds(ctx)
   // As it was before hours.
-  const moveCounters = await readFile(join(sqlFolder, 'functions/move_counters.sql'), 'utf8')
+  const moveCounters = await readFile(join(sqlFolder(), 'functions/move_counters.sql'), 'utf8')
   const before = moveCounters.replace(/ {2}insert into usage_hours[^;]*;/, '')
   expect(before.length).toBeLessThan(moveCounters.length)
   await ctx.database.unsafe(`drop table usage_hours; drop index if exists deliveries_dead; ${before};

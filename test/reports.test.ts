@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createKey } from '../lib/key_admin.ts'
+import { createKey } from '../lib/admin/keys.ts'
 import { AUTHORIZATION } from './_key.ts'
 import { type TestServer, createTestServer, until } from './_context.ts'
 

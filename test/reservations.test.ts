@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
-import { readReservationId, writeReservationId } from '../lib/reservation.ts'
+import { readReservationId, writeReservationId } from '../lib/quota/reservation.ts'
 import { createTestServer, startConsumers, until } from './_context.ts'
 import { tenantId } from './_deliveries.ts'
 import { counters, expire, release, reserve, settle, want } from './_reservations.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, inject, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
-import { readReservationId } from '../lib/reservation.ts'
+import { readReservationId } from '../lib/quota/reservation.ts'
 import { createTestServer, startConsumers, until } from './_context.ts'
 import { createProxy } from './_proxy.ts'
 import { counters, reserve, settle, want } from './_reservations.ts'

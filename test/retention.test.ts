@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import prune from '../handlers/prune.ts'
-import { query } from '../lib/database.ts'
-import { loadSql } from '../lib/sql.ts'
+import { query } from '../lib/store/database.ts'
+import { loadSql } from '../lib/store/sql.ts'
 import { type TestServer, createTestServer } from './_context.ts'
 import { addWebhook, cross, tenantId } from './_deliveries.ts'
 

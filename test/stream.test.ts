@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { createKey, revokeKey } from '../lib/key_admin.ts'
+import { createKey, revokeKey } from '../lib/admin/keys.ts'
 import { type TestServer, createContext, createTestServer, median, startConsumers, until } from './_context.ts'
 import { addWebhook, createReceiver, tenantId } from './_deliveries.ts'
 import { AUTHORIZATION } from './_key.ts'

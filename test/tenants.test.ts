@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, inject, test } from 'vitest'
-import type { Database } from '../lib/database.ts'
-import { createKey } from '../lib/key_admin.ts'
-import { getTenant, openTenants } from '../lib/tenants.ts'
+import type { Database } from '../lib/store/database.ts'
+import { createKey } from '../lib/admin/keys.ts'
+import { getTenant, openTenants } from '../lib/tenants/tenant_cache.ts'
 import { createContext, createTestServer, startConsumers, until } from './_context.ts'
 import { createProxy } from './_proxy.ts'
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { updateTenant } from '../cli/_tenants.ts'
 import { verify } from '../cli/verify.ts'
-import { query } from '../lib/database.ts'
-import { recordEvents } from '../lib/record.ts'
-import { quotaPercent } from '../lib/usage.ts'
+import { query } from '../lib/store/database.ts'
+import { recordEvents } from '../lib/events/record.ts'
+import { quotaPercent } from '../lib/usage/usage.ts'
 import { createContext, createTestServer } from './_context.ts'
 
 describe('GET /api/usage/:tenant', () => {

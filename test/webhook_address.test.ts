@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { Socket, createServer } from 'node:net'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { post, resolver } from '../lib/post.ts'
-import { isPublicAddress, urlMistake } from '../lib/public_address.ts'
+import { post, resolver } from '../lib/alerts/post.ts'
+import { isPublicAddress, urlMistake } from '../lib/alerts/public_address.ts'
 import { createTestServer } from './_context.ts'
 
 /** Every address that a socket of this process begins to connect to. */

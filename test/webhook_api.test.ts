@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { recordEvents } from '../lib/record.ts'
+import { recordEvents } from '../lib/events/record.ts'
 import { createTestServer } from './_context.ts'
 import { addWebhook, cross, deliveries, tenantId } from './_deliveries.ts'
 

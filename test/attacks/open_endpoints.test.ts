@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { newKey } from '../../lib/key.ts'
+import { newKey } from '../../lib/auth/key.ts'
 import { MODES, ON_A_SHARED_MACHINE, startTarget, watchOthers } from './_rig.ts'
 
 /** Calls again and again, so many side by side, for three seconds. Returns how many answers of each status there were. */

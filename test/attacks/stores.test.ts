@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, inject, test } from 'vitest'
-import type { Event } from '../../lib/event.ts'
+import type { Event } from '../../lib/events/event.ts'
 import { until } from '../_context.ts'
 import { AUTHORIZATION, KEY } from '../_key.ts'
 import { startPostgres } from '../_postgres_server.ts'

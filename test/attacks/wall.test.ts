@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { readReservationId } from '../../lib/reservation.ts'
+import { readReservationId } from '../../lib/quota/reservation.ts'
 import { until } from '../_context.ts'
 import { KEY } from '../_key.ts'
 import { type Answer, MODES, type Target, startTarget } from './_rig.ts'

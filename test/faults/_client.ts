@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventId } from '../../lib/event.ts'
+import { eventId } from '../../lib/events/event_id.ts'
 import type { Random } from '../_random.ts'
 import type { Ledger, SentEvent } from './_ledger.ts'
 

@@ -22,7 +22,7 @@ export const ackBeforeCommit: Mutant = {
   shows: 'lost',
   edits: [
     {
-      file: 'lib/consumer.ts',
+      file: 'lib/worker/consume.ts',
       from: 'if (messages && messages.length > 0) {',
       to: 'if (messages && messages.length > 0) { await stream.acknowledge(messages)',
     },
@@ -35,7 +35,7 @@ export const ackInTwoSteps: Mutant = {
   shows: /^not quiet: stream \d+, pending 0/,
   edits: [
     {
-      file: 'lib/stream.ts',
+      file: 'lib/events/stream.ts',
       from: 'await valkey!.eval(ACKNOWLEDGE, 1, key, group, ...ids)',
       to: 'await Promise.all([valkey!.xack(key, group, ...ids), valkey!.xdel(key, ...ids)])',
     },
@@ -49,7 +49,7 @@ export const twoTransactions: Mutant = {
   edits: [
     COUNT_ALL,
     {
-      file: 'lib/record.ts',
+      file: 'lib/events/record.ts',
       from: 'const rows = await queryAgain<CounterRow>(',
       to: `const inserted = await queryAgain<{ id: string }>(ctx.database, \`
         insert into events (tenant_id, id, feature, tokens, created_at, received_at)
@@ -99,7 +99,7 @@ export const refusedIsAccepted: Mutant = {
   shows: 'lost',
   edits: [
     {
-      file: 'lib/intake.ts',
+      file: 'lib/events/intake.ts',
       from: `'stream write failed; recording in PostgreSQL')
       return undefined`,
       to: `'stream write failed; recording in PostgreSQL')
@@ -110,9 +110,9 @@ export const refusedIsAccepted: Mutant = {
 
 /** Instead of recording in PostgreSQL without the stream. */
 const recordOtherwise = (otherwise: string): Mutant['edits'] => [
-  { file: 'lib/intake.ts', from: 'recordEvents(ctx, events', to: 'recordOtherwise(ctx, events' },
+  { file: 'lib/events/intake.ts', from: 'recordEvents(ctx, events', to: 'recordOtherwise(ctx, events' },
   {
-    file: 'lib/intake.ts',
+    file: 'lib/events/intake.ts',
     from: '/** Makes events durable. */',
     to: `const recordOtherwise = (ctx, events, ...rest) => recordEvents(ctx, events, ...rest).catch(() => ${otherwise})\n`,
   },
@@ -137,7 +137,7 @@ export const poisonTakesAll: Mutant = {
   shows: /valid events became dead letters/,
   edits: [
     {
-      file: 'lib/record.ts',
+      file: 'lib/events/record.ts',
       from: 'return await comeApart(ctx, events, error as Error, options)',
       to: "return { counters: [], poison: events.map((event) => ({ event, sqlstate: errorCode(error), reason: '' })) }",
     },
@@ -148,7 +148,7 @@ export const poisonTakesAll: Mutant = {
 export const rollbackToNobody: Mutant = {
   name: 'a rollback after the connection',
   shows: /^flagmeter serve ended by itself/,
-  edits: [{ file: 'lib/database.ts', from: 'if (isLost) await new Promise(() => {})', to: '' }],
+  edits: [{ file: 'lib/store/database.ts', from: 'if (isLost) await new Promise(() => {})', to: '' }],
 }
 
 const SUM = '(select sum(r.total_tokens)::bigint from rollups r where r.tenant_id = m.tenant_id)'

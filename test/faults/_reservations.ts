@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Reservation, readReservationId } from '../../lib/reservation.ts'
+import { type Reservation, readReservationId } from '../../lib/quota/reservation.ts'
 import type { Ledger } from './_ledger.ts'
 import type { Rig } from './_rig.ts'
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
-import { type EmbeddedPostgres, openEmbeddedPostgres } from '../../lib/embedded_postgres.ts'
+import { type EmbeddedPostgres, openEmbeddedPostgres } from '../../lib/embedded/postgres.ts'
 import { findServer } from '../_valkey.ts'
 import { openRelay } from './_relay.ts'
 

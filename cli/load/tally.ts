@@ -1,0 +1,84 @@
+import { type RecordableHistogram, createHistogram } from 'node:perf_hooks'
+import type { LoadEvent, Refusal } from './client.ts'
+
+/** Counts what became of the events of a run. */
+export class Tally {
+  /** Events that went out, each once, however often it was tried. */
+  sent = 0
+  accepted = 0
+  /** Tokens of the accepted ones. */
+  tokens = 0
+  refused = 0
+  /** Events whose time came, or that were still to come, and that never went out. */
+  dropped = 0
+  requests = 0
+  inFlight = 0
+  retries = 0
+  readonly refusals = new Map<string, { events: number; detail: string }>()
+  readonly startedAt = performance.now()
+  private endedAt = 0
+  /** Microseconds. A high dynamic range histogram: three exact digits, in the same memory for a minute or a month. */
+  private readonly latencies: RecordableHistogram = createHistogram({ lowest: 1, highest: 3_600_000_000, figures: 3 })
+
+  /** A request goes out. */
+  start(events: number): void {
+    this.sent += events
+    this.requests++
+    this.inFlight++
+  }
+
+  /** A request is through: what became of its events, and how long they had to wait, whatever the answer was. */
+  settle(events: LoadEvent[], refusals: (Refusal | undefined)[] | undefined, latencyMs: number): void {
+    this.inFlight--
+    this.wait(latencyMs)
+    for (let i = 0; i < events.length; i++) {
+      const refusal = refusals?.[i]
+      if (refusal) this.refuse(refusal)
+      else {
+        this.accepted++
+        this.tokens += events[i]!.tokens
+      }
+    }
+  }
+
+  /** Events that never went out. Those that waited count for the latencies as well, or giving up would improve them. */
+  drop(events: number, waitedMs?: number): void {
+    this.dropped += events
+    if (waitedMs !== undefined) this.wait(waitedMs)
+  }
+
+  /** Counts an event of a request that was answered in part; `settle` gets the others. */
+  refuse({ code, detail }: Refusal): void {
+    this.refused++
+    const seen = this.refusals.get(code)
+    if (seen) seen.events++
+    else this.refusals.set(code, { events: 1, detail })
+  }
+
+  /** Counts events that were accepted while others of their request are tried again. */
+  accept(event: LoadEvent): void {
+    this.accepted++
+    this.tokens += event.tokens
+  }
+
+  end(): void {
+    this.endedAt = performance.now()
+  }
+
+  get elapsedMs(): number {
+    return (this.endedAt || performance.now()) - this.startedAt
+  }
+
+  /** In milliseconds; 0 when nothing was measured. */
+  percentile(percent: number): number {
+    return this.latencies.count === 0 ? 0 : this.latencies.percentile(percent) / 1000
+  }
+
+  get maxMs(): number {
+    return this.latencies.count === 0 ? 0 : this.latencies.max / 1000
+  }
+
+  private wait(latencyMs: number): void {
+    this.latencies.record(Math.min(3_600_000_000, Math.max(1, Math.round(latencyMs * 1000))))
+  }
+}

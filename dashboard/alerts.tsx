@@ -1,0 +1,85 @@
+import type { Crossing } from '../lib/alerts/crossing.ts'
+import type { Delivery } from '../lib/alerts/delivery.ts'
+import { ask, pathOf } from './api.ts'
+import { Outcome, useAction } from './forms.tsx'
+import { compact, exact, momentOf } from './format.ts'
+import { List } from './list.tsx'
+import { useLoaded } from './loaded.ts'
+import { Panel } from './panel.tsx'
+import type { PartProps } from './tenant.tsx'
+
+type Alert = Crossing & { id: string; createdAt: string }
+
+const SHOWN = 20
+
+/** Thresholds that were crossed, and whether everybody heard of it. */
+export function Alerts({ tenant, live, mayChange }: PartProps) {
+  const alerts = useLoaded(
+    async () =>
+      (await ask<{ alerts: Alert[] }>('GET', pathOf`/api/alerts?limit=${String(SHOWN)}&tenant=${tenant.id}`)).alerts,
+    live,
+    tenant.id,
+  )
+  const { value: deliveries = [] } = useLoaded(
+    async () =>
+      (await ask<{ deliveries: Delivery[] }>('GET', pathOf`/api/deliveries?limit=200&tenant=${tenant.id}`)).deliveries,
+    live,
+    tenant.id,
+  )
+  return (
+    <Panel id="alerts" title="Alerts">
+      <List of={alerts} empty="No threshold was crossed yet.">
+        {(alert) => (
+          <li key={alert.id}>
+            <span class={`chip ${alert.threshold >= 100 ? 'over' : 'warning'}`}>{alert.threshold} %</span>
+            <span class="grow">
+              of {exact(alert.quota.tokenLimit)} <bdi>{alert.quota.feature ?? ''}</bdi> tokens per {alert.quota.period},
+              at <span title={exact(alert.totalTokens)}>{compact(alert.totalTokens)}</span>
+            </span>
+            <time class="muted" dateTime={alert.createdAt}>
+              {momentOf(alert.createdAt)}
+            </time>
+            <ul class="deliveries">
+              {deliveries
+                .filter((delivery) => delivery.alert === alert.id)
+                .map((delivery) => (
+                  <DeliveryLine key={delivery.id} delivery={delivery} mayChange={mayChange} />
+                ))}
+            </ul>
+          </li>
+        )}
+      </List>
+      {alerts.value?.length === SHOWN && (
+        <p class="muted">
+          The newest {SHOWN}. All of them: <code>flagmeter alert list</code>
+        </p>
+      )}
+    </Panel>
+  )
+}
+
+const MARKS = { delivered: '✓', pending: '…', sending: '…', dead: '✕' }
+
+/** What came of one message. */
+export function DeliveryLine({ delivery, mayChange }: { delivery: Delivery; mayChange: boolean }) {
+  const action = useAction()
+  const { id, tenant, status, kind, url, attempts, reason, responseStatus } = delivery
+  const retry = async () => {
+    await ask('POST', '/api/deliveries/retry', { tenant, delivery: id })
+    return 'It goes out again.'
+  }
+  return (
+    <li class={`delivery ${status}`}>
+      <span aria-hidden="true">{MARKS[status]}</span> {status}
+      {responseStatus !== undefined && ` (${responseStatus})`}, {kind} <bdi class="muted">{url}</bdi>
+      {attempts > 1 && `, ${exact(attempts)} tries`}
+      {reason !== undefined && status !== 'delivered' && <span class="problem">: {reason}</span>}
+      {mayChange && (status === 'dead' || (status === 'pending' && attempts > 0)) && (
+        <button type="button" class="quiet" disabled={action.isBusy} onClick={() => void action.run(retry)}>
+          Retry
+        </button>
+      )}
+      <Outcome action={action} />
+    </li>
+  )
+}

@@ -1,0 +1,64 @@
+import type { OverviewUsage } from '../lib/usage/overview.ts'
+
+const whole = new Intl.NumberFormat()
+const compactNumber = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 })
+const decimal = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 })
+const percentNumber = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 1 })
+const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+
+/** As the reader's language writes numbers. */
+export const exact = (value: number): string => whole.format(value)
+export const compact = (value: number): string => (Math.abs(value) < 10_000 ? whole : compactNumber).format(value)
+export const rate = (value: number): string => (value < 100 ? decimal : compactNumber).format(value)
+/** Of hundredths rounded down: 99.99 must not read 100 %. */
+export const percent = (value: number): string => percentNumber.format(Math.floor(value * 10) / 1000)
+export const dayOf = (at: number): string => day.format(at)
+export const clockOf = (at: number): string => clock.format(at)
+export const momentOf = (at: number | string): string => moment.format(new Date(at))
+
+/** A moment in the time zone of a tenant, which is named: its periods begin there. */
+export const momentIn = (at: string, timeZone: string): string =>
+  new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(at))
+
+/** Labels for a time axis in steps of so many seconds: the day is said where it begins. */
+export function axisTimes(timeZone: string): (times: number[], step: number) => string[] {
+  const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone })
+  const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short', timeZone })
+  return (times, step) => {
+    let last = ''
+    return times.map((seconds) => {
+      const today = date.format(seconds * 1000)
+      if (step >= 86_400) return today
+      const label = time.format(seconds * 1000) + (today === last ? '' : `\n${today}`)
+      last = today
+      return label
+    })
+  }
+}
+
+/** ok: below every threshold; warning: beyond one; over: nothing is left. */
+export type Level = 'ok' | 'warning' | 'over'
+
+/** Where a percentage stands among thresholds. */
+export function levelOf(quotaPercent: number, thresholds: number[]): Level {
+  if (quotaPercent >= 100) return 'over'
+  return quotaPercent >= Math.min(...thresholds) ? 'warning' : 'ok'
+}
+
+/** The highest threshold that is reached. */
+export const reachedOf = (quotaPercent: number, thresholds: number[]): number | undefined =>
+  thresholds.findLast((threshold) => quotaPercent >= threshold)
+
+/** Tokens that may still be used or reserved; never below 0. */
+export const leftOf = (row: Pick<OverviewUsage, 'monthlyQuota' | 'totalTokens' | 'reservedTokens'>): number =>
+  Math.max(0, row.monthlyQuota - row.totalTokens - row.reservedTokens)
+
+/** When nothing will be left, at the pace of the last 24 hours: a straight line. Infinity: not within this period. */
+export function goneAt(row: OverviewUsage, now: number): number {
+  const left = row.monthlyQuota - row.totalTokens
+  if (left <= 0) return now
+  const at = now + (left / row.tokensLastDay) * 86_400_000
+  return at <= Date.parse(row.periodEnd) ? at : Infinity
+}

@@ -1,0 +1,88 @@
+import type { Quota } from '../lib/admin/quotas.ts'
+import { ask, pathOf } from './api.ts'
+import { Dialog } from './dialog.tsx'
+import { type Action, Field, Submit, submit, typed, useAction } from './forms.tsx'
+import { say } from './notice.tsx'
+
+/** Thresholds as they are typed. */
+export const Thresholds = ({ action, of }: { action: Action; of: number[] }) => (
+  <Field label="Thresholds in percent" name="thresholds" action={action}>
+    {(attributes) => <input {...attributes} required defaultValue={of.join(', ')} />}
+  </Field>
+)
+
+/** Like `50, 80, 100`. */
+export const percentsOf = (text: string): number[] =>
+  text
+    .split(/[\s,%]+/)
+    .filter(Boolean)
+    .map(Number)
+
+/** Whether a quota is hard. */
+export const Hard = ({ name, isHard }: { name: string; isHard: boolean }) => (
+  <label class="check">
+    <input type="checkbox" name={name} defaultChecked={isHard} /> Hard: refuse checks and reservations beyond it
+  </label>
+)
+
+interface FormProps {
+  tenant: string
+  /** Undefined: a new one is made. */
+  quota: Quota | undefined
+  onClose: () => void
+}
+
+/** The form that adds a quota, or changes one. */
+export function QuotaForm({ tenant, quota, onClose }: FormProps) {
+  const action = useAction()
+  const save = async (form: HTMLFormElement) => {
+    const value = typed(form)
+    const settings = {
+      tokenLimit: Number(value('tokenLimit')),
+      hard: value('hard') !== '',
+      thresholds: percentsOf(value('thresholds')),
+    }
+    const feature = value('feature')
+    if (quota) await ask('PATCH', pathOf`/api/quotas/${quota.id}`, settings)
+    else
+      await ask('POST', '/api/quotas', {
+        tenant,
+        period: value('period'),
+        ...(feature !== '' && { feature }),
+        ...settings,
+      })
+    onClose()
+    say(quota ? 'Quota saved.' : 'Quota added.')
+  }
+  const title = quota ? 'Change quota' : 'Add quota'
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form onSubmit={submit(action, save)}>
+        {!quota && (
+          <>
+            <Field label="Feature (empty: all)" name="feature" action={action}>
+              {(attributes) => <input {...attributes} maxLength={200} />}
+            </Field>
+            <Field label="Period" name="period" action={action}>
+              {(attributes) => (
+                <select {...attributes}>
+                  {['hour', 'day', 'week', 'month'].map((period) => (
+                    <option key={period}>{period}</option>
+                  ))}
+                </select>
+              )}
+            </Field>
+          </>
+        )}
+        <Field label="Tokens per period" name="tokenLimit" action={action}>
+          {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={quota?.tokenLimit} />}
+        </Field>
+        <Thresholds action={action} of={quota?.thresholds ?? [80, 100]} />
+        <Hard name="hard" isHard={quota?.hard ?? true} />
+        <div class="actions">
+          <Submit action={action} label="Save" />
+        </div>
+      </form>
+    </Dialog>
+  )
+}

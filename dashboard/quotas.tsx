@@ -1,0 +1,131 @@
+import { useState } from 'preact/hooks'
+import type { QuotaUsage } from '../lib/quota/quota.ts'
+import type { Quota } from '../lib/admin/quotas.ts'
+import { ask, askAll, pathOf } from './api.ts'
+import { Bar, Reached } from './bar.tsx'
+import { Confirm } from './dialog.tsx'
+import { compact, exact, momentIn, percent } from './format.ts'
+import { List } from './list.tsx'
+import { type Live, useLive } from './live.ts'
+import { useLoaded, useMinute, useThrottled } from './loaded.ts'
+import { Panel } from './panel.tsx'
+import { PeriodChart } from './period_chart.tsx'
+import { QuotaForm } from './quota_form.tsx'
+import type { PartProps } from './tenant.tsx'
+
+/** Of more, a chart shows when it is asked for. */
+const SHOWN = 4
+
+/** The quotas beside the monthly one, each over its period. */
+export function Quotas({ tenant, live, mayChange }: PartProps) {
+  const row = useLive(live).tenants.get(tenant.id)
+  const [edited, setEdited] = useState<Quota | 'new'>()
+  const quotas = useLoaded(() => askAll<Quota>(pathOf`/api/quotas?tenant=${tenant.id}`, 'quotas'), live, tenant.id)
+  const moved = useThrottled(`${row?.totalTokens} ${row?.reservedTokens}`, 500)
+  const minute = useMinute()
+  const { value: usage } = useLoaded(
+    () => ask<{ quotas: QuotaUsage[] }>('GET', pathOf`/api/usage/${tenant.id}`),
+    live,
+    tenant.id,
+    `${moved} ${minute}`,
+  )
+  return (
+    <Panel
+      id="quotas"
+      title="Quotas beside the monthly one"
+      button={mayChange ? { label: 'Add quota', onClick: () => setEdited('new') } : undefined}
+    >
+      <List of={quotas} empty="There is none.">
+        {(quota) => (
+          <li key={quota.id}>
+            <Line
+              quota={quota}
+              usage={usage?.quotas.find(({ id }) => id === quota.id)}
+              timezone={tenant.timezone}
+              live={live}
+              isOpen={(quotas.value?.length ?? 0) <= SHOWN}
+            />
+            {mayChange && (
+              <span class="actions">
+                <button type="button" class="quiet" onClick={() => setEdited(quota)}>
+                  Change
+                </button>
+                <Confirm
+                  label="Delete"
+                  question={
+                    <>
+                      Delete the quota of {exact(quota.tokenLimit)} <bdi>{quota.feature}</bdi> tokens per {quota.period}
+                      ?
+                    </>
+                  }
+                  onYes={async () => {
+                    await ask('DELETE', pathOf`/api/quotas/${quota.id}`)
+                    return 'Quota deleted.'
+                  }}
+                />
+              </span>
+            )}
+          </li>
+        )}
+      </List>
+      {edited && (
+        <QuotaForm
+          tenant={tenant.id}
+          quota={edited === 'new' ? undefined : edited}
+          onClose={() => setEdited(undefined)}
+        />
+      )}
+    </Panel>
+  )
+}
+
+interface LineProps {
+  quota: Quota
+  usage: QuotaUsage | undefined
+  timezone: string
+  live: Live
+  isOpen: boolean
+}
+
+function Line({ quota, usage, timezone, live, isOpen }: LineProps) {
+  const [isShown, setShown] = useState(isOpen)
+  const { totalTokens = 0, reservedTokens = 0, quotaPercent = 0 } = usage ?? {}
+  const what = `${quota.feature ?? 'All features'} per ${quota.period}`
+  return (
+    <div class="quota grow">
+      <span>
+        <bdi title={quota.feature}>{quota.feature ?? 'All features'}</bdi> per {quota.period},{' '}
+        {quota.hard ? 'hard' : 'soft'}
+      </span>
+      <span class="summary">
+        <Bar
+          label={what}
+          quotaPercent={quotaPercent}
+          thresholds={quota.thresholds}
+          reservedPercent={(reservedTokens / quota.tokenLimit) * 100}
+        />
+        <b>{percent(quotaPercent)}</b>
+        <Reached quotaPercent={quotaPercent} thresholds={quota.thresholds} />
+      </span>
+      <span class="muted" title={`${exact(totalTokens)} of ${exact(quota.tokenLimit)}`}>
+        {compact(totalTokens)} of {compact(quota.tokenLimit)}
+        {reservedTokens > 0 && `, ${compact(reservedTokens)} reserved`},{' '}
+        {compact(Math.max(0, quota.tokenLimit - totalTokens - reservedTokens))} left
+        {usage && `; begins again ${momentIn(usage.resetAt, timezone)} (${timezone})`}
+      </span>
+      {usage && (
+        <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>
+          <summary>Over its period</summary>
+          {isShown && (
+            <PeriodChart
+              quota={{ ...quota, ...usage, periodEnd: usage.resetAt }}
+              timezone={timezone}
+              live={live}
+              height={160}
+            />
+          )}
+        </details>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,67 @@
+import { useState } from 'preact/hooks'
+import type { Session } from '../lib/auth/session.ts'
+import { type ApiError, ask } from './api.ts'
+import { typed } from './forms.tsx'
+
+/** Asks for a key. It goes into one header of one request, and stays nowhere. */
+export function SignIn({ note, onSignedIn }: { note: string; onSignedIn: (session: Session) => void }) {
+  const [error, setError] = useState('')
+  const [isBusy, setBusy] = useState(false)
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault()
+    const form = event.currentTarget as HTMLFormElement
+    const key = typed(form)('key')
+    // What no header may hold, such as quotation marks out of a text.
+    if (!/^[\x21-\x7e]+$/.test(key))
+      return setError('This is no key: one begins with fm_, and letters and digits follow.')
+    setBusy(true)
+    setError('')
+    try {
+      const session = await ask<Session>('POST', '/api/session', undefined, { authorization: `Bearer ${key}` })
+      form.reset()
+      onSignedIn(session)
+    } catch (problem) {
+      setError((problem as ApiError).message)
+      setBusy(false)
+    }
+  }
+  return (
+    <main class="sign-in">
+      <form onSubmit={(event) => void submit(event)}>
+        <h1>FlagMeter</h1>
+        {note && <p role="status">{note}</p>}
+        {!isSecureContext && (
+          <p class="problem" role="alert">
+            This page came over plain http: the browser will not keep you signed in. Use https, or localhost.
+          </p>
+        )}
+        <label>
+          Key
+          <input
+            type="password"
+            name="key"
+            required
+            autofocus
+            autocomplete="off"
+            spellcheck={false}
+            placeholder="fm_…"
+            aria-describedby="key-help"
+            aria-invalid={error !== ''}
+          />
+        </label>
+        {error && (
+          <p class="problem" role="alert">
+            {error}
+          </p>
+        )}
+        <button type="submit" disabled={isBusy}>
+          Sign in
+        </button>
+        <p id="key-help" class="muted">
+          A key with the scope <code>read</code>. The first one is in <code>.flagmeter/admin-key</code>;{' '}
+          <code>flagmeter key create</code> makes more.
+        </p>
+      </form>
+    </main>
+  )
+}

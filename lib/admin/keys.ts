@@ -1,0 +1,109 @@
+import { z } from 'zod'
+import { type Database, change, query } from '../store/database.ts'
+import { Instant, Timestamp, asUuid, text } from '../schema.ts'
+import { SCOPES, type Scope } from '../auth/scope.ts'
+import { hashKey, hintOf, newKey } from '../auth/key.ts'
+import { Problem } from '../problem.ts'
+import { loadSql } from '../store/sql.ts'
+import * as examples from '../http/examples.ts'
+
+/** What a person says of a new key, but for its tenant. */
+export const KeySettings = {
+  name: text(200),
+  scopes: z
+    .array(z.enum(SCOPES, `must be one of ${SCOPES.join(', ')}`), 'must be a list of scopes')
+    .min(1, 'must hold at least one scope')
+    .transform((scopes) => [...new Set(scopes)]),
+  expiresAt: Timestamp.optional(),
+}
+
+/** A key as the API and the commands show it: never the key itself. */
+export const ApiKey = z
+  .object({
+    id: z.guid(),
+    hint: z.string(),
+    name: z.string(),
+    scopes: z.array(z.enum(SCOPES)),
+    tenant: z.guid().optional(),
+    tenantName: z.string().optional(),
+    createdAt: Instant,
+    expiresAt: Instant.optional(),
+    revokedAt: Instant.optional(),
+    lastUsedAt: Instant.optional(),
+  })
+  .meta({ examples: [examples.apiKey] })
+export type ApiKey = z.infer<typeof ApiKey>
+
+/** A key that was made a moment ago. `key` is shown this once. */
+export const NewApiKey = ApiKey.extend({ key: z.string() }).meta({
+  examples: [{ ...examples.apiKey, key: 'fm_8Kd2…' }],
+})
+export type NewApiKey = z.infer<typeof NewApiKey>
+
+interface KeyRow {
+  id: string
+  position: number
+  hint: string
+  name: string
+  scopes: Scope[]
+  tenant_id: string | null
+  tenant_name: string | null
+  created_at: Date
+  expires_at: Date | null
+  revoked_at: Date | null
+  last_used_at: Date | null
+}
+
+/** Makes a key. */
+export async function createKey(
+  database: Database,
+  actor: string,
+  {
+    name,
+    scopes,
+    expiresAt,
+    tenantId,
+  }: { name: string; scopes: Scope[]; expiresAt?: string | undefined; tenantId?: string | undefined },
+): Promise<NewApiKey> {
+  const key = newKey()
+  const args = [hashKey(key), hintOf(key), name, scopes, tenantId ?? null, expiresAt ?? null]
+  const [row] = await change<{ id: string }>(database, actor, loadSql('queries/key_create'), args)
+  return { ...(await getKey(database, row!.id)), key }
+}
+
+/** Revokes a key. Every process refuses it within a second. @throws Problem key_not_found */
+export async function revokeKey(database: Database, actor: string, id: string): Promise<ApiKey> {
+  const { id: known } = await getKey(database, id)
+  await change(database, actor, loadSql('queries/key_revoke'), [known])
+  return await getKey(database, known)
+}
+
+/** A page of keys, the newest first, of one tenant or of all. */
+export async function listKeys(
+  database: Database,
+  tenantId: string | null,
+  before: number | null,
+  limit: number,
+): Promise<{ keys: ApiKey[]; rows: KeyRow[] }> {
+  const rows = await query<KeyRow>(database, loadSql('queries/key_list'), [null, tenantId, before, limit])
+  return { keys: rows.map(toKey), rows }
+}
+
+async function getKey(database: Database, ref: string): Promise<ApiKey> {
+  const id = asUuid(ref)
+  const [row] = id === null ? [] : await query<KeyRow>(database, loadSql('queries/key_list'), [id, null, null, 1])
+  if (!row) throw new Problem('key_not_found', { detail: 'key does not exist' })
+  return toKey(row)
+}
+
+const toKey = (row: KeyRow): ApiKey => ({
+  id: row.id,
+  hint: row.hint,
+  name: row.name,
+  scopes: row.scopes,
+  ...(row.tenant_id !== null && row.tenant_name !== null && { tenant: row.tenant_id, tenantName: row.tenant_name }),
+  createdAt: row.created_at.toISOString(),
+  ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
+  ...(row.revoked_at && { revokedAt: row.revoked_at.toISOString() }),
+  ...(row.last_used_at && { lastUsedAt: row.last_used_at.toISOString() }),
+})

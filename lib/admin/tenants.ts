@@ -1,0 +1,156 @@
+import { z } from 'zod'
+import { type Database, change, errorCode, inTransaction, query } from '../store/database.ts'
+import { Instant, asUuid, text, whole } from '../schema.ts'
+import { Problem, type ProblemExtra, invalidInput } from '../problem.ts'
+import { Hard, QuotaSettings, Thresholds, TokenLimit } from '../quota/quota.ts'
+import { loadSql } from '../store/sql.ts'
+import { FAIL_MODES, type TenantRow, getTenant } from '../tenants/tenant_cache.ts'
+import * as examples from '../http/examples.ts'
+
+/** A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`. */
+const REBUILD_MS = 1_000
+
+/** What a person may set of a tenant, over HTTP, on the command line and in a seed file. */
+export const TenantSettings = z.strictObject({
+  name: text(200).refine((name) => asUuid(name) === null, 'must not have the form of an id'),
+  /** Tokens per billing period. */
+  monthlyQuota: TokenLimit.optional(),
+  /** Whether checks and reservations are refused beyond it; else it only alerts. */
+  monthlyHard: Hard.optional(),
+  billingDay: whole(1, 31, 'must be from 1 to 31').optional(),
+  timezone: text(100, 'must be an IANA time zone such as Europe/Berlin').optional(),
+  /** Percent of the quota at which alerts are raised. */
+  thresholds: Thresholds.optional(),
+  /** Whether checks and reservations are allowed while PostgreSQL is away. */
+  failMode: z.enum(FAIL_MODES, `must be one of ${FAIL_MODES.join(', ')}`).optional(),
+})
+export type TenantSettings = z.infer<typeof TenantSettings>
+
+/** What of a tenant may be changed. */
+export const TenantChanges = TenantSettings.partial()
+export type TenantChanges = z.infer<typeof TenantChanges>
+
+/** A tenant as the API and the commands show it. */
+export const Tenant = z
+  .object({
+    id: z.guid(),
+    name: z.string(),
+    monthlyQuota: z.int(),
+    monthlyHard: z.boolean(),
+    billingDay: z.int(),
+    timezone: z.string(),
+    thresholds: z.array(z.int()),
+    failMode: z.enum(FAIL_MODES),
+    createdAt: Instant,
+    /** Under way: the billing day and time zone to come, and how many percent are done. Until then the old ones hold. */
+    rebuild: z.object({ billingDay: z.int(), timezone: z.string(), percent: z.int() }).optional(),
+  })
+  .meta({ examples: [examples.tenantDocument] })
+export type Tenant = z.infer<typeof Tenant>
+
+/** Creates a tenant. @throws Problem tenant_exists, invalid_request (time zone) */
+export async function createTenant(database: Database, actor: string, settings: TenantSettings): Promise<Tenant> {
+  const [row] = await run(database, actor, loadSql('queries/tenant_create'), toArguments(settings))
+  if (!row) throw new Problem('tenant_exists', { detail: `the tenant '${settings.name}' exists already` })
+  return toTenant(row)
+}
+
+/** The example a seeded tenant gets: to be given its URL, tested and enabled. */
+const EXAMPLE_WEBHOOK = 'https://hooks.slack.com/services/REPLACE/WITH/YOURS'
+
+/** A tenant of a seed file: its settings, and its quotas beside the monthly one. */
+export const TenantSeed = TenantSettings.extend({ quotas: z.array(QuotaSettings, 'must be a list').optional() })
+export type TenantSeed = z.infer<typeof TenantSeed>
+
+/** Creates a tenant with its quotas and a disabled example of a Slack webhook, if the name is free. Returns whether it was. */
+export async function seedTenant(database: Database, actor: string, settings: TenantSeed): Promise<boolean> {
+  const quotas = (settings.quotas ?? []).map(({ tokenLimit, ...quota }) => ({ ...quota, token_limit: tokenLimit }))
+  const args = [...toArguments(settings), EXAMPLE_WEBHOOK, new URL(EXAMPLE_WEBHOOK).host, JSON.stringify(quotas)]
+  return (await run(database, actor, loadSql('queries/tenant_seed'), args)).length > 0
+}
+
+/**
+ * Changes what is given of a tenant, at once but for billing day and time zone: those re-sort its usage into new periods, which
+ * goes on in the background when the tenant is large; `rebuild` says how far.
+ * @throws Problem tenant_not_found, tenant_exists, invalid_request (time zone)
+ */
+export async function updateTenant(
+  database: Database,
+  actor: string,
+  ref: string,
+  changes: TenantChanges,
+): Promise<Tenant> {
+  const { id } = await getTenant(database, ref)
+  await run(database, actor, loadSql('queries/tenant_update'), [id, ...toArguments(changes)])
+  const end = performance.now() + (changes.billingDay === undefined && changes.timezone === undefined ? 0 : REBUILD_MS)
+  let tenant = toTenant(await getTenant(database, id)) // deleted meanwhile: not found
+  while (tenant.rebuild && performance.now() < end) {
+    // What was asked for is stored: when a step fails, the consumer tries it again.
+    const more = await stepRebuild(database, id, REBUILD_MS).catch(() => undefined)
+    tenant = toTenant(await getTenant(database, id))
+    if (more === undefined) break
+  }
+  return tenant
+}
+
+/**
+ * Does a piece of the change of a tenant's billing day or time zone. Returns whether there is more to do. A piece takes milliseconds; the
+ * last one of a tenant with very many features takes longer than a statement usually may, and must come to its end.
+ */
+export async function stepRebuild(database: Database, tenantId: string, withinMs: number): Promise<boolean> {
+  return await inTransaction(database, async (transaction) => {
+    await transaction`select set_config('statement_timeout', ${String(withinMs)}, true)`
+    const [row] = await transaction.unsafe<{ more: boolean }[]>(loadSql('queries/rebuild_step'), [tenantId], {
+      prepare: true,
+    })
+    return row!.more
+  })
+}
+
+/** Deletes a tenant for good; what has grown with it goes in batches, by `prune`. @throws Problem tenant_not_found */
+export async function deleteTenant(database: Database, actor: string, ref: string): Promise<Tenant> {
+  const tenant = await getTenant(database, ref)
+  await change(database, actor, loadSql('queries/tenant_delete'), [tenant.id])
+  return toTenant(tenant)
+}
+
+/** A page of tenants by name, from after one. */
+export async function listTenants(database: Database, after: string, limit: number): Promise<Tenant[]> {
+  return (await query<TenantRow>(database, loadSql('queries/tenant_list'), [after, limit])).map(toTenant)
+}
+
+/** In the order of the parameters of create_tenant and update_tenant. */
+const toArguments = (settings: TenantChanges): unknown[] => {
+  const { name, monthlyQuota, monthlyHard, billingDay, timezone, thresholds, failMode } = settings
+  return [name, monthlyQuota, monthlyHard, billingDay, timezone, thresholds, failMode].map((value) => value ?? null)
+}
+
+async function run(database: Database, actor: string, sql: string, args: unknown[]): Promise<TenantRow[]> {
+  try {
+    return await change<TenantRow>(database, actor, sql, args)
+  } catch (error) {
+    if (errorCode(error) === '22023') throw new Problem('invalid_request', mistake('timezone', error as Error))
+    if (errorCode(error) === '23505') throw new Problem('tenant_exists', { detail: 'name is taken by another tenant' })
+    throw error
+  }
+}
+
+/** `check_timezone` begins its message with the field. */
+const mistake = (field: string, { message }: Error): ProblemExtra =>
+  invalidInput([{ field, detail: message.replace(`${field} `, '') }])
+
+/** The tenant document of a row. */
+export const toTenant = (row: TenantRow): Tenant => ({
+  id: row.id,
+  name: row.name,
+  monthlyQuota: row.monthly_quota,
+  monthlyHard: row.monthly_hard,
+  billingDay: row.billing_day,
+  timezone: row.timezone,
+  thresholds: row.thresholds,
+  failMode: row.fail_mode,
+  createdAt: row.created_at.toISOString(),
+  ...(row.rebuild_percent != null && {
+    rebuild: { billingDay: row.rebuild_billing_day!, timezone: row.rebuild_timezone!, percent: row.rebuild_percent },
+  }),
+})

@@ -1,0 +1,41 @@
+import type { Scope } from './scope.ts'
+import { asUuid } from '../schema.ts'
+import { Problem } from '../problem.ts'
+
+/** Who calls: what is known of the key. Whoever calls without one is no caller: an endpoint that needs no key gets none. */
+export interface Caller {
+  keyId: string
+  keyName: string
+  scopes: Scope[]
+  /** The only tenant it may speak of, and its name; undefined: any. */
+  tenantId?: string
+  tenantName?: string
+  /** When its key or its session ends, in milliseconds since 1970; undefined: never. */
+  expiresAt?: number
+}
+
+/** Of a caller, the tenant it is bound to; null: none. */
+export type Bound = { readonly tenantId?: string | null }
+
+/** How the audit log names a caller. */
+export const actorOf = ({ keyId, keyName }: Caller): string => `key ${keyName} (${keyId})`
+
+/** `admin` may do what the other scopes may. */
+export const hasScope = ({ scopes }: Caller, scope: Scope): boolean =>
+  scopes.includes(scope) || scopes.includes('admin')
+
+/**
+ * By what the tenant that a caller names is found. A key that is bound to one goes on with its id: a name may have moved to another
+ * tenant before it is looked up. undefined: the caller may not speak of that tenant, whether there is one or not.
+ */
+export function tenantRef<Ref>({ tenantId, tenantName }: Caller, ref: Ref): Ref | string | undefined {
+  if (tenantId === undefined) return ref
+  return ref === tenantName || (typeof ref === 'string' && asUuid(ref) === tenantId) ? tenantId : undefined
+}
+
+/** The problem of a key that names another tenant than its own. */
+export const otherTenant = (): Problem =>
+  new Problem('forbidden', {
+    detail: 'this key is bound to another tenant',
+    errors: [{ field: 'tenant', detail: 'is not the tenant of this key' }],
+  })

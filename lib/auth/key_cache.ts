@@ -1,0 +1,85 @@
+import type { Caller } from './caller.ts'
+import { type Database, query } from '../store/database.ts'
+import type { Scope } from './scope.ts'
+import { hashKey, isKey } from './key.ts'
+import { isSession } from './session.ts'
+import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
+import { loadSql } from '../store/sql.ts'
+
+/** A verified key is used for so long at most: a revocation is felt within a second in every process, with or without Valkey. */
+const FRESH_MS = 900
+/** In use for so long, it is verified again in the background, so that a busy key waits for no look-up. */
+const REFRESH_MS = 400
+const MAX_KEYS = 10_000
+
+/** Why a key is refused. */
+export type KeyFault = 'mistyped' | 'unknown' | 'revoked' | 'expired'
+
+/** Verifies keys, and the sessions that stand for them, from memory when it can. */
+export interface Keys {
+  /** The caller of a key verified a moment ago: the fast path, without a promise. */
+  known(key: string): Caller | undefined
+  /** Looks the key up. @throws when the database does not answer and the key is not known */
+  find(key: string): Promise<Caller | KeyFault>
+}
+
+interface KeyRow {
+  hash: string
+  id: string
+  name: string
+  scopes: Scope[]
+  tenant_id: string | null
+  tenant_name: string | null
+  expires_at: Date | null
+  revoked_at: Date | null
+}
+
+/** A key that there is. */
+interface Entry {
+  caller: Caller
+  expiresAt: number
+  isRevoked: boolean
+}
+
+/**
+ * Opens the key check of one process. While PostgreSQL does not answer, keys that were valid stay valid: nothing can be revoked
+ * then either, and events keep their way into the stream.
+ */
+export function openKeys(database: Database, clock: () => number = Date.now): Keys {
+  const lookup = openLookup({ store: database, freshMs: FRESH_MS, refreshMs: REFRESH_MS, most: MAX_KEYS, load })
+
+  async function load(keys: string[]): Promise<Map<string, Entry>> {
+    const byHash = new Map(keys.map((key) => [hashKey(key), key]))
+    const rows = await query<KeyRow>(database, loadSql('queries/key_check'), [[...byHash.keys()]], LOOKUP_MS)
+    return new Map(rows.map((row) => [byHash.get(row.hash)!, toEntry(row)]))
+  }
+
+  function known(key: string): Caller | undefined {
+    const entry = lookup.known(key)
+    return entry && faultOf(entry) === undefined ? entry.caller : undefined
+  }
+
+  async function find(key: string): Promise<Caller | KeyFault> {
+    if (!isKey(key) && !isSession(key)) return 'mistyped'
+    const entry = await lookup.findOrLast(key)
+    return entry ? (faultOf(entry) ?? entry.caller) : 'unknown'
+  }
+
+  const faultOf = ({ isRevoked, expiresAt }: Entry): KeyFault | undefined =>
+    isRevoked ? 'revoked' : clock() >= expiresAt ? 'expired' : undefined
+
+  return { known, find }
+}
+
+function toEntry(row: KeyRow): Entry {
+  const { id: keyId, name: keyName, scopes, tenant_id: tenantId, tenant_name: tenantName } = row
+  const expiresAt = row.expires_at?.getTime()
+  const caller = {
+    keyId,
+    keyName,
+    scopes,
+    ...(tenantId !== null && { tenantId, tenantName: tenantName ?? '' }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  }
+  return { caller, expiresAt: expiresAt ?? Infinity, isRevoked: row.revoked_at !== null }
+}

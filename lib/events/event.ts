@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import { END_OF_TIME, TenantRef, Timestamp, must, text } from '../schema.ts'
+import { isOwnId } from './event_id.ts'
+
+/** Largest number of tokens one event may report. */
+export const MAX_TOKENS = 1_000_000_000
+const TOKENS_RANGE = `must be a whole number from 1 to ${MAX_TOKENS}`
+
+/** Under this name all features are counted together that come after the first 1,000 of their tenant (`counted_features`). */
+export const REMAINDER = '(other)'
+export const Feature = text(200).refine(
+  (name) => name !== REMAINDER,
+  `must not be '${REMAINDER}': that is the remainder`,
+)
+
+/** Tokens of one event, or of one reservation. */
+export const Tokens = z.number(must(TOKENS_RANGE)).int(TOKENS_RANGE).min(1, TOKENS_RANGE).max(MAX_TOKENS, TOKENS_RANGE)
+
+/** One event as a client sends it. */
+export const EventInput = z.strictObject(
+  {
+    /** Name or id. */
+    tenant: TenantRef,
+    feature: Feature,
+    tokens: Tokens,
+    /** The dedupe key: a UUID is used as it is, anything else is mapped to one. */
+    id: text(200)
+      .refine((id) => !isOwnId(id), 'must not be an id that FlagMeter made')
+      .optional(),
+    /** When it happened; default: now. */
+    timestamp: Timestamp.optional(),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object' : undefined) },
+)
+export type EventInput = z.infer<typeof EventInput>
+
+const Moment = z.int().min(0).max(END_OF_TIME)
+
+/** An accepted event, as it travels through the stream and into PostgreSQL. Times are milliseconds since 1970. */
+export const Event = z.object({
+  tenantId: z.guid(),
+  id: z.guid(),
+  feature: z.string(),
+  tokens: z.int(),
+  createdAt: Moment,
+  receivedAt: Moment,
+  /** It is what the reservation of the same id came to: recording it gives back the hold. */
+  settles: z.boolean().optional(),
+})
+export type Event = z.infer<typeof Event>

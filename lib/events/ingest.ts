@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import type { Caller } from '../auth/caller.ts'
+import type { Context } from '../context.ts'
+import { isTooSlow, isUnavailable } from '../store/database.ts'
+import { type Event, EventInput } from './event.ts'
+import type { Accepted, Sender as Waiting } from './intake.ts'
+import { Problem, invalidInput } from '../problem.ts'
+import { ID_REUSED, type Poison } from './record.ts'
+import * as examples from '../http/examples.ts'
+
+/** What one accepted event is answered. */
+export const EventAccepted = z
+  .object({
+    success: z.literal(true),
+    eventId: z.guid(),
+    /** The tenant is beyond a hard quota; absent when it is not, or when it is not known. */
+    overQuota: z.literal(true).optional(),
+  })
+  .meta({ examples: [examples.accepted] })
+export type EventAccepted = z.infer<typeof EventAccepted>
+
+/** The request's Idempotency-Key. @throws Problem invalid_request */
+export function idempotencyKey(header: (name: string) => string | undefined): string | undefined {
+  const key = header('idempotency-key')
+  if (key === undefined || EventInput.shape.id.safeParse(key).success) return key
+  const detail = 'must have 1 to 200 printable characters'
+  throw new Problem('invalid_request', invalidInput([{ field: 'Idempotency-Key', detail }]))
+}
+
+/** When an event may have happened: not too long ago, and not ahead. */
+export function timeMistake({ config, clock }: Context, createdAt: number): string | undefined {
+  const { eventMaxAgeMs, eventMaxAheadMs } = config
+  const age = clock() - createdAt
+  if (age <= eventMaxAgeMs && -age <= eventMaxAheadMs) return undefined
+  return `must be at most ${eventMaxAgeMs / 86_400_000} days back and ${eventMaxAheadMs / 1000} seconds ahead`
+}
+
+/** Of a call, who sends events, and in which request. */
+export interface Sender extends Waiting {
+  caller: Caller
+}
+
+/** Takes the event from the limits and makes it durable. @throws Problem */
+export async function ingest(ctx: Context, sender: Sender, event: Event): Promise<EventAccepted> {
+  const ofKey = ctx.limits.take('events', sender.caller.keyId, 1)
+  if (ofKey) await ofKey
+  const ofTenant = ctx.limits.take('events', event.tenantId, 1)
+  if (ofTenant) await ofTenant
+  const { poison, isOver } = await store(ctx, [event], sender)
+  const rejected = poison.find((other) => other.event === event)
+  if (rejected) throw rejection(rejected)
+  return { success: true, eventId: event.id, ...(isOver(event) && { overQuota: true as const }) }
+}
+
+/** The problem of an event that PostgreSQL will never take. */
+export const rejection = ({ sqlstate, reason }: Poison): Problem =>
+  new Problem(sqlstate === ID_REUSED ? 'idempotency_key_reused' : 'event_rejected', { detail: reason })
+
+/** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
+export function store(ctx: Context, events: Event[], sender: Waiting): Promise<Accepted> {
+  return ctx.intake.accept(events, sender).catch((error: unknown) => {
+    if (!isUnavailable(error) && !isTooSlow(error)) throw error
+    ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')
+    const [only] = events
+    throw new Problem(
+      'unavailable',
+      {
+        detail: 'no store answered; whether the event counts is unknown, send it again with the same id',
+        ...(only && events.length === 1 && { eventId: only.id }),
+      },
+      { 'retry-after': '1' },
+    )
+  })
+}

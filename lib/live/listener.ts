@@ -1,0 +1,63 @@
+import { CHANNEL, Notice } from './changes.ts'
+import type { Context } from '../context.ts'
+import { openDatabase, query } from '../store/database.ts'
+import { loadSql } from '../store/sql.ts'
+
+const PING_MS = 5_000
+/** So long without a word, a connection counts as lost. */
+const LOST_MS = 12_000
+
+/** Hears what other processes tell. */
+export interface Listener {
+  release(): Promise<void>
+}
+
+/**
+ * Listens on a connection of its own. The driver listens again after a connection was closed, but gives up when that fails, and a
+ * connection may break without a word: so a message is sent every five seconds, and a connection that hears none is replaced.
+ * @param onGap what was told before is missed: whenever listening begins
+ */
+export function openListener(
+  { config, database }: Pick<Context, 'config' | 'database'>,
+  onNotice: (notice: Notice) => void,
+  onGap: () => void,
+): Listener {
+  let connection: ReturnType<typeof openDatabase>
+  let heardAt = 0
+
+  function listen(): void {
+    const mine = openDatabase({ ...config, databasePoolSize: 1 })
+    connection = mine
+    heardAt = performance.now()
+    const hear = (payload: string) => {
+      heardAt = performance.now()
+      const notice = Notice.safeParse(parse(payload))
+      if (notice.success) onNotice(notice.data)
+    }
+    mine.listen(CHANNEL, hear, onGap).catch(() => {}) // the next look finds it silent
+  }
+
+  const timer = setInterval(() => {
+    if (performance.now() - heardAt > LOST_MS) {
+      void connection.end({ timeout: 0 })
+      listen()
+    } else query(database, loadSql('queries/change_notify'), [CHANNEL, ['{}']]).catch(() => {})
+  }, PING_MS).unref()
+  listen()
+
+  return {
+    async release() {
+      clearInterval(timer)
+      await connection.end({ timeout: 0 }).catch(() => {})
+    },
+  }
+}
+
+/** Whoever may connect to the database can NOTIFY anything. */
+function parse(payload: string): unknown {
+  try {
+    return JSON.parse(payload)
+  } catch {
+    return undefined
+  }
+}

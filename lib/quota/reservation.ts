@@ -1,0 +1,73 @@
+import { v5 as uuidv5 } from 'uuid'
+import type { Caller } from '../auth/caller.ts'
+import type { Context } from '../context.ts'
+import { Feature } from '../events/event.ts'
+import { isOwnId } from '../events/event_id.ts'
+import { asUuid } from '../schema.ts'
+import { isUnavailable } from '../store/database.ts'
+import { Problem } from '../problem.ts'
+
+/** Tokens set aside for one call of a model. */
+export interface Reservation {
+  tenantId: string
+  /** Random, and FlagMeter's own kind: also the id of the event that settles it. */
+  id: string
+  feature: string
+  /** When it was made, in milliseconds since 1970. What it comes to counts in the periods of that moment, which held it. */
+  createdAt: number
+}
+
+const PREFIX = 'rs_'
+
+/** What stands for an Idempotency-Key in the database: a UUID of the tenant. */
+export const reservationKey = (tenantId: string, key: string): string => uuidv5(`reservation:${key}`, tenantId)
+
+/**
+ * The id as clients see it: all that settling needs, so that it needs no look-up, also while PostgreSQL is away.
+ * Whoever forges one reports an event, which the key allows anyway.
+ */
+export function writeReservationId({ tenantId, id, feature, createdAt }: Reservation): string {
+  const time = Buffer.alloc(6)
+  time.writeUIntBE(createdAt, 0, 6)
+  return PREFIX + Buffer.concat([toBytes(tenantId), toBytes(id), time, Buffer.from(feature)]).toString('base64url')
+}
+
+/** What an id says; undefined when it is none. */
+export function readReservationId(text: string): Reservation | undefined {
+  if (!text.startsWith(PREFIX)) return undefined
+  const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
+  if (bytes.length < 39) return undefined
+  const [tenantId, id] = [toUuid(bytes.subarray(0, 16)), toUuid(bytes.subarray(16, 32))]
+  const feature = Feature.safeParse(bytes.subarray(38).toString())
+  if (tenantId === null || id === null || isOwnId(id, 'place') || !feature.success) return undefined
+  const reservation = { tenantId, id, feature: feature.data, createdAt: bytes.readUIntBE(32, 6) }
+  return writeReservationId(reservation) === text ? reservation : undefined
+}
+
+const toBytes = (uuid: string): Buffer => Buffer.from(uuid.replaceAll('-', ''), 'hex')
+
+const toUuid = (bytes: Buffer): string | null =>
+  asUuid(bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'))
+
+/** The reservation of this id, if the caller may know of it. @throws Problem reservation_not_found */
+export async function findReservation(
+  { tenants }: Pick<Context, 'tenants'>,
+  { tenantId }: Caller,
+  id: string,
+): Promise<Reservation> {
+  const reservation = readReservationId(id)
+  const mayKnow = reservation && (tenantId ?? reservation.tenantId) === reservation.tenantId
+  if (!mayKnow || !(tenants.known(reservation.tenantId) ?? (await isThere(tenants, reservation.tenantId))))
+    throw new Problem('reservation_not_found', { detail: 'reservation does not exist' })
+  return reservation
+}
+
+/** While the database is away, a tenant is believed to be there: its settlement waits in the stream. */
+async function isThere(tenants: Context['tenants'], tenantId: string): Promise<boolean> {
+  try {
+    return (await tenants.find([tenantId])).size > 0
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    return true
+  }
+}

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Context } from '../context.ts'
+import { queryAgain } from '../store/database.ts'
+import { openGroup } from '../store/group.ts'
+import { type QuotaRow, type QuotaUsage, toQuotaUsage } from './quota.ts'
+import type { Reservation } from './reservation.ts'
+import { loadSql } from '../store/sql.ts'
+
+/** Reservations per transaction, at most. */
+const GROUP = 500
+/** Transactions at the same time: while one waits for the disk, the next does its work. */
+const AT_ONCE = 2
+/** Longer, and it is unknown whether the tokens are held; what is held lapses. */
+const ANSWER_MS = 2_000
+/** After a failure nobody waits for the database for so long. */
+const REST_MS = 500
+
+/** A reservation that is asked for. */
+export interface Wanted extends Reservation {
+  /** What stands for the client's Idempotency-Key (`reservationKey`). */
+  key?: string
+  tokens: number
+  ttlSeconds: number
+}
+
+/** What came of it. A key whose reservation is held or settled is granted that one, as it was made. */
+export interface Reserved {
+  granted: boolean
+  id: string
+  /** When it was made, and until when it holds; milliseconds since 1970. */
+  createdAt: number
+  expiresAt: number
+  /** What is left of the tightest quota. */
+  remaining: number
+  /** It was made before, for another feature or of other tokens. */
+  isOther: boolean
+  /** The tightest quota, of one that is refused. */
+  quota?: QuotaUsage
+}
+
+/** A row of `reserve_tokens`. */
+interface ReservedRow extends QuotaRow {
+  position: number
+  granted: boolean
+  expires_at: number
+  remaining: number
+  known_id: string | null
+  known_feature: string | null
+  known_tokens: number | null
+  known_at: number | null
+}
+
+/** Makes and gives back reservations. */
+export interface Reservations {
+  /** Undefined: there is no such tenant. @throws when the database did not answer: then it is unknown whether the tokens are held */
+  reserve(wanted: Wanted): Promise<Reserved | undefined>
+  /** Gives back what is still held; of all else nothing is said. */
+  release(reservation: Reservation): Promise<void>
+  /** Resolves when nothing is in hand. */
+  idle(): Promise<void>
+}
+
+/** Opens the reservations of one process. They are committed in groups, as events are. */
+export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'valkey' | 'changes'>): Reservations {
+  const touched = (group: Reservation[]) => {
+    for (const { tenantId } of group) ctx.changes.touched(tenantId)
+  }
+  const reserving = openGroup(reserveAll, { most: GROUP, restMs: REST_MS, atOnce: AT_ONCE })
+  const releasing = openGroup(releaseAll, { most: GROUP, restMs: REST_MS })
+
+  async function reserveAll(group: Wanted[]): Promise<(Reserved | undefined)[]> {
+    // The same reservation twice in a group is a retry that overtook its first try: both get the first one's answer.
+    const places = new Map<string, number>()
+    const unique: Wanted[] = []
+    for (const wanted of group) {
+      const key = keyOf(wanted)
+      if (!places.has(key)) places.set(key, unique.push(wanted))
+    }
+    const rows = await queryAgain<ReservedRow>(
+      ctx.database,
+      loadSql('queries/reservation_create'),
+      [
+        unique.map(({ tenantId }) => tenantId),
+        unique.map(({ id }) => id),
+        unique.map(({ key }) => key ?? null),
+        unique.map(({ feature }) => feature),
+        unique.map(({ tokens }) => tokens),
+        unique.map(({ createdAt }) => new Date(createdAt).toISOString()),
+        unique.map(({ ttlSeconds }) => ttlSeconds),
+        !ctx.valkey, // with it, a settlement may wait in the stream: `lapse` looks
+      ],
+      ANSWER_MS,
+    )
+    touched(group)
+    const byPlace = new Map(rows.map((row) => [row.position, row]))
+    return group.map((wanted) => {
+      const place = places.get(keyOf(wanted))!
+      return toReserved(wanted, unique[place - 1]!, byPlace.get(place))
+    })
+  }
+
+  async function releaseAll(group: Reservation[]): Promise<void[]> {
+    const args = [group.map(({ tenantId }) => tenantId), group.map(({ id }) => id)]
+    const [row] = await queryAgain<{ released: number }>(
+      ctx.database,
+      loadSql('queries/reservation_release'),
+      args,
+      ANSWER_MS,
+    )
+    ctx.metrics.reservations.inc({ outcome: 'released' }, row?.released ?? 0)
+    touched(group)
+    return group.map(() => undefined)
+  }
+
+  async function idle(): Promise<void> {
+    while (reserving.isBusy() || releasing.isBusy()) await sleep(5)
+  }
+
+  return { reserve: reserving.run, release: releasing.run, idle }
+}
+
+const keyOf = ({ tenantId, id, key }: Wanted): string => tenantId + (key ?? id)
+
+/** `first` is what was sent for this key. */
+function toReserved(wanted: Wanted, first: Wanted, row: ReservedRow | undefined): Reserved | undefined {
+  if (!row) return undefined
+  const [feature, tokens] = [row.known_feature ?? first.feature, row.known_tokens ?? first.tokens]
+  return {
+    granted: row.granted,
+    id: row.known_id ?? first.id,
+    createdAt: row.known_at ?? first.createdAt,
+    expiresAt: row.expires_at,
+    remaining: row.remaining,
+    isOther: feature !== wanted.feature || tokens !== wanted.tokens,
+    ...(!row.granted && { quota: toQuotaUsage(row) }),
+  }
+}

@@ -1,0 +1,296 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import postgres from 'postgres'
+import { parse as parseArray } from 'postgres-array'
+import type { Config } from '../config.ts'
+
+/** A pool of PostgreSQL connections. bigint columns arrive as numbers: token sums stay far below 2^53. */
+export type Database = postgres.Sql<{ bigint: number }>
+
+/** Far longer than a batch takes (25 ms), shorter than a client waits, and than the idle time after which a batch is claimed by another. */
+const STATEMENT_TIMEOUT_MS = 3_500
+/** The server ends a statement by itself; this much later nobody waits for it any more. */
+const ANSWER_GRACE_MS = 500
+/** Whoever waits for a lock hears of that before the statement counts as slow: a lock that others hold is nobody's mistake. */
+const LOCK_GRACE_MS = 500
+/**
+ * The driver writes small pieces a turn later, and when a connection closes within that turn, what was not written stays in front of
+ * the next connection's first message, which then waits for more, for up to minutes. A first message of a kilobyte is written at
+ * once: the server refuses it, and the next try is clean.
+ */
+const PADDING = ' '.repeat(1024)
+
+/** Statements in hand, by pool: postgres.js does not tell. */
+const inHand = new WeakMap<Database, number>()
+
+/** How many statements a pool has in hand: on a connection, or waiting for one. */
+export const statementsInHand = (database: Database): number => inHand.get(database) ?? 0
+
+/** After so long a statement that was given up does not count any more, whatever the driver knows of it. */
+const LATE_MS = 10_000
+
+/** Statements that were given up and are not over yet, by pool. */
+const late = new WeakMap<Database, number>()
+
+/** The database did not answer in time: whether the statement took effect is unknown. */
+export class DatabaseTimeout extends Error {
+  readonly code = 'ANSWER_TIMEOUT'
+}
+
+/** Opens a pool, with these settings of the server on each connection; connections are made when first used. */
+export function openDatabase(
+  config: Pick<Config, 'databaseUrl' | 'databasePoolSize'>,
+  statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+  settings: Record<string, number> = {},
+): Database {
+  return postgres(config.databaseUrl ?? '', {
+    max: config.databasePoolSize,
+    connect_timeout: 5,
+    idle_timeout: 60,
+    // The default pauses up to 20 s between attempts, and whoever asks meanwhile waits as long.
+    backoff: (attempts: number) => Math.min(0.05 * 2 ** attempts, 1),
+    onnotice: () => {},
+    // Compiling takes longer than any of our statements: with it, one tenant with a million features made everybody's reads 100 times slower.
+    connection: {
+      application_name: 'flagmeter',
+      TimeZone: 'UTC',
+      jit: 'off',
+      statement_timeout: statementTimeoutMs,
+      lock_timeout: Math.max(0, statementTimeoutMs - LOCK_GRACE_MS),
+      options: PADDING,
+      ...settings,
+    },
+    // Arrays are declared here instead: the driver asks for their types first on every connection, and when that fails, nobody
+    // hears of it but the process, which ends (porsager/postgres, issue 1192).
+    fetch_types: false,
+    types: {
+      bigint: { to: 20, from: [20], parse: Number, serialize: String },
+      // int4[], int8[]
+      numbers: {
+        to: 1016,
+        from: [1007, 1016],
+        parse: (text: string) => parseArray(text, Number),
+        serialize: arrayLiteral,
+      },
+      // text[], timestamptz[], uuid[]
+      texts: { to: 1009, from: [1009, 1185, 2951], parse: (text: string) => parseArray(text), serialize: arrayLiteral },
+    },
+  })
+}
+
+/** An array as PostgreSQL reads it (its manual, section 8.15.2). */
+const arrayLiteral = (elements: (string | number | null)[]): string => `{${elements.map(arrayElement).join()}}`
+
+const arrayElement = (element: string | number | null): string =>
+  typeof element === 'string' ? `"${escapeText(element)}"` : String(element ?? 'NULL')
+
+/** Looking first takes half the time: hardly any text has something to escape. */
+const escapeText = (text: string): string => (/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text)
+
+/** The server ends a statement by itself; one that goes on for longer was not heard, or its answer is lost. */
+const longestMs = (database: Database): number =>
+  Number(database.options.connection.statement_timeout) + ANSWER_GRACE_MS
+
+/** Who no longer wants an answer, by the view of a pool that was made for it. */
+const signals = new WeakMap<Database, AbortSignal>()
+/** A statement that takes less is not worth the connection that a cancellation takes. */
+const CANCEL_AFTER_MS = 100
+
+/** A view of a pool for somebody who may leave: a moment after the signal aborts, `query` cancels what it has in hand. */
+export function withSignal(database: Database, gone: AbortSignal): Database {
+  const view = Object.create(database) as Database
+  signals.set(view, gone)
+  return view
+}
+
+/**
+ * Runs one prepared statement, for whoever can wait `withinMs` for it.
+ * @throws postgres.PostgresError from the server, DatabaseTimeout, or a connection error (see `isUnavailable`)
+ */
+export async function query<Row extends object>(
+  database: Database,
+  text: string,
+  args: unknown[] = [],
+  withinMs = longestMs(database),
+): Promise<Row[]> {
+  const gone = signals.get(database)
+  gone?.throwIfAborted()
+  return await inTime(database, withinMs, () => {
+    const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
+    const work = gone ? cancelWhenGone(gone, pending) : pending
+    return { work, giveUp: () => cancelStatement(pending) }
+  })
+}
+
+async function cancelWhenGone<T>(gone: AbortSignal, pending: PromiseLike<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const onGone = () => (timer = setTimeout(() => cancelStatement(pending), CANCEL_AFTER_MS))
+  gone.addEventListener('abort', onGone)
+  try {
+    return await pending
+  } finally {
+    clearTimeout(timer)
+    gone.removeEventListener('abort', onGone)
+  }
+}
+
+/**
+ * Asks the server to stop the statement it works at, over a connection of its own. Not `pending.cancel()`: that loses the promise, and
+ * when the connection can't be made, the rejection nobody handles ends the process. Only while its answer is the next to come: the driver
+ * forgets a statement that is cancelled behind another, and hands its answer to the one after it.
+ */
+function cancelStatement(pending: object): void {
+  const { canceller, active } = pending as { canceller: ((statement: object) => Promise<void>) | null; active: boolean }
+  if (active) canceller?.(pending).catch(() => {})
+}
+
+/** As `query`; a transaction that was the victim of a deadlock or of a serialization failure is tried again, 5 times in all. */
+export async function queryAgain<Row extends object>(
+  database: Database,
+  text: string,
+  args: unknown[],
+  withinMs = longestMs(database),
+): Promise<Row[]> {
+  const end = performance.now() + withinMs
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await query<Row>(database, text, args, Math.max(0, end - performance.now()))
+    } catch (error) {
+      if (!['40P01', '40001'].includes(errorCode(error)) || attempt === 5) throw error
+      await sleep(Math.random() * 20 * 2 ** attempt)
+    }
+  }
+}
+
+/**
+ * Waits so long for what `start` starts. While twice as much as the pool has connections was given up and is not over, nothing more
+ * is started: the database does not answer, and whatever is sent to it would be done when nobody wants it any more.
+ * @throws DatabaseTimeout
+ */
+async function inTime<T>(
+  database: Database,
+  withinMs: number,
+  start: () => { work: PromiseLike<T>; giveUp: () => void },
+): Promise<T> {
+  if ((late.get(database) ?? 0) >= 2 * database.options.max) throw new DatabaseTimeout('the database does not answer')
+  const { work, giveUp } = start()
+  let timer: NodeJS.Timeout | undefined
+  inHand.set(database, statementsInHand(database) + 1)
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      noteLate(database, work)
+      giveUp()
+      reject(new DatabaseTimeout('the database did not answer in time'))
+    }, withinMs)
+  })
+  try {
+    return await Promise.race([work, tooLate])
+  } finally {
+    clearTimeout(timer)
+    inHand.set(database, statementsInHand(database) - 1)
+  }
+}
+
+/** Until it is over, or has been for so long that its connection must be lost. */
+function noteLate(database: Database, work: PromiseLike<unknown>): void {
+  const add = (count: number) => void late.set(database, (late.get(database) ?? 0) + count)
+  add(1)
+  let isOver = false
+  const over = () => {
+    if (!isOver) add(-1)
+    isOver = true
+  }
+  work.then(over, over)
+  setTimeout(over, LATE_MS).unref()
+}
+
+/**
+ * Runs `work` in a transaction, and undoes it when that throws. The driver alone would end the process: when the connection closes, it
+ * sends its ROLLBACK to a socket that is gone (porsager/postgres, issue 1208), or over whatever connection came next. So a
+ * transaction whose connection is lost ends here, and says nothing more.
+ */
+export async function inTransaction<T>(
+  database: Database,
+  work: (transaction: Transaction) => Promise<T>,
+  options = '',
+): Promise<T> {
+  let isLost = false
+  const result = database.begin(options, async (transaction) => {
+    try {
+      return await work(transaction)
+    } catch (error) {
+      await nextTurn() // by then it is known whether the connection is lost
+      throw error
+    } finally {
+      if (isLost) await new Promise(() => {})
+    }
+  }) as Promise<T>
+  result.catch(() => (isLost = true))
+  return await result
+}
+
+/** A transaction at work. */
+export type Transaction = postgres.TransactionSql<{ bigint: number }>
+const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+/**
+ * Runs one statement that changes something people answer for; the audit log names `actor`. When `beforeCommit` throws,
+ * nothing is changed. What its caller has not waited for is not done later either, unless the commit was on its way.
+ * @throws as `query` does
+ */
+export async function change<Row extends object>(
+  database: Database,
+  actor: string,
+  text: string,
+  args: unknown[] = [],
+  beforeCommit?: (rows: Row[]) => Promise<void>,
+): Promise<Row[]> {
+  let isLate = false
+  const unlessLate = () => {
+    if (isLate) throw new DatabaseTimeout('nobody waits for this change any more')
+  }
+  const work = async (transaction: Transaction): Promise<Row[]> => {
+    unlessLate()
+    await transaction`select set_config('flagmeter.actor', ${actor}, true)`
+    unlessLate()
+    const rows = await transaction.unsafe<Row[]>(text, args as never[], { prepare: true })
+    await beforeCommit?.(rows)
+    unlessLate()
+    return rows
+  }
+  return await inTime(database, longestMs(database), () => ({
+    work: inTransaction(database, work),
+    giveUp: () => (isLate = true),
+  }))
+}
+
+/** The SQLSTATE of an error from the server, or the code of a connection error. */
+export const errorCode = (error: unknown): string => (error as { code?: string }).code ?? ''
+
+/** What says that PostgreSQL can't be reached, or can't work now (its manual, appendix A). All else is somebody's mistake, or slow. */
+const OUTAGE = new Set(
+  [
+    '08000 08001 08003 08004 08006 08007 08P01', // connection
+    '53000 53100 53200 53300 53400', // no disk, memory or connection left
+    '57P01 57P02 57P03 57P05', // shutting down, crashed, starting, idle for too long
+    '58000 58030', // its own files can't be read or written
+    '25006', // read-only: a replica
+    '40001 40P01 55P03', // others were in the way: serialization, deadlock, a lock that is held
+    'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN EADDRNOTAVAIL',
+    'ENOTFOUND EAI_AGAIN', // its name
+    'EMFILE ENFILE', // this process has no socket left
+    'CONNECT_TIMEOUT CONNECTION_CLOSED CONNECTION_ENDED CONNECTION_DESTROYED ANSWER_TIMEOUT', // the driver's, and ours
+  ].flatMap((codes) => codes.split(' ')),
+)
+
+/** The database can't be reached or can't work now; the same statement will succeed later, and only that helps. */
+export const isUnavailable = (error: unknown): boolean => OUTAGE.has(errorCode(error))
+
+/** The server ended the statement because it took too long, or somebody told it to: it may succeed later, or never. */
+export const isTooSlow = (error: unknown): boolean => errorCode(error) === '57014'
+
+/**
+ * There is no database yet, or nothing in it: servers start in any order, and wait for `migrate`. What one of our functions misses is
+ * a mistake in it instead.
+ */
+export const isNotMigrated = (error: unknown): boolean =>
+  ['3D000', '3F000', '42P01'].includes(errorCode(error)) && (error as { where?: string }).where === undefined
