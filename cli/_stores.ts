@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
-import { type Database, errorCode, isNotMigrated, isUnavailable, query } from '../lib/store/database.ts'
+import { type Database, query } from '../lib/store/database.ts'
+import { errorCode, isNotMigrated, isUnavailable } from '../lib/store/outage.ts'
 import { migrationStatus } from '../lib/store/migrate.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import type { Terminal } from './_command.ts'

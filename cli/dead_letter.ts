@@ -4,7 +4,7 @@ import { Event } from '../lib/events/event.ts'
 import { asUuid } from '../lib/schema.ts'
 import { openChanges } from '../lib/live/changes.ts'
 import { openMetrics } from '../lib/metrics/metrics.ts'
-import { type Recorder, recordEvents } from '../lib/events/record.ts'
+import { type RecordNeeds, recordEvents } from '../lib/events/record.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import { CommandError, Exit, type Terminal, printJson, printTable } from './_command.ts'
 import { withDatabase } from './_database.ts'
@@ -69,7 +69,7 @@ export function deadLetterCommand(terminal: Terminal): Command {
 
 /** Recorded first, deleted second: a crash in between leaves a letter whose event counts once all the same. */
 export async function replayLetters(
-  recorder: Recorder,
+  recorder: RecordNeeds,
   id: string | null,
 ): Promise<{ recorded: number; failed: number }> {
   const letters = await query<DeadLetter>(recorder.database, loadSql('queries/dead_letter_list'), [id, MOST])

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { Command, CommanderError } from 'commander'
 import pkg from '../package.json' with { type: 'json' }
 import { ConfigError } from '../lib/config.ts'
-import { errorCode, isNotMigrated, isTooSlow, isUnavailable } from '../lib/store/database.ts'
+import { errorCode, isNotMigrated, isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { Problem } from '../lib/problem.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { alertCommand } from './alert.ts'

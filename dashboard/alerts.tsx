@@ -6,7 +6,7 @@ import { compact, exact, momentOf } from './format.ts'
 import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
 import { Panel } from './panel.tsx'
-import type { PartProps } from './tenant.tsx'
+import type { PartProps } from './part_props.ts'
 
 type Alert = Crossing & { id: string; createdAt: string }
 

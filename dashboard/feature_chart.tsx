@@ -6,7 +6,7 @@ import { exact, momentIn, percent } from './format.ts'
 import { useLive } from './live.ts'
 import { useLoaded, useMinute, useThrottled } from './loaded.ts'
 import { RANGES, type Range, RangePicker, STEP_MS } from './range_picker.tsx'
-import type { PartProps } from './tenant.tsx'
+import type { PartProps } from './part_props.ts'
 
 interface Point {
   start: string

@@ -8,7 +8,7 @@ import { momentOf } from './format.ts'
 import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
 import { Panel } from './panel.tsx'
-import type { PartProps } from './tenant.tsx'
+import type { PartProps } from './part_props.ts'
 
 /** The keys that are bound to the tenant. */
 export function Keys({ tenant, live }: PartProps) {

@@ -11,7 +11,7 @@ import { useLoaded, useMinute, useThrottled } from './loaded.ts'
 import { Panel } from './panel.tsx'
 import { PeriodChart } from './period_chart.tsx'
 import { QuotaForm } from './quota_form.tsx'
-import type { PartProps } from './tenant.tsx'
+import type { PartProps } from './part_props.ts'
 
 /** Of more, a chart shows when it is asked for. */
 const SHOWN = 4

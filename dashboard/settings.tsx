@@ -5,7 +5,7 @@ import { Field, Submit, settle, submit, typed, useAction } from './forms.tsx'
 import { Panel } from './panel.tsx'
 import { Hard, Thresholds, percentsOf } from './quota_form.tsx'
 import { go } from './router.ts'
-import type { PartProps } from './tenant.tsx'
+import type { PartProps } from './part_props.ts'
 
 const FAIL_MODES: Record<Tenant['failMode'], string> = {
   default: 'checks are allowed, reservations refused',

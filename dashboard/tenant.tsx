@@ -9,20 +9,13 @@ import { compact, exact, leftOf, momentIn, percent, reachedOf } from './format.t
 import { Keys } from './keys.tsx'
 import { type Live, useLive } from './live.ts'
 import { useLoaded } from './loaded.ts'
+import type { PartProps } from './part_props.ts'
 import { PeriodChart } from './period_chart.tsx'
 import { Quotas } from './quotas.tsx'
 import { Gone } from './row.tsx'
 import { overviewPath } from './router.ts'
 import { Settings } from './settings.tsx'
 import { Webhooks } from './webhooks.tsx'
-
-/** What a part of the page needs to know of its tenant. */
-export interface PartProps {
-  tenant: Tenant
-  live: Live
-  /** Whether the session may change it. */
-  mayChange: boolean
-}
 
 /** Everything of one tenant. */
 export function TenantPage({ name, live, session }: { name: string; live: Live; session: Session }) {

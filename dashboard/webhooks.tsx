@@ -8,7 +8,7 @@ import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
 import { say } from './notice.tsx'
 import { Panel } from './panel.tsx'
-import type { PartProps } from './tenant.tsx'
+import type { PartProps } from './part_props.ts'
 
 /** A try takes at most ten seconds. */
 const TEST_MS = 15_000

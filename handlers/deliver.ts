@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CrossingRow, toCrossing } from '../lib/alerts/crossing.ts'
 import type { Context } from '../lib/context.ts'
-import { change, isUnavailable, query } from '../lib/store/database.ts'
+import { change, query } from '../lib/store/database.ts'
+import { isUnavailable } from '../lib/store/outage.ts'
 import type { DeliveryStatus } from '../lib/alerts/delivery.ts'
 import { tableConsumer } from '../lib/worker/consumer.ts'
-import { type Notice, renderNotice } from '../lib/alerts/message.ts'
+import { type AlertNotice, renderNotice } from '../lib/alerts/message.ts'
 import { post } from '../lib/alerts/post.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import type { WebhookKind } from '../lib/alerts/webhook.ts'
@@ -168,7 +169,7 @@ async function persist(write: () => Promise<unknown>): Promise<void> {
   }
 }
 
-const toNotice = (row: Claimed): Notice => ({
+const toNotice = (row: Claimed): AlertNotice => ({
   id: row.id,
   tenantId: row.tenant_id,
   tenantName: row.tenant_name,

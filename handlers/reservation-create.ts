@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { findOrCreateTenant } from '../lib/tenants/auto_create.ts'
 import type { Context } from '../lib/context.ts'
-import { isUnavailable } from '../lib/store/database.ts'
+import { isUnavailable } from '../lib/store/outage.ts'
 import { Feature, Tokens } from '../lib/events/event.ts'
 import { ownId } from '../lib/events/event_id.ts'
 import { TenantRef, whole } from '../lib/schema.ts'

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { Context } from '../lib/context.ts'
 import { query } from '../lib/store/database.ts'
 import { Event } from '../lib/events/event.ts'
-import { type Message, streamConsumer } from '../lib/worker/consumer.ts'
+import type { StreamEntry } from '../lib/events/stream.ts'
+import { streamConsumer } from '../lib/worker/consumer.ts'
 import { noteOver } from '../lib/quota/over_quota.ts'
 import { type Counter, ID_REUSED, recordEvents } from '../lib/events/record.ts'
 import { loadSql } from '../lib/store/sql.ts'
@@ -55,9 +56,9 @@ export default streamConsumer({
 })
 
 /** The events of messages, which message brought each, and what is none. */
-function decode(messages: Message[]): { events: Event[]; sources: Map<Event, Message>; dead: DeadLetter[] } {
+function decode(messages: StreamEntry[]): { events: Event[]; sources: Map<Event, StreamEntry>; dead: DeadLetter[] } {
   const events: Event[] = []
-  const sources = new Map<Event, Message>()
+  const sources = new Map<Event, StreamEntry>()
   const dead: DeadLetter[] = []
   for (const message of messages) {
     const { payload, requestIds } = message

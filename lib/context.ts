@@ -5,14 +5,14 @@ import type { Config } from './config.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { type Feed, openFeed } from './live/feed.ts'
 import { type Intake, openIntake } from './events/intake.ts'
-import { type Keys, openKeys } from './auth/key_cache.ts'
-import { type Limits, openLimits } from './auth/rate_limits.ts'
+import { type KeyCache, openKeyCache } from './auth/key_cache.ts'
+import { type RateLimits, openRateLimits } from './auth/rate_limits.ts'
 import { type Metrics, openMetrics } from './metrics/metrics.ts'
-import { type QuotaDirectory, openQuotas } from './quota/quota_cache.ts'
+import { type QuotaCache, openQuotaCache } from './quota/quota_cache.ts'
 import { type Reports, openReports } from './store/report_pool.ts'
 import { type Reservations, openReservations } from './quota/reserve.ts'
-import { type TenantDirectory, openTenants } from './tenants/tenant_cache.ts'
-import { type Usages, openUsages } from './usage/tenant_usage.ts'
+import { type TenantCache, openTenantCache } from './tenants/tenant_cache.ts'
+import { type UsageReader, openUsageReader } from './usage/tenant_usage.ts'
 import { type Valkey, openValkey } from './store/valkey.ts'
 
 /** How long events whose senders are gone may keep a stopping process: they were not promised anything. */
@@ -26,11 +26,11 @@ export interface Context {
   database: Database
   /** Absent without VALKEY_URL. */
   valkey?: Valkey
-  tenants: TenantDirectory
-  keys: Keys
-  limits: Limits
-  quotas: QuotaDirectory
-  usages: Usages
+  tenants: TenantCache
+  keys: KeyCache
+  limits: RateLimits
+  quotas: QuotaCache
+  usages: UsageReader
   /** What may take long, apart from what must not. */
   reports: Reports
   reservations: Reservations
@@ -65,11 +65,11 @@ export async function openContext(config: Config, overrides: Partial<Context> = 
   metrics.valkeyUp.set(valkey?.status === 'ready' ? 1 : 0)
   valkey?.on('ready', () => metrics.valkeyUp.set(1))
   valkey?.on('close', () => metrics.valkeyUp.set(0))
-  const tenants = overrides.tenants ?? openTenants(database)
-  const keys = overrides.keys ?? openKeys(database, clock)
-  const limits = overrides.limits ?? openLimits(config, valkey)
-  const quotas = overrides.quotas ?? openQuotas(database, clock)
-  const usages = overrides.usages ?? openUsages(database, clock)
+  const tenants = overrides.tenants ?? openTenantCache(database)
+  const keys = overrides.keys ?? openKeyCache(database, clock)
+  const limits = overrides.limits ?? openRateLimits(config, valkey)
+  const quotas = overrides.quotas ?? openQuotaCache(database, clock)
+  const usages = overrides.usages ?? openUsageReader(database, clock)
   const reports = overrides.reports ?? openReports(config)
   const changes = overrides.changes ?? openChanges(database, clock)
   const reservations =

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { change, isNotMigrated, isTooSlow, isUnavailable, openDatabase, query } from '../lib/store/database.ts'
+import { change, openDatabase, query } from '../lib/store/database.ts'
+import { isNotMigrated, isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { createDatabase } from './_context.ts'
 import { HOSTILE_TEXTS } from './_texts.ts'
 

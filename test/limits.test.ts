@@ -1,7 +1,7 @@
 import { expect, inject, test } from 'vitest'
 import { newKey } from '../lib/auth/key.ts'
 import { createKey } from '../lib/admin/keys.ts'
-import { openLimits } from '../lib/auth/rate_limits.ts'
+import { openRateLimits } from '../lib/auth/rate_limits.ts'
 import { createTestServer, until } from './_context.ts'
 import { tenantId } from './_deliveries.ts'
 
@@ -87,7 +87,7 @@ test('an address that guesses keys is told so after 20; a right key is let in al
 })
 
 test('wrong keys from a million addresses take no more memory than those of ten thousand', () => {
-  const limits = openLimits({ limitRequests: 0, limitEvents: 0 }, undefined)
+  const limits = openRateLimits({ limitRequests: 0, limitEvents: 0 }, undefined)
   global.gc?.()
   for (let i = 0; i < 10_000; i++) limits.guessedWrong(`2001:db8:${i}:0`)
   const before = process.memoryUsage().heapUsed

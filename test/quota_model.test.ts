@@ -217,7 +217,7 @@ test(`held plus used is what a simple model says, whatever happens in whatever o
     const withValkey = shard % 2 === 1
     // Of Valkey, reserving knows only whether there is one.
     const open = (database: Database) =>
-      openReservations({ ...ctx, database, ...(withValkey && { valkey: {} as Context['valkey'] }) } as typeof ctx)
+      openReservations({ ...ctx, database, ...(withValkey && { valkey: {} }) })
     const setup = async (): Promise<{ model: Model; real: Real }> => {
       const [row] = await ctx.database<{ id: string }[]>`
           insert into tenants (name, monthly_quota) values (${uuid()}, 200) returning id`

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, inject, test } from 'vitest'
 import type { Database } from '../lib/store/database.ts'
 import { createKey } from '../lib/admin/keys.ts'
-import { getTenant, openTenants } from '../lib/tenants/tenant_cache.ts'
+import { getTenant, openTenantCache } from '../lib/tenants/tenant_cache.ts'
 import { createContext, createTestServer, startConsumers, until } from './_context.ts'
 import { createProxy } from './_proxy.ts'
 
@@ -16,7 +16,7 @@ test('a batch of 10,000 tenants is one query per 1,000, and none when they are k
     options: database.options,
     unsafe: (...args: Parameters<Database['unsafe']>) => (queries++, database.unsafe(...args)),
   }
-  const tenants = openTenants(counting as unknown as Database)
+  const tenants = openTenantCache(counting as unknown as Database)
   const refs = Array.from({ length: 10_000 }, (_, i) => `tenant ${i + 1}`)
   expect((await tenants.find(refs)).size).toBe(10_000)
   expect(queries).toBe(10)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Database, change, errorCode, inTransaction, query } from '../store/database.ts'
+import { type Database, change, inTransaction, query } from '../store/database.ts'
+import { errorCode } from '../store/outage.ts'
 import { Instant, asUuid, text, whole } from '../schema.ts'
 import { Problem, type ProblemExtra, invalidInput } from '../problem.ts'
 import { Hard, QuotaSettings, Thresholds, TokenLimit } from '../quota/quota.ts'

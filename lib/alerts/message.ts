@@ -4,7 +4,7 @@ import { limitInWords } from '../quota/quota.ts'
 import type { WebhookKind } from './webhook.ts'
 
 /** What to tell, and whom. Without a crossing it is a test message. */
-export interface Notice {
+export interface AlertNotice {
   /** The same on every try: receivers drop what they have seen. */
   id: string
   tenantId: string
@@ -18,7 +18,7 @@ export interface Notice {
 }
 
 /** The body of a notice and its headers, sent at `now` (milliseconds since 1970). */
-export function renderNotice(notice: Notice, now: number): { body: string; headers: Record<string, string> } {
+export function renderNotice(notice: AlertNotice, now: number): { body: string; headers: Record<string, string> } {
   const headers = { 'content-type': 'application/json', 'user-agent': 'FlagMeter' }
   if (notice.kind === 'slack') return { body: JSON.stringify({ text: slackText(notice) }), headers }
   const body = JSON.stringify(standardEvent(notice))
@@ -26,7 +26,7 @@ export function renderNotice(notice: Notice, now: number): { body: string; heade
 }
 
 /** Slack reads &, < and > as its own marks (api.slack.com, "Escaping text"): a tenant's name must not mention a channel. */
-function slackText({ tenantName, crossing }: Notice): string {
+function slackText({ tenantName, crossing }: AlertNotice): string {
   const name = escape(tenantName)
   if (!crossing) return `FlagMeter: this is a test message for tenant '${name}'.`
   const percent = Math.floor(crossing.quotaPercent)
@@ -36,7 +36,7 @@ function slackText({ tenantName, crossing }: Notice): string {
 const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 /** The payload recommended by the Standard Webhooks specification: type, timestamp, data. */
-function standardEvent({ tenantId, tenantName, createdAt, crossing }: Notice): object {
+function standardEvent({ tenantId, tenantName, createdAt, crossing }: AlertNotice): object {
   const tenant = { tenant: tenantId, tenantName }
   if (!crossing) return { type: 'webhook.test', timestamp: createdAt.toISOString(), data: tenant }
   return { type: 'quota.threshold.crossed', timestamp: createdAt.toISOString(), data: { ...tenant, ...crossing } }

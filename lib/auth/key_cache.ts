@@ -16,14 +16,14 @@ const MAX_KEYS = 10_000
 export type KeyFault = 'mistyped' | 'unknown' | 'revoked' | 'expired'
 
 /** Verifies keys, and the sessions that stand for them, from memory when it can. */
-export interface Keys {
+export interface KeyCache {
   /** The caller of a key verified a moment ago: the fast path, without a promise. */
   known(key: string): Caller | undefined
   /** Looks the key up. @throws when the database does not answer and the key is not known */
   find(key: string): Promise<Caller | KeyFault>
 }
 
-interface KeyRow {
+interface KeyCheckRow {
   hash: string
   id: string
   name: string
@@ -45,12 +45,12 @@ interface Entry {
  * Opens the key check of one process. While PostgreSQL does not answer, keys that were valid stay valid: nothing can be revoked
  * then either, and events keep their way into the stream.
  */
-export function openKeys(database: Database, clock: () => number = Date.now): Keys {
+export function openKeyCache(database: Database, clock: () => number = Date.now): KeyCache {
   const lookup = openLookup({ store: database, freshMs: FRESH_MS, refreshMs: REFRESH_MS, most: MAX_KEYS, load })
 
   async function load(keys: string[]): Promise<Map<string, Entry>> {
     const byHash = new Map(keys.map((key) => [hashKey(key), key]))
-    const rows = await query<KeyRow>(database, loadSql('queries/key_check'), [[...byHash.keys()]], LOOKUP_MS)
+    const rows = await query<KeyCheckRow>(database, loadSql('queries/key_check'), [[...byHash.keys()]], LOOKUP_MS)
     return new Map(rows.map((row) => [byHash.get(row.hash)!, toEntry(row)]))
   }
 
@@ -71,7 +71,7 @@ export function openKeys(database: Database, clock: () => number = Date.now): Ke
   return { known, find }
 }
 
-function toEntry(row: KeyRow): Entry {
+function toEntry(row: KeyCheckRow): Entry {
   const { id: keyId, name: keyName, scopes, tenant_id: tenantId, tenant_name: tenantName } = row
   const expiresAt = row.expires_at?.getTime()
   const caller = {

@@ -30,7 +30,7 @@ interface Window {
 }
 
 /** Rates of keys, tenants and addresses. */
-export interface Limits {
+export interface RateLimits {
   /** Takes points of a key or a tenant, by its id. A promise only when more must be asked for. Throws Problem rate_limited in it. */
   take(kind: LimitKind, holder: string, points: number): Promise<void> | undefined
   /** Counts a wrong key. @throws Problem rate_limited when there were too many from the address */
@@ -38,7 +38,10 @@ export interface Limits {
 }
 
 /** Opens the limits: shared by all processes through Valkey; without it, or while it is away, each process counts for itself. */
-export function openLimits(config: Pick<Config, 'limitRequests' | 'limitEvents'>, valkey: Valkey | undefined): Limits {
+export function openRateLimits(
+  config: Pick<Config, 'limitRequests' | 'limitEvents'>,
+  valkey: Valkey | undefined,
+): RateLimits {
   const takes = {
     requests: openLimit('requests', ofRate(config.limitRequests), valkey),
     events: openLimit('events', ofRate(config.limitEvents), valkey),

@@ -1,12 +1,22 @@
 import { z } from 'zod'
 import type { Caller } from '../auth/caller.ts'
-import type { Context } from '../context.ts'
-import { isTooSlow, isUnavailable } from '../store/database.ts'
+import type { Logger } from 'pino'
+import type { RateLimits } from '../auth/rate_limits.ts'
+import type { Config } from '../config.ts'
+import { isTooSlow, isUnavailable } from '../store/outage.ts'
 import { type Event, EventInput } from './event.ts'
-import type { Accepted, Sender as Waiting } from './intake.ts'
+import type { Accepted, Intake, Sender as Waiting } from './intake.ts'
 import { Problem, invalidInput } from '../problem.ts'
 import { ID_REUSED, type Poison } from './record.ts'
 import * as examples from '../http/examples.ts'
+
+interface Needs {
+  config: Config
+  log: Logger
+  limits: RateLimits
+  intake: Intake
+  clock: () => number
+}
 
 /** What one accepted event is answered. */
 export const EventAccepted = z
@@ -28,7 +38,7 @@ export function idempotencyKey(header: (name: string) => string | undefined): st
 }
 
 /** When an event may have happened: not too long ago, and not ahead. */
-export function timeMistake({ config, clock }: Context, createdAt: number): string | undefined {
+export function timeMistake({ config, clock }: Pick<Needs, 'config' | 'clock'>, createdAt: number): string | undefined {
   const { eventMaxAgeMs, eventMaxAheadMs } = config
   const age = clock() - createdAt
   if (age <= eventMaxAgeMs && -age <= eventMaxAheadMs) return undefined
@@ -41,7 +51,11 @@ export interface Sender extends Waiting {
 }
 
 /** Takes the event from the limits and makes it durable. @throws Problem */
-export async function ingest(ctx: Context, sender: Sender, event: Event): Promise<EventAccepted> {
+export async function ingest(
+  ctx: Pick<Needs, 'limits' | 'intake' | 'log'>,
+  sender: Sender,
+  event: Event,
+): Promise<EventAccepted> {
   const ofKey = ctx.limits.take('events', sender.caller.keyId, 1)
   if (ofKey) await ofKey
   const ofTenant = ctx.limits.take('events', event.tenantId, 1)
@@ -57,7 +71,7 @@ export const rejection = ({ sqlstate, reason }: Poison): Problem =>
   new Problem(sqlstate === ID_REUSED ? 'idempotency_key_reused' : 'event_rejected', { detail: reason })
 
 /** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
-export function store(ctx: Context, events: Event[], sender: Waiting): Promise<Accepted> {
+export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sender: Waiting): Promise<Accepted> {
   return ctx.intake.accept(events, sender).catch((error: unknown) => {
     if (!isUnavailable(error) && !isTooSlow(error)) throw error
     ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')

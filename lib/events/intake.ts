@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Context } from '../context.ts'
-import { isTooSlow, isUnavailable } from '../store/database.ts'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { isTooSlow, isUnavailable } from '../store/outage.ts'
+import type { Valkey } from '../store/valkey.ts'
 import type { Event } from './event.ts'
 import { openGroup } from '../store/group.ts'
-import type { Call } from '../http/endpoint.ts'
 import { findOver, isOverAny } from '../quota/over_quota.ts'
-import { type Poison, recordEvents } from './record.ts'
+import { type Poison, type RecordNeeds, recordEvents } from './record.ts'
 import { noteSettling } from './stream.ts'
 
 /** Events per stream entry, at most: what a worker must hold to record one. */
@@ -41,7 +42,18 @@ export interface Intake {
 }
 
 /** Who waits for the answer. */
-export type Sender = Pick<Call<unknown, unknown, unknown>, 'requestId' | 'isLeft'>
+export interface Sender {
+  requestId: string
+  /** The client has gone, and nobody hears the answer. */
+  isLeft: () => boolean
+}
+
+interface Needs extends RecordNeeds {
+  config: Pick<Config, 'queueName'>
+  log: Logger
+  valkey?: Valkey
+  clock: () => number
+}
 
 interface Waiting {
   events: Event[]
@@ -55,7 +67,7 @@ interface Waiting {
  * together in the next. Events go into the stream, and to PostgreSQL when that fails; settlements the other way round: their holds
  * are in PostgreSQL, and must not lapse while a settlement waits elsewhere. So none does, unless PostgreSQL is away.
  */
-export function openIntake(ctx: Omit<Context, 'intake'>): Intake {
+export function openIntake(ctx: Needs): Intake {
   /** On the monotonic clock: the wall's may step back. */
   let streamPausedUntil = 0
   let databasePausedUntil = 0

@@ -1,10 +1,16 @@
-import type { Context } from '../context.ts'
-import { errorCode, isUnavailable, query, queryAgain } from '../store/database.ts'
+import type { Changes } from '../live/changes.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { type Database, query, queryAgain } from '../store/database.ts'
+import { errorCode, isUnavailable } from '../store/outage.ts'
 import type { Event } from './event.ts'
 import { loadSql } from '../store/sql.ts'
 
-/** What recording needs of the context. */
-export type Recorder = Pick<Context, 'database' | 'metrics' | 'changes'>
+/** What recording works with. */
+export interface RecordNeeds {
+  database: Database
+  metrics: Metrics
+  changes: Changes
+}
 
 /** The counter of a quota that a batch moved. */
 export interface Counter {
@@ -71,7 +77,7 @@ const MOST_TRANSACTIONS = 64
  * transactions, all that is left of a failing tenant in the batch counts as poison: no tenant's data holds up the others'.
  * @throws anything else: the same events may be tried again
  */
-export async function recordEvents(ctx: Recorder, events: Event[], options: RecordOptions = {}): Promise<Recorded> {
+export async function recordEvents(ctx: RecordNeeds, events: Event[], options: RecordOptions = {}): Promise<Recorded> {
   try {
     return await call(ctx, events, options.withinMs)
   } catch (error) {
@@ -84,7 +90,7 @@ const isPoison = (error: unknown, { isLastTry }: RecordOptions): boolean =>
   /^(22|23)...$/.test(errorCode(error)) || (isLastTry === true && !isUnavailable(error))
 
 /** Records what can be recorded of a batch that failed with `first`. */
-async function comeApart(ctx: Recorder, events: Event[], first: Error, options: RecordOptions): Promise<Recorded> {
+async function comeApart(ctx: RecordNeeds, events: Event[], first: Error, options: RecordOptions): Promise<Recorded> {
   const end = performance.now() + (options.withinMs ?? Infinity)
   const recorded: Recorded = { counters: [], poison: [] }
   const putAside = (slice: Event[], { message: reason }: Error, sqlstate: string) =>
@@ -125,7 +131,7 @@ async function comeApart(ctx: Recorder, events: Event[], first: Error, options: 
 }
 
 /** The tenants of events that do not exist, in one look. */
-async function missingTenants(ctx: Recorder, events: Event[], withinMs?: number): Promise<string[]> {
+async function missingTenants(ctx: RecordNeeds, events: Event[], withinMs?: number): Promise<string[]> {
   const ids = [...new Set(events.map(({ tenantId }) => tenantId))]
   const rows = await query<{ id: string }>(ctx.database, loadSql('queries/tenant_missing'), [ids], withinMs)
   return rows.map(({ id }) => id)
@@ -145,14 +151,14 @@ function tenantBoundary(slice: Event[]): number {
 }
 
 /** Those among the events whose ids were used for something else. A true repeat is none of them. */
-async function findReused(ctx: Recorder, events: Event[], withinMs?: number): Promise<Poison[]> {
+async function findReused(ctx: RecordNeeds, events: Event[], withinMs?: number): Promise<Poison[]> {
   const args = toArrays(events).slice(0, 4)
   const rows = await query<{ position: number }>(ctx.database, loadSql('queries/event_conflicts'), args, withinMs)
   const reason = 'the id belongs to an event that was recorded with another feature or other tokens'
   return rows.map(({ position }) => ({ event: events[position - 1]!, sqlstate: ID_REUSED, reason }))
 }
 
-async function call(ctx: Recorder, events: Event[], withinMs?: number): Promise<Recorded> {
+async function call(ctx: RecordNeeds, events: Event[], withinMs?: number): Promise<Recorded> {
   const end = ctx.metrics.recordSeconds.startTimer()
   try {
     const rows = await queryAgain<CounterRow>(

@@ -1,15 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Context } from '../context.ts'
-import type { Message, StreamConsumer } from '../worker/consumer.ts'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
 import { BLOCK_MS, type Valkey, openReader } from '../store/valkey.ts'
+
+/** An entry of a Valkey stream: its id and its payload. */
+export interface StreamEntry {
+  id: string
+  payload: string
+  /** The ids of the requests that brought it, with commas between them; empty when that is not known. */
+  requestIds: string
+}
 
 /** One loop's view of a stream, as one consumer of its group. */
 export interface Stream {
   /** The next messages: entries of dead consumers when there are any, else new ones; none after a second without any. */
-  read(options: { block: boolean }): Promise<Message[]>
+  read(options: { block: boolean }): Promise<StreamEntry[]>
   /** Acknowledges and deletes. A failure is only logged: what stays is claimed later, and counts once all the same. */
-  acknowledge(messages: Message[]): Promise<void>
+  acknowledge(messages: StreamEntry[]): Promise<void>
   release(): Promise<void>
 }
 
@@ -35,21 +43,20 @@ type Entry = [id: string, fields: string[] | null]
 
 /** Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over entries of dead consumers. */
 export async function openStream(
-  ctx: Context,
-  consumer: StreamConsumer,
+  ctx: { config: Pick<Config, 'queueName' | 'claimIdleMs'>; log: Logger; valkey?: Valkey },
+  { group, batchSize }: { group: string; batchSize: number },
   { claims }: { claims: boolean },
 ): Promise<Stream> {
   const { valkey, log } = ctx
   const { queueName: key, claimIdleMs } = ctx.config
   if (!valkey) throw new Error('a stream consumer needs VALKEY_URL')
-  const { group } = consumer
   const name = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
   const reader = await openReader(valkey, log)
   /** On the monotonic clock: the wall's may step back. */
   let claimAt = 0
   let cursor = '0-0'
 
-  async function read({ block }: { block: boolean }): Promise<Message[]> {
+  async function read({ block }: { block: boolean }): Promise<StreamEntry[]> {
     try {
       const claimed = claims && performance.now() >= claimAt ? await claim() : []
       return claimed.length > 0 ? claimed : await readNew(block)
@@ -60,28 +67,23 @@ export async function openStream(
     }
   }
 
-  async function readNew(block: boolean): Promise<Message[]> {
+  async function readNew(block: boolean): Promise<StreamEntry[]> {
     const answer = await (block
-      ? reader.xreadgroup('GROUP', group, name, 'COUNT', consumer.batchSize, 'BLOCK', BLOCK_MS, 'STREAMS', key, '>')
-      : reader.xreadgroup('GROUP', group, name, 'COUNT', consumer.batchSize, 'STREAMS', key, '>'))
-    return toMessages(answer?.[0]?.[1] ?? [])
+      ? reader.xreadgroup('GROUP', group, name, 'COUNT', batchSize, 'BLOCK', BLOCK_MS, 'STREAMS', key, '>')
+      : reader.xreadgroup('GROUP', group, name, 'COUNT', batchSize, 'STREAMS', key, '>'))
+    return toStreamEntries(answer?.[0]?.[1] ?? [])
   }
 
   /** Takes over entries that their consumer has held for too long: it died, or hangs. */
-  async function claim(): Promise<Message[]> {
-    const [next, entries] = (await reader.xautoclaim(
-      key,
-      group,
-      name,
-      claimIdleMs,
-      cursor,
-      'COUNT',
-      consumer.batchSize,
-    )) as [string, Entry[]]
+  async function claim(): Promise<StreamEntry[]> {
+    const [next, entries] = (await reader.xautoclaim(key, group, name, claimIdleMs, cursor, 'COUNT', batchSize)) as [
+      string,
+      Entry[],
+    ]
     cursor = next
     if (next === '0-0') claimAt = performance.now() + claimIdleMs / 3
     if (entries.length > 0) log.info({ entries: entries.length }, 'took over entries of a dead consumer')
-    return toMessages(entries)
+    return toStreamEntries(entries)
   }
 
   /** From the start of the stream, never from its end: a lost group must not cost the entries that wait. */
@@ -98,7 +100,7 @@ export async function openStream(
       })
   }
 
-  async function acknowledge(messages: Message[]): Promise<void> {
+  async function acknowledge(messages: StreamEntry[]): Promise<void> {
     const ids = messages.map((message) => message.id)
     try {
       await valkey!.eval(ACKNOWLEDGE, 1, key, group, ...ids)
@@ -125,7 +127,7 @@ export async function openStream(
 }
 
 /** An entry that was deleted while pending comes without fields: nothing is left to record. A foreign one is kept whole. */
-const toMessages = (entries: Entry[]): Message[] =>
+const toStreamEntries = (entries: Entry[]): StreamEntry[] =>
   entries.map(([id, fields]) => ({
     id,
     payload: payloadOf(fields),

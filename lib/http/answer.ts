@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { type Duplex, pipeline } from 'node:stream'
 import { discard } from './body.ts'
 import type { Context } from '../context.ts'
-import { isNotMigrated, isTooSlow, isUnavailable } from '../store/database.ts'
+import { isNotMigrated, isTooSlow, isUnavailable } from '../store/outage.ts'
 import type { Answer } from './endpoint.ts'
 import { Problem, type ProblemCode, problemDocument } from '../problem.ts'
 

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream'
 import type { Caller } from '../auth/caller.ts'
-import type { Notice } from './changes.ts'
-import type { Context } from '../context.ts'
-import { query } from '../store/database.ts'
+import type { ChangeNotice } from './changes.ts'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { type Database, query } from '../store/database.ts'
 import { type Listener, openListener } from './listener.ts'
 import { findOverview } from '../usage/overview.ts'
 import { Problem } from '../problem.ts'
@@ -31,7 +32,13 @@ interface Watcher extends Readable {
   caller: Caller
 }
 
-type Needs = Pick<Context, 'config' | 'database' | 'clock' | 'log' | 'stopping'>
+interface Needs {
+  config: Pick<Config, 'databaseUrl'>
+  database: Database
+  log: Logger
+  clock: () => number
+  stopping: AbortSignal
+}
 
 /** Opens the feed of one process. It listens and looks only while somebody watches, and then once for all who do. */
 export function openFeed({ config, database, clock, log, stopping }: Needs): Feed {
@@ -99,7 +106,7 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
     listener = undefined
   }
 
-  function hear(notice: Notice): void {
+  function hear(notice: ChangeNotice): void {
     const now = performance.now()
     if ('tenants' in notice) {
       for (const id of notice.tenants) {

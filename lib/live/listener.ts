@@ -1,6 +1,6 @@
-import { CHANNEL, Notice } from './changes.ts'
-import type { Context } from '../context.ts'
-import { openDatabase, query } from '../store/database.ts'
+import { CHANNEL, ChangeNotice } from './changes.ts'
+import type { Config } from '../config.ts'
+import { type Database, openDatabase, query } from '../store/database.ts'
 import { loadSql } from '../store/sql.ts'
 
 const PING_MS = 5_000
@@ -18,8 +18,8 @@ export interface Listener {
  * @param onGap what was told before is missed: whenever listening begins
  */
 export function openListener(
-  { config, database }: Pick<Context, 'config' | 'database'>,
-  onNotice: (notice: Notice) => void,
+  { config, database }: { config: Pick<Config, 'databaseUrl'>; database: Database },
+  onNotice: (notice: ChangeNotice) => void,
   onGap: () => void,
 ): Listener {
   let connection: ReturnType<typeof openDatabase>
@@ -31,7 +31,7 @@ export function openListener(
     heardAt = performance.now()
     const hear = (payload: string) => {
       heardAt = performance.now()
-      const notice = Notice.safeParse(parse(payload))
+      const notice = ChangeNotice.safeParse(parse(payload))
       if (notice.success) onNotice(notice.data)
     }
     mine.listen(CHANNEL, hear, onGap).catch(() => {}) // the next look finds it silent

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
-import type { Context } from '../context.ts'
-import { query, statementsInHand } from '../store/database.ts'
+import type { Config } from '../config.ts'
+import { type Database, query, statementsInHand } from '../store/database.ts'
+import type { Metrics } from './metrics.ts'
 import { openSharedLook } from './shared_look.ts'
 import { loadSql } from '../store/sql.ts'
 import { entryTime, oldestEntryAt } from '../events/stream.ts'
@@ -12,10 +13,18 @@ const TIMEOUT_MS = 1_000
 /** However many ask: a look at the stores reads the size of the database from its files. */
 const FRESH_MS = 250
 
-/** The metrics in the Prometheus text format, those of the stores as they were a moment ago. */
-export const renderMetrics: (ctx: Context) => Promise<string> = openSharedLook(render, FRESH_MS)
+interface Needs {
+  config: Pick<Config, 'databasePoolSize' | 'queueName'>
+  metrics: Metrics
+  database: Database
+  valkey?: Valkey
+  clock: () => number
+}
 
-async function render(ctx: Context): Promise<string> {
+/** The metrics in the Prometheus text format, those of the stores as they were a moment ago. */
+export const renderMetrics: (ctx: Needs) => Promise<string> = openSharedLook(render, FRESH_MS)
+
+async function render(ctx: Needs): Promise<string> {
   const { metrics, valkey } = ctx
   readPool(ctx)
   await Promise.all([
@@ -31,14 +40,14 @@ async function render(ctx: Context): Promise<string> {
   return await metrics.registry.metrics()
 }
 
-function readPool({ metrics, database, config }: Context): void {
+function readPool({ metrics, database, config }: Needs): void {
   const inHand = statementsInHand(database)
   metrics.connectionsLimit.set(config.databasePoolSize)
   metrics.connectionsUsed.set(Math.min(inHand, config.databasePoolSize))
   metrics.statementsWaiting.set(Math.max(inHand - config.databasePoolSize, 0))
 }
 
-async function readDatabase({ metrics, database }: Context): Promise<void> {
+async function readDatabase({ metrics, database }: Needs): Promise<void> {
   try {
     const [row] = await query<{ bytes: number }>(database, loadSql('queries/database_size'), [], TIMEOUT_MS)
     metrics.databaseBytes.set(row!.bytes)
@@ -50,7 +59,7 @@ async function readDatabase({ metrics, database }: Context): Promise<void> {
 }
 
 /** What is recorded is deleted, so what the stream holds is what waits; and what is not pending was not read yet. */
-async function readStream({ metrics, config, clock }: Context, valkey: Valkey): Promise<void> {
+async function readStream({ metrics, config, clock }: Needs, valkey: Valkey): Promise<void> {
   const key = config.queueName
   const [length, oldestAt, groups] = await inTime(
     Promise.all([valkey.xlen(key), oldestEntryAt(valkey, key), groupsOf(valkey, key)]),
@@ -75,7 +84,7 @@ async function groupsOf(valkey: Valkey, key: string): Promise<string[]> {
   return rows.map((row) => String(row[row.indexOf('name') + 1]))
 }
 
-async function readMemory({ metrics }: Context, valkey: Valkey): Promise<void> {
+async function readMemory({ metrics }: Needs, valkey: Valkey): Promise<void> {
   const info = await inTime(valkey.info('memory'))
   const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)
   metrics.valkeyBytes.set(field('used_memory'))
@@ -83,13 +92,13 @@ async function readMemory({ metrics }: Context, valkey: Valkey): Promise<void> {
 }
 
 /** In a container this is the disk of the engine, where its volumes are too. */
-async function readDisk({ metrics }: Context): Promise<void> {
+async function readDisk({ metrics }: Needs): Promise<void> {
   const { bavail, blocks, bsize } = await statfs('.')
   metrics.diskFreeBytes.set(bavail * bsize)
   metrics.diskBytes.set(blocks * bsize)
 }
 
-function forgetStream({ metrics }: Context): void {
+function forgetStream({ metrics }: Needs): void {
   forget(metrics.streamEntries, metrics.streamOldestSeconds)
   for (const gauge of [metrics.streamLag, metrics.streamPending, metrics.streamPendingSeconds]) gauge.reset()
 }

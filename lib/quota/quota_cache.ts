@@ -10,10 +10,10 @@ const REFRESH_MS = 400
 const MAX_TENANTS = 10_000
 
 /** The quotas of tenants with their counters, by the tenant's id, as they were a moment ago. */
-export type QuotaDirectory = Lookup<QuotaUsage[]>
+export type QuotaCache = Lookup<QuotaUsage[]>
 
 /** Opens the directory of one process. */
-export const openQuotas = (database: Database, clock: () => number = Date.now): QuotaDirectory =>
+export const openQuotaCache = (database: Database, clock: () => number = Date.now): QuotaCache =>
   openLookup({
     store: database,
     freshMs: FRESH_MS,

@@ -1,10 +1,10 @@
 import { v5 as uuidv5 } from 'uuid'
 import type { Caller } from '../auth/caller.ts'
-import type { Context } from '../context.ts'
+import type { TenantCache } from '../tenants/tenant_cache.ts'
 import { Feature } from '../events/event.ts'
 import { isOwnId } from '../events/event_id.ts'
 import { asUuid } from '../schema.ts'
-import { isUnavailable } from '../store/database.ts'
+import { isUnavailable } from '../store/outage.ts'
 import { Problem } from '../problem.ts'
 
 /** Tokens set aside for one call of a model. */
@@ -51,7 +51,7 @@ const toUuid = (bytes: Buffer): string | null =>
 
 /** The reservation of this id, if the caller may know of it. @throws Problem reservation_not_found */
 export async function findReservation(
-  { tenants }: Pick<Context, 'tenants'>,
+  { tenants }: { tenants: TenantCache },
   { tenantId }: Caller,
   id: string,
 ): Promise<Reservation> {
@@ -63,7 +63,7 @@ export async function findReservation(
 }
 
 /** While the database is away, a tenant is believed to be there: its settlement waits in the stream. */
-async function isThere(tenants: Context['tenants'], tenantId: string): Promise<boolean> {
+async function isThere(tenants: TenantCache, tenantId: string): Promise<boolean> {
   try {
     return (await tenants.find([tenantId])).size > 0
   } catch (error) {

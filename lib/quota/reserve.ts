@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Context } from '../context.ts'
-import { queryAgain } from '../store/database.ts'
+import type { Changes } from '../live/changes.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { type Database, queryAgain } from '../store/database.ts'
 import { openGroup } from '../store/group.ts'
 import { type QuotaRow, type QuotaUsage, toQuotaUsage } from './quota.ts'
 import type { Reservation } from './reservation.ts'
@@ -60,8 +61,16 @@ export interface Reservations {
   idle(): Promise<void>
 }
 
+interface Needs {
+  database: Database
+  metrics: Metrics
+  changes: Changes
+  /** Only whether there is one. */
+  valkey?: unknown
+}
+
 /** Opens the reservations of one process. They are committed in groups, as events are. */
-export function openReservations(ctx: Pick<Context, 'database' | 'metrics' | 'valkey' | 'changes'>): Reservations {
+export function openReservations(ctx: Needs): Reservations {
   const touched = (group: Reservation[]) => {
     for (const { tenantId } of group) ctx.changes.touched(tenantId)
   }

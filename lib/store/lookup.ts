@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { isUnavailable } from './database.ts'
+import { isUnavailable } from './outage.ts'
 import { openGroup } from './group.ts'
 
 /** A look-up should not take longer: who asks must not wait as long as a statement may take. */

@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts'
-import { type Database, errorCode, openDatabase, withSignal } from './database.ts'
+import { type Database, openDatabase, withSignal } from './database.ts'
+import { errorCode } from './outage.ts'
 import { Problem } from '../problem.ts'
 
 /** Reports of a process at once, each on a connection that no event waits for. */

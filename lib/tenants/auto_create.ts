@@ -1,10 +1,18 @@
 import type { Caller } from '../auth/caller.ts'
-import type { Context } from '../context.ts'
+import type { RateLimits } from '../auth/rate_limits.ts'
+import type { Config } from '../config.ts'
 import { type Database, change } from '../store/database.ts'
 import { asUuid } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
-import { noTenant } from './tenant_cache.ts'
+import { type TenantCache, noTenant } from './tenant_cache.ts'
+
+interface Needs {
+  config: Pick<Config, 'autoCreateTenants'>
+  database: Database
+  tenants: TenantCache
+  limits: RateLimits
+}
 
 /** Ids of tenants by the name or id asked for, and why others could not be made. */
 export interface FoundTenants {
@@ -20,7 +28,7 @@ const making = new WeakMap<Database, Map<string, Promise<unknown>>>()
  * Finds tenants by name or id. With AUTO_CREATE_TENANTS, makes those that are missing: as many as the key may make, none for a key
  * that is bound to a tenant.
  */
-export async function findOrCreate(ctx: Context, { keyId, tenantId }: Caller, refs: string[]): Promise<FoundTenants> {
+export async function findOrCreate(ctx: Needs, { keyId, tenantId }: Caller, refs: string[]): Promise<FoundTenants> {
   const ids = await ctx.tenants.find(refs)
   if (!ctx.config.autoCreateTenants || tenantId !== undefined) return { ids }
   const missing = [...new Set(refs)].filter((ref) => !ids.has(ref) && asUuid(ref) === null)
@@ -31,7 +39,7 @@ export async function findOrCreate(ctx: Context, { keyId, tenantId }: Caller, re
 }
 
 /** The id of the tenant of this name or id. @throws Problem tenant_not_found, rate_limited */
-export async function findOrCreateTenant(ctx: Context, caller: Caller, ref: string): Promise<string> {
+export async function findOrCreateTenant(ctx: Needs, caller: Caller, ref: string): Promise<string> {
   const { ids, refusal } = await findOrCreate(ctx, caller, [ref])
   const id = ids.get(ref)
   if (id === undefined) throw refusal ?? noTenant()
@@ -39,7 +47,7 @@ export async function findOrCreateTenant(ctx: Context, caller: Caller, ref: stri
 }
 
 /** Makes as many as the key may make now, in one statement. Returns the refusal of the others. */
-async function create(ctx: Context, keyId: string, missing: string[]): Promise<Problem | undefined> {
+async function create(ctx: Needs, keyId: string, missing: string[]): Promise<Problem | undefined> {
   const made = making.get(ctx.database) ?? new Map<string, Promise<unknown>>()
   making.set(ctx.database, made)
   const ofOthers = missing.map((name) => made.get(name))
@@ -61,7 +69,7 @@ async function create(ctx: Context, keyId: string, missing: string[]): Promise<P
   return refusal
 }
 
-async function takeOne({ limits }: Context, keyId: string): Promise<Problem | undefined> {
+async function takeOne({ limits }: Needs, keyId: string): Promise<Problem | undefined> {
   try {
     await limits.take('new tenants', keyId, 1)
     return undefined

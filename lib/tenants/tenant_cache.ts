@@ -36,7 +36,7 @@ export interface TenantRow {
 }
 
 /** Finds tenants by name or id, from memory when it can. */
-export interface TenantDirectory {
+export interface TenantCache {
   /** The tenant's id when it is in memory and fresh: the fast path, without a promise. */
   known(ref: string): string | undefined
   /** The ids of those that exist, by the name or id asked for. One query for up to 1,000 that are not in memory. */
@@ -49,7 +49,7 @@ export interface TenantDirectory {
  * Opens the directory of one process. While PostgreSQL is away a known tenant stays usable: events keep their way into the stream.
  * While it answers nothing old is believed: a name may have moved to another tenant.
  */
-export function openTenants(database: Database): TenantDirectory {
+export function openTenantCache(database: Database): TenantCache {
   const lookup = openLookup<string>({
     store: database,
     freshMs: FRESH_MS,

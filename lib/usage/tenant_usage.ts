@@ -25,13 +25,13 @@ interface Row extends UsageRow {
 }
 
 /** The usage of the tenant of a name or id, as JSON; undefined: there is no such tenant. */
-export type Usages = Grouped<string, string | undefined>
+export type UsageReader = Grouped<string, string | undefined>
 
 /**
  * Opens the look-up of usage of one process. What is asked while a query is in flight goes together in the next, the same tenant
  * once: an answer is never older than its question, and a thousand readers cost no more than a few.
  */
-export function openUsages(database: Database, clock: () => number): Usages {
+export function openUsageReader(database: Database, clock: () => number): UsageReader {
   async function load(refs: string[]): Promise<(string | undefined)[]> {
     const { names, ids } = namesAndIds([...new Set(refs)])
     const rows = await query<Row>(

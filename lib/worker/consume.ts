@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../context.ts'
 import type { StreamConsumer, TableConsumer } from './consumer.ts'
-import { isUnavailable } from '../store/database.ts'
+import { isUnavailable } from '../store/outage.ts'
 import { openStream } from '../events/stream.ts'
 
 const FIRST_PAUSE_MS = 100

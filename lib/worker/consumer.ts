@@ -1,14 +1,7 @@
 import type { Context } from '../context.ts'
+import type { StreamEntry } from '../events/stream.ts'
 
-/** An entry of a Valkey stream: its id and its payload. */
-export interface Message {
-  id: string
-  payload: string
-  /** The ids of the requests that brought it, with commas between them; empty when that is not known. */
-  requestIds: string
-}
-
-/** A consumer of a Valkey stream. When `consume` resolves, the messages are acknowledged and deleted. */
+/** A consumer of a Valkey stream. When `consume` resolves, the entries are acknowledged and deleted. */
 export interface StreamConsumer {
   kind: 'stream'
   /** The consumer group. */
@@ -16,10 +9,10 @@ export interface StreamConsumer {
   /** Entries read at once, at most. */
   batchSize: number
   /**
-   * Throws when the messages must be tried again: the loop then pauses and keeps them. For as long as a store is away; when it is
+   * Throws when the entries must be tried again: the loop then pauses and keeps them. For as long as a store is away; when it is
    * something else, a few times: in the last try what still fails is put aside.
    */
-  consume(ctx: Context, messages: Message[], isLastTry: boolean): Promise<void>
+  consume(ctx: Context, entries: StreamEntry[], isLastTry: boolean): Promise<void>
 }
 
 /** Declares a stream consumer; a handler file's default export. */

@@ -1,0 +1,10 @@
+import type { Tenant } from '../lib/admin/tenants.ts'
+import type { Live } from './live.ts'
+
+/** What a part of the page needs to know of its tenant. */
+export interface PartProps {
+  tenant: Tenant
+  live: Live
+  /** Whether the session may change it. */
+  mayChange: boolean
+}
