@@ -6,7 +6,7 @@ import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 interface AlertRow extends CrossingRow {
   id: string

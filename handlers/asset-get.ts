@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { serveAsset } from '../lib/http/assets.ts'
+import { serveAsset } from '../lib/site/assets.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
 

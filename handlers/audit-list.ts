@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AuditEntry, listAudit } from '../lib/admin/audit.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** Who changed which tenant, quota, webhook or key, the newest first. `tenant` is an id: a deleted tenant has no other name. */
 export default handler({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { servePage } from '../lib/http/assets.ts'
+import { servePage } from '../lib/site/assets.ts'
 import { handler } from '../lib/http/endpoint.ts'
 
 /** A tenant's page of the dashboard: the same for every name, which the page itself reads from the path. */

@@ -1,4 +1,4 @@
-import { servePage } from '../lib/http/assets.ts'
+import { servePage } from '../lib/site/assets.ts'
 import { handler } from '../lib/http/endpoint.ts'
 
 /** The dashboard. The page holds no figures: it signs in and asks the API. */

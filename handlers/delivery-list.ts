@@ -4,7 +4,7 @@ import { TenantRef } from '../lib/schema.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** Deliveries, the newest first: of a tenant, of a webhook, in a status, or all. */
 export default handler({

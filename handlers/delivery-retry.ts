@@ -4,7 +4,7 @@ import { TenantRef } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** Makes due now what was not delivered, dead or waiting: one delivery, a tenant's, a webhook's, or all. */
 export default handler({

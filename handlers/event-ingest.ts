@@ -20,7 +20,7 @@ import {
 import type { Accepted } from '../lib/events/intake.ts'
 import { Problem, type ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
 import { inTurns, nextTurn } from '../lib/http/turns.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 const MAX_BATCH_EVENTS = 10_000
 const MAX_BODY_BYTES = 8 * 1024 * 1024

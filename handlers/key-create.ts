@@ -4,7 +4,7 @@ import { TenantRef } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { KeySettings, NewApiKey, createKey } from '../lib/admin/keys.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** Makes a key. It is in this answer and in no other. */
 export default handler({

@@ -4,7 +4,7 @@ import { handler } from '../lib/http/endpoint.ts'
 import { ApiKey, listKeys } from '../lib/admin/keys.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** The keys of a tenant, or of all, the newest first, with those that were revoked or have expired. */
 export default handler({

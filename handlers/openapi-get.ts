@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type HttpHandler, handler } from '../lib/http/endpoint.ts'
-import { describeApi } from '../lib/http/openapi.ts'
+import { describeApi } from '../lib/site/openapi.ts'
 
 /** Built once per server: it takes 10 ms, and needs no key. Bytes, which all who read it slowly share. */
 const built = new WeakMap<HttpHandler[], Buffer>()

@@ -8,7 +8,7 @@ import { TenantRef } from '../lib/schema.ts'
 import { type Answer, handler, json } from '../lib/http/endpoint.ts'
 import { QuotaUsage, tightest } from '../lib/quota/quota.ts'
 import { noTenant } from '../lib/tenants/tenant_cache.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 const CheckInput = z.strictObject({ tenant: TenantRef, feature: Feature, tokens: Tokens })
 type CheckInput = z.infer<typeof CheckInput>

@@ -3,7 +3,7 @@ import { TenantRef } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { QuotaSettings } from '../lib/quota/quota.ts'
 import { Quota, createQuota } from '../lib/admin/quotas.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** Adds a quota to a tenant. What its open period has counted already counts. */
 export default handler({

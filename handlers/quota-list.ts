@@ -4,7 +4,7 @@ import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { Quota, listQuotas } from '../lib/admin/quotas.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** The quotas of a tenant, or of all, beside the monthly ones, the oldest first. */
 export default handler({

@@ -11,7 +11,7 @@ import { Problem } from '../lib/problem.ts'
 import { type QuotaUsage, limitInWords } from '../lib/quota/quota.ts'
 import { reservationKey, writeReservationId } from '../lib/quota/reservation.ts'
 import type { Wanted } from '../lib/quota/reserve.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 const DEFAULT_TTL_SECONDS = 300
 const MAX_TTL_SECONDS = 3600

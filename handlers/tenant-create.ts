@@ -1,7 +1,7 @@
 import { actorOf } from '../lib/auth/caller.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { Tenant, TenantSettings, createTenant } from '../lib/admin/tenants.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** Creates a tenant. */
 export default handler({

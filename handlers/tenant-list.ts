@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { handler } from '../lib/http/endpoint.ts'
 import { Limit, NameCursor, nameOf, page, pageOf } from '../lib/page.ts'
 import { Tenant, listTenants } from '../lib/admin/tenants.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** Tenants by name. */
 export default handler({

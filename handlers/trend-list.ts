@@ -4,7 +4,7 @@ import { Instant, TenantRef } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import { namesAndIds } from '../lib/tenants/tenant_cache.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 const Trends = z
   .object({

@@ -3,7 +3,7 @@ import { TenantRef } from '../lib/schema.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { OverviewUsage, listOverview } from '../lib/usage/overview.ts'
 import { Limit, page, pageOf } from '../lib/page.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** The usage of all tenants by name, a page at a time: `after` is the `next` of the page before. */
 export default handler({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { query } from '../lib/store/database.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 import { Instant, TenantRef, Timestamp, text } from '../lib/schema.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'

@@ -15,7 +15,7 @@ import {
   getWebhook,
   newSecret,
 } from '../lib/alerts/webhook.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** Per tenant: a crossing writes a delivery for each, in the transaction that counts events. */
 const MAX_WEBHOOKS = 100

@@ -4,7 +4,7 @@ import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf, positionOf } from '../lib/page.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
 import { Webhook, listWebhooks } from '../lib/alerts/webhook.ts'
-import * as examples from '../lib/http/examples.ts'
+import * as examples from '../lib/site/examples.ts'
 
 /** The webhooks of a tenant, or of all, the oldest first. */
 export default handler({

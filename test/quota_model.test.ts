@@ -9,7 +9,6 @@ import { createQuota, deleteQuota, updateQuota } from '../lib/admin/quotas.ts'
 import { ID_REUSED, recordEvents } from '../lib/events/record.ts'
 import { reservationKey } from '../lib/quota/reservation.ts'
 import { type Wanted, openReservations } from '../lib/quota/reserve.ts'
-import type { Context } from '../lib/context.ts'
 import { openMetrics } from '../lib/metrics/metrics.ts'
 import { createContext } from './_context.ts'
 import {
@@ -216,8 +215,7 @@ test(`held plus used is what a simple model says, whatever happens in whatever o
     const ctx = { database: base.database, metrics: openMetrics(), changes: base.changes }
     const withValkey = shard % 2 === 1
     // Of Valkey, reserving knows only whether there is one.
-    const open = (database: Database) =>
-      openReservations({ ...ctx, database, ...(withValkey && { valkey: {} }) })
+    const open = (database: Database) => openReservations({ ...ctx, database, ...(withValkey && { valkey: {} }) })
     const setup = async (): Promise<{ model: Model; real: Real }> => {
       const [row] = await ctx.database<{ id: string }[]>`
           insert into tenants (name, monthly_quota) values (${uuid()}, 200) returning id`

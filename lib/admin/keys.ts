@@ -5,7 +5,7 @@ import { SCOPES, type Scope } from '../auth/scope.ts'
 import { hashKey, hintOf, newKey } from '../auth/key.ts'
 import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 /** What a person says of a new key, but for its tenant. */
 export const KeySettings = {

@@ -6,7 +6,7 @@ import { Problem } from '../problem.ts'
 import { PERIODS, type Period, type QuotaChanges, type QuotaSettings } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { getTenant } from '../tenants/tenant_cache.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 /** A quota beside the monthly one, as the API and the commands show it. */
 export const Quota = z

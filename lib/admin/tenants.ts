@@ -6,7 +6,7 @@ import { Problem, type ProblemExtra, invalidInput } from '../problem.ts'
 import { Hard, QuotaSettings, Thresholds, TokenLimit } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { FAIL_MODES, type TenantRow, getTenant } from '../tenants/tenant_cache.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 /** A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`. */
 const REBUILD_MS = 1_000

@@ -5,7 +5,7 @@ import { Instant, asUuid } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
 import { WebhookKind, maskUrl } from './webhook.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 /** pending: due or waiting for its next try; sending: on its way; delivered and dead: at rest. */
 export const DELIVERY_STATUS = ['pending', 'sending', 'delivered', 'dead'] as const

@@ -6,7 +6,7 @@ import { Instant, asUuid, must, text } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { urlMistake } from './public_address.ts'
 import { loadSql } from '../store/sql.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 /** slack: the text Slack's incoming webhooks take. standard: a signed event (Standard Webhooks). */
 export const WebhookKind = z.enum(['slack', 'standard'], 'must be slack or standard')

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Caller } from './caller.ts'
 import { Instant } from '../schema.ts'
 import { SCOPES } from './scope.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 /** How long a browser stays signed in, unless its key ends before. */
 export const SESSION_MS = 7 * 24 * 60 * 60 * 1000

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 import { type Answer, json } from '../http/endpoint.ts'
 import { ProblemDocument, problemDocument } from '../problem.ts'
 import { inTurns } from '../http/turns.ts'

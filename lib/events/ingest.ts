@@ -8,7 +8,7 @@ import { type Event, EventInput } from './event.ts'
 import type { Accepted, Intake, Sender as Waiting } from './intake.ts'
 import { Problem, invalidInput } from '../problem.ts'
 import { ID_REUSED, type Poison } from './record.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 interface Needs {
   config: Config

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Database, query } from '../store/database.ts'
 import { loadSql } from '../store/sql.ts'
 import { Usage, type UsageRow, toUsage } from './usage.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 interface Row extends UsageRow {
   thresholds: number[]

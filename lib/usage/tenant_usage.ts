@@ -5,7 +5,7 @@ import { type QuotaRow, QuotaUsage, toQuotaUsage } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { byRef, namesAndIds } from '../tenants/tenant_cache.ts'
 import { Usage, type UsageRow, toUsage } from './usage.ts'
-import * as examples from '../http/examples.ts'
+import * as examples from '../site/examples.ts'
 
 /** Less than a group waits. */
 const ANSWER_MS = 3_000

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { HttpHandler } from './endpoint.ts'
+import type { HttpHandler } from '../http/endpoint.ts'
 import { PROBLEMS, ProblemDocument, type ProblemCode } from '../problem.ts'
 
 type Json = Record<string, unknown>
