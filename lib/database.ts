@@ -114,12 +114,19 @@ export async function query<Row extends object>(
 ): Promise<Row[]> {
   const gone = signals.get(database)
   gone?.throwIfAborted()
-  return await inTime(database, withinMs, () => {
+  const rows = await inTime<Row[]>(database, withinMs, () => {
     const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
     const work = gone ? cancelWhenGone(gone, pending) : pending
     return { work, giveUp: () => cancelStatement(pending) }
   })
+  return withoutHoles(rows)
 }
+
+/**
+ * When an answer is cut off, the driver goes on counting its rows on the next connection, whose first answer then begins with as many
+ * holes. In a transaction that is the answer to BEGIN, which has no rows.
+ */
+const withoutHoles = <Row>(rows: Row[]): Row[] => (rows.length === 0 || 0 in rows ? rows : rows.filter(() => true))
 
 async function cancelWhenGone<T>(gone: AbortSignal, pending: PromiseLike<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined

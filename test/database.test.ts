@@ -48,6 +48,19 @@ test('a statement that is given up behind another does not hand its answer to th
   await slow
 })
 
+test('an answer that is cut off leaves nothing in front of the next', async () => {
+  const database = await open()
+  const cut = query(
+    database,
+    `select repeat('x', 1000), case when i = 100 then pg_terminate_backend(pg_backend_pid()) end
+     from generate_series(1, 200) i`,
+  )
+  await expect(cut).rejects.toSatisfy(isUnavailable)
+  const ask = () => query(database, 'select $1::int as own', [7])
+  // The driver may tell the next statement, too, that the connection was lost.
+  expect(await ask().catch(ask)).toEqual([{ own: 7 }])
+})
+
 test('connections that are cut while they are written to are soon used again', async () => {
   const url = await createDatabase()
   const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
