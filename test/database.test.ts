@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { change, isNotMigrated, isTooSlow, isUnavailable, openDatabase, query } from '../lib/database.ts'
 import { createDatabase } from './_context.ts'
+import { createProxy } from './_proxy.ts'
 import { HOSTILE_TEXTS } from './_texts.ts'
 
 async function open(statementTimeoutMs?: number, databaseUrl?: string, databasePoolSize = 1) {
@@ -61,19 +62,38 @@ test('an answer that is cut off leaves nothing in front of the next', async () =
   expect(await ask().catch(ask)).toEqual([{ own: 7 }])
 })
 
-test('connections that are cut while they are written to are soon used again', async () => {
+test('what is asked in the moment a connection breaks is answered, and holds up nothing behind it', async () => {
+  const proxy = await createProxy(await createDatabase())
+  const database = await open(undefined, proxy.url)
+  await query(database, 'select 0 as zero')
+  const slow = query(database, 'select pg_sleep(30)')
+  const next = slow.catch(() => query(database, 'select 1 as one')) // before the driver hears that the connection is closed
+  await sleep(500)
+  const at = performance.now()
+  proxy.reset()
+  expect(await next).toEqual([{ one: 1 }])
+  expect(performance.now() - at).toBeLessThan(3_000)
+  expect(await query(database, 'select 2 as two')).toEqual([{ two: 2 }])
+})
+
+test('connections that are cut while they are written to are soon used again, and mix no answers up', async () => {
   const url = await createDatabase()
   const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
   let isOver = false
-  let [slowest, fine] = [0, 0]
+  let [slowest, fine, asked] = [0, 0, 0]
   const asking = Array.from({ length: 8 }, async () => {
     while (!isOver) {
       await new Promise((resolve) => void setImmediate(resolve)) // as a group begins
       const at = performance.now()
-      await query(database, 'select 1').then(
-        () => fine++,
-        (error: unknown) => expect(isUnavailable(error)).toBe(true),
-      )
+      const own = asked++
+      const [text, args] = own % 2 ? ['select $1::int as own', [own]] : [`select ${own} as own`, []]
+      const answer = await query(database, text, args).catch((error: unknown) => {
+        expect(isUnavailable(error)).toBe(true)
+      })
+      if (answer) {
+        expect(answer).toEqual([{ own }])
+        fine++
+      }
       slowest = Math.max(slowest, performance.now() - at)
     }
   })
