@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { OverviewUsage } from '../lib/usage/overview.ts'
 import type { Session } from '../lib/auth/session.ts'
 import { exact, goneAt, leftOf, reachedOf } from './format.ts'
@@ -187,8 +187,9 @@ function useOrder(
   return last.current.ids
 }
 
+/** Before the page is shown, not after: whoever sees the field may press the key. */
 function useSlashKey(): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.key !== '/' || (event.target as Element).matches('input, textarea, select')) return
       event.preventDefault()

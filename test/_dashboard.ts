@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { startCli } from './_cli.ts'
 import { createDatabase, until } from './_context.ts'
 import { AUTHORIZATION, KEY } from './_key.ts'
@@ -34,6 +34,18 @@ export async function signIn(page: Page, key = KEY): Promise<void> {
   await page.getByLabel('Key', { exact: true }).fill(key)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByText('Live', { exact: true }).waitFor()
+}
+
+/** Waits until a field has the focus, as its cursor shows: a field is seen before that, and what is typed then is lost. */
+export const focused = (field: Locator): Promise<void> => field.and(field.page().locator(':focus')).waitFor()
+
+/** Searches with the keyboard alone. */
+export async function searchByKey(page: Page, text: string): Promise<void> {
+  const field = page.getByRole('searchbox')
+  await field.waitFor()
+  await page.keyboard.press('/')
+  await focused(field)
+  await page.keyboard.type(text)
 }
 
 export const rowOf = (page: Page, tenant: string) =>

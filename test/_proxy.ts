@@ -8,6 +8,8 @@ export interface Proxy {
   /** The URL given, through the proxy. */
   url: string
   set(mode: ProxyMode): void
+  /** Breaks every connection as a host that was restarted does; the next are served. */
+  reset(): void
 }
 
 /** A TCP proxy in front of a store or a server, to break the link at will. Gone after the test. */
@@ -44,5 +46,6 @@ export async function createProxy(target: string): Promise<Proxy> {
       mode = next
       if (next === 'closed') cut()
     },
+    reset: () => sockets.forEach((socket) => socket.resetAndDestroy()),
   }
 }

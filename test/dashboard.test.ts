@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
 import { browserPath, closeBrowser, openPage } from './_browser.ts'
 import { median, until } from './_context.ts'
-import { rowOf, signIn, startServer, used } from './_dashboard.ts'
+import { rowOf, searchByKey, signIn, startServer, used } from './_dashboard.ts'
 import { createReceiver } from './_deliveries.ts'
 import { KEY } from './_key.ts'
 import { createProxy } from './_proxy.ts'
@@ -194,8 +194,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     const server = await startServer()
     const { page } = await openPage(server.url)
     await signIn(page)
-    await page.keyboard.press('/')
-    await page.keyboard.type('INITECH')
+    await searchByKey(page, 'INITECH')
     await page.getByRole('button', { name: 'Left' }).click()
     await page.getByText('1 of 3 tenants').waitFor()
     await page.waitForURL(`${server.url}/?search=INITECH&sort=-left`)

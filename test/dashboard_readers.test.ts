@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { browserPath, closeBrowser, openPage } from './_browser.ts'
 import { until } from './_context.ts'
-import { barriers, signIn, startServer } from './_dashboard.ts'
+import { barriers, focused, searchByKey, signIn, startServer } from './_dashboard.ts'
 import { KEY } from './_key.ts'
 
 describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PATH)', () => {
@@ -140,12 +140,11 @@ describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PA
         await check('dialog')
       }
     const { page } = await openPage(server.url, { locale: 'de-DE' })
-    await page.getByLabel('Key', { exact: true }).waitFor()
+    await focused(page.getByLabel('Key', { exact: true }))
     await page.keyboard.type(KEY)
     await page.keyboard.press('Enter')
     await page.getByText('Live', { exact: true }).waitFor()
-    await page.keyboard.press('/')
-    await page.keyboard.type('globex')
+    await searchByKey(page, 'globex')
     await until(async () => (await page.getByRole('table').getByRole('link').count()) === 1)
     for (
       let i = 0;

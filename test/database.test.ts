@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { change, openDatabase, query } from '../lib/store/database.ts'
 import { isNotMigrated, isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { createDatabase } from './_context.ts'
+import { createProxy } from './_proxy.ts'
 import { HOSTILE_TEXTS } from './_texts.ts'
 
 async function open(statementTimeoutMs?: number, databaseUrl?: string, databasePoolSize = 1) {
@@ -49,19 +50,51 @@ test('a statement that is given up behind another does not hand its answer to th
   await slow
 })
 
-test('connections that are cut while they are written to are soon used again', async () => {
+test('an answer that is cut off leaves nothing in front of the next', async () => {
+  const database = await open()
+  const cut = query(
+    database,
+    `select repeat('x', 1000), case when i = 100 then pg_terminate_backend(pg_backend_pid()) end
+     from generate_series(1, 200) i`,
+  )
+  await expect(cut).rejects.toSatisfy(isUnavailable)
+  const ask = () => query(database, 'select $1::int as own', [7])
+  // The driver may tell the next statement, too, that the connection was lost.
+  expect(await ask().catch(ask)).toEqual([{ own: 7 }])
+})
+
+test('what is asked in the moment a connection breaks is answered, and holds up nothing behind it', async () => {
+  const proxy = await createProxy(await createDatabase())
+  const database = await open(undefined, proxy.url)
+  await query(database, 'select 0 as zero')
+  const slow = query(database, 'select pg_sleep(30)')
+  const next = slow.catch(() => query(database, 'select 1 as one')) // before the driver hears that the connection is closed
+  await sleep(500)
+  const at = performance.now()
+  proxy.reset()
+  expect(await next).toEqual([{ one: 1 }])
+  expect(performance.now() - at).toBeLessThan(3_000)
+  expect(await query(database, 'select 2 as two')).toEqual([{ two: 2 }])
+})
+
+test('connections that are cut while they are written to are soon used again, and mix no answers up', async () => {
   const url = await createDatabase()
   const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
   let isOver = false
-  let [slowest, fine] = [0, 0]
+  let [slowest, fine, asked] = [0, 0, 0]
   const asking = Array.from({ length: 8 }, async () => {
     while (!isOver) {
       await new Promise((resolve) => void setImmediate(resolve)) // as a group begins
       const at = performance.now()
-      await query(database, 'select 1').then(
-        () => fine++,
-        (error: unknown) => expect(isUnavailable(error)).toBe(true),
-      )
+      const own = asked++
+      const [text, args] = own % 2 ? ['select $1::int as own', [own]] : [`select ${own} as own`, []]
+      const answer = await query(database, text, args).catch((error: unknown) => {
+        expect(isUnavailable(error)).toBe(true)
+      })
+      if (answer) {
+        expect(answer).toEqual([{ own }])
+        fine++
+      }
       slowest = Math.max(slowest, performance.now() - at)
     }
   })

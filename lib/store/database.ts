@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { parse as parseArray } from 'postgres-array'
@@ -19,6 +20,37 @@ const LOCK_GRACE_MS = 500
  * once: the server refuses it, and the next try is clean.
  */
 const PADDING = ' '.repeat(1024)
+
+/**
+ * Closes in the moment it fails. Node tells of the error first and of the end a phase of its loop later, and what the driver sends in
+ * between is lost: it stays in the driver's queue, and the next connection waits for its answer for ever, or gives it an empty one.
+ * Here the end comes right behind the error, before any promise is heard. Two turns, not one: over TLS the error is told by the
+ * socket around this one, which begins to close it before it tells.
+ */
+class PromptSocket extends Socket {
+  /** Where the driver looks for the name that a certificate must have, and for what it says in errors. */
+  host: string | undefined
+  port: number | undefined
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    super._destroy(error, callback)
+    process.nextTick(() => process.nextTick(() => this.emit('close', error !== null)))
+  }
+}
+
+/** The option of the driver, which its types do not know, that opens such sockets for a pool: to each of its hosts in turn. */
+function promptSockets() {
+  let made = 0
+  const socket = ({ host, port, path }: { host: string[]; port: number[]; path: string | false }) => {
+    const opened = new PromptSocket()
+    if (path) return opened.connect(path)
+    const turn = made++ % host.length
+    opened.host = host[turn]!
+    opened.port = port[turn]!
+    return opened.connect(opened.port, opened.host)
+  }
+  return { socket }
+}
 
 /** Statements in hand, by pool: postgres.js does not tell. */
 const inHand = new WeakMap<Database, number>()
@@ -50,6 +82,7 @@ export function openDatabase(
     // The default pauses up to 20 s between attempts, and whoever asks meanwhile waits as long.
     backoff: (attempts: number) => Math.min(0.05 * 2 ** attempts, 1),
     onnotice: () => {},
+    ...promptSockets(),
     // Compiling takes longer than any of our statements: with it, one tenant with a million features made everybody's reads 100 times slower.
     connection: {
       application_name: 'flagmeter',
@@ -115,12 +148,19 @@ export async function query<Row extends object>(
 ): Promise<Row[]> {
   const gone = signals.get(database)
   gone?.throwIfAborted()
-  return await inTime(database, withinMs, () => {
+  const rows = await inTime<Row[]>(database, withinMs, () => {
     const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
     const work = gone ? cancelWhenGone(gone, pending) : pending
     return { work, giveUp: () => cancelStatement(pending) }
   })
+  return withoutHoles(rows)
 }
+
+/**
+ * When an answer is cut off, the driver goes on counting its rows on the next connection, whose first answer then begins with as many
+ * holes. In a transaction that is the answer to BEGIN, which has no rows.
+ */
+const withoutHoles = <Row>(rows: Row[]): Row[] => (rows.length === 0 || 0 in rows ? rows : rows.filter(() => true))
 
 async function cancelWhenGone<T>(gone: AbortSignal, pending: PromiseLike<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
