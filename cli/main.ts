@@ -1,31 +1,11 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
-import { Command, CommanderError } from 'commander'
-import pkg from '../package.json' with { type: 'json' }
+import { CommanderError } from 'commander'
 import { ConfigError } from '../lib/config.ts'
 import { errorCode, isNotMigrated, isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { Problem } from '../lib/problem.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
-import { alertCommand } from './alert.ts'
-import { auditCommand } from './audit.ts'
-import { backupCommand } from './backup.ts'
-import { configCommand } from './config.ts'
-import { deadLetterCommand } from './dead_letter.ts'
-import { deliveryCommand } from './delivery.ts'
-import { keyCommand } from './key.ts'
-import { loadCommand } from './load.ts'
-import { migrateCommand } from './migrate.ts'
-import { quotaCommand } from './quota.ts'
-import { restoreCommand } from './restore.ts'
-import { seedCommand } from './seed.ts'
-import { sendCommand } from './send.ts'
-import { serveCommand } from './serve.ts'
-import { tenantCommand } from './tenant.ts'
-import { upCommand } from './up.ts'
-import { usageCommand } from './usage.ts'
-import { verifyCommand } from './verify.ts'
-import { webhookCommand } from './webhook.ts'
-import { workerCommand } from './worker.ts'
+import { createProgram } from './_program.ts'
 
 /** What a failure looks like to a person, and the exit code it gets. */
 function explain(error: unknown): { message: string; code: number } {
@@ -58,26 +38,7 @@ async function main(): Promise<number> {
   // A reader that went away (`| head`) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : Exit.failed))
   const terminal: Terminal = { env: process.env, out: process.stdout, err: process.stderr, stop: stop.signal }
-  const program = new Command('flagmeter')
-    .description('Meters AI tokens per tenant and feature, exactly once, and holds them against quotas.')
-    .version(pkg.version)
-    .showHelpAfterError('(--help shows what is known)')
-    .configureHelp({ showGlobalOptions: false, subcommandTerm: (command) => command.name() })
-    .addHelpText(
-      'after',
-      `
-Exit codes: 0 done, 1 failed or refused, 2 wrong usage or settings, 3 a server or database is not there.
-
-Example:
-  $ flagmeter up                                 # everything in one process, on this machine
-  $ flagmeter send acme-corp gpt-4-turbo 1500    # in another terminal
-  $ flagmeter usage`,
-    )
-  const commands = [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand, tenantCommand, sendCommand]
-  commands.push(quotaCommand, usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
-  commands.push(loadCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, configCommand)
-  for (const command of commands) program.addCommand(command(terminal))
-  overrideExit(program)
+  const program = createProgram(terminal)
   try {
     await program.parseAsync(process.argv)
     return 0
@@ -89,11 +50,6 @@ Example:
     if (process.env.LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
     return code
   }
-}
-
-function overrideExit(command: Command): void {
-  command.exitOverride()
-  for (const child of command.commands) overrideExit(child)
 }
 
 // Not process.exit: what is still being written must get out. Everything opened has been closed.

@@ -30,7 +30,7 @@ const flag = z
   .default('false')
   .transform((text) => text === 'true')
 
-/** Every setting, its default and its range: the one list README's table is checked against. */
+/** Every setting, its default and its range; docs/reference/settings.md is written from it. */
 export const Settings = z.object({
   DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host:5432/flagmeter').describe(
     'PostgreSQL 15 or newer; without it, the database that `flagmeter up` runs',

@@ -1,0 +1,7 @@
+// `npm run reference`: writes the pages of this folder from what they describe. A test holds them to it.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { referencePages } from './_pages.ts'
+
+for (const [name, page] of Object.entries(await referencePages()))
+  await writeFile(join(import.meta.dirname, name), page)
