@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { toCrossing } from '../lib/alerts/crossing.ts'
@@ -9,21 +9,54 @@ import { PROBLEMS } from '../lib/problem.ts'
 import { BUNDLES } from './_cli.ts'
 import { createTestServer } from './_context.ts'
 import { KEY } from './_key.ts'
-import { settingsTable } from './_settings_table.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
-const read = (file: string) => readFile(join(root, file), 'utf8')
 
-test('docs/problems.md has a section for every problem, in the same order, with its status', async () => {
-  const sections = (await read('docs/problems.md')).matchAll(/^## (\w+)\n\n(\d+)/gm)
+const markdownIn = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file))
+    .sort()
+
+/** README and everything in docs/, by path. */
+const pages = Object.fromEntries(
+  ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...markdownIn('docs')].map((file) => [
+    file,
+    readFileSync(join(root, file), 'utf8'),
+  ]),
+)
+
+test('docs/problems.md has a section for every problem, in the same order, with its status', () => {
+  const sections = pages['docs/problems.md']!.matchAll(/^## (\w+)\n\n(\d+)/gm)
   expect([...sections].map(([, code, status]) => [code, Number(status)])).toEqual(
     Object.entries(PROBLEMS).map(([code, [status]]) => [code, status]),
   )
 })
 
-test("README's table of settings is the one that is parsed", async () => {
-  expect(await read('README.md')).toContain(`\n${settingsTable()}\n`)
+test('README stays short', () => {
+  expect(pages['README.md']!.trimEnd().split('\n').length).toBeLessThanOrEqual(130)
+})
+
+/** The anchor that a heading gets on GitHub. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-')
+
+test('every link between the documents leads somewhere', () => {
+  const anchors = Object.fromEntries(
+    Object.entries(pages).map(([file, page]) => [file, [...page.matchAll(/^#+ (.+)$/gm)].map(([, h]) => anchorOf(h!))]),
+  )
+  const broken = Object.entries(pages).flatMap(([file, page]) =>
+    [...page.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(([link, path, anchor]) => {
+      const target = path === '' ? file : normalize(join(dirname(file), path!))
+      const isThere = existsSync(join(root, target)) && (anchor === undefined || anchors[target]?.includes(anchor))
+      return isThere ? [] : [`${file}: ${link}`]
+    }),
+  )
+  expect(broken).toEqual([])
 })
 
 /** What is there, without what it holds. */
@@ -34,11 +67,26 @@ const shape = (value: unknown): unknown =>
       ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shape(inner)]))
       : typeof value
 
-test("README's examples work as they stand", async () => {
+/** What installs, or waits for somebody to stop it, or reads a file of a server that is not this one. */
+const NOT_HERE = /npm ci|npm start|admin-key\)/
+
+/** The shell examples of a page, each with the JSON that follows it. */
+const examplesOf = (page: string): [script: string, answer: string | undefined][] =>
+  [...page.matchAll(/```sh\n([^`]*)```(?:\n\n```json\n([^`]*)```)?/g)]
+    .map(([, script, answer]): [string, string | undefined] => [script!, answer])
+    .filter(([script]) => !NOT_HERE.test(script))
+
+const withExamples = Object.entries(pages).filter(
+  ([file, page]) => /^(README|docs\/)/.test(file) && examplesOf(page).length > 0,
+)
+
+test('the guides have examples', () => {
+  expect(withExamples.map(([file]) => file)).toEqual(expect.arrayContaining(['README.md', 'docs/guide/quotas.md']))
+  expect(withExamples.length).toBeGreaterThan(6)
+})
+
+test.each(withExamples)('the examples in %s work as they stand', async (_file, page) => {
   const { url, databaseUrl } = await createTestServer()
-  const blocks = [...(await read('README.md')).matchAll(/```sh\n([^`]*)```(?:\n\n```json\n([^`]*)```)?/g)]
-  const examples = blocks.filter(([, script]) => !/npm ci|admin-key\)/.test(script!))
-  expect(examples.length).toBeGreaterThan(4)
   const env = {
     ...process.env,
     DATABASE_URL: databaseUrl,
@@ -46,18 +94,18 @@ test("README's examples work as they stand", async () => {
     FLAGMETER_KEY: KEY,
     FLAGMETER_DIR: '/nonexistent',
   }
-  for (const [, script, answer] of examples) {
-    const local = script!.replaceAll('localhost:3000', url).replaceAll('npx flagmeter', `node ${BUNDLES}/cli/main.js`)
+  for (const [script, answer] of examplesOf(page)) {
+    const local = script.replaceAll('localhost:3000', url).replaceAll('npx flagmeter', `node ${BUNDLES}/cli/main.js`)
     const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', local], { cwd: root, env })
-    const expected = answer && JSON.parse(answer)
-    if (expected?.features) expected.features.push(expected.features[0]) // the reports before it used two features
-    if (expected) expect(shape(JSON.parse(stdout))).toEqual(shape(expected))
+    // What a command says before the answer that is shown is not shown.
+    if (answer)
+      expect(shape(JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)))).toEqual(shape(JSON.parse(answer)))
   }
 })
 
-test("README's event is the one that webhooks get", async () => {
+test('the event shown in the guide is the one that webhooks get', () => {
   const shown = JSON.parse(
-    /```json\n(\{\n {2}"type": "quota.threshold.crossed"[^`]*)```/.exec(await read('README.md'))![1]!,
+    /```json\n(\{\n {2}"type": "quota.threshold.crossed"[^`]*)```/.exec(pages['docs/guide/alerts.md']!)![1]!,
   )
   const at = new Date()
   const row = {

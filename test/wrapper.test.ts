@@ -14,7 +14,7 @@ import { KEY } from './_key.ts'
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
 
-/** What README's example takes for granted: the clients of OpenAI and Anthropic, as far as it uses them. */
+/** What the guide's example takes for granted: the clients of OpenAI and Anthropic, as far as it uses them. */
 const CLIENTS = `
 interface Asked { model: string; messages: { role: 'user'; content: string }[]; max_tokens?: number; max_completion_tokens?: number }
 interface AnthropicUsage {
@@ -31,10 +31,10 @@ const anthropic = { messages: { create: async (_: Asked): Promise<{ usage: Anthr
   ({ usage: { input_tokens: 10, ...cached, output_tokens: 4 } }) } }
 `
 
-/** README's lines with others after them, in a folder of their own; their types are right. */
+/** The guide's lines with others after them, in a folder of their own; their types are right. */
 async function writeExample(after: string): Promise<string> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8')
-  const [, example] = /```ts\n([^`]*(?:`[^`]+`[^`]*)*)```/.exec(readme)!
+  const guide = await readFile(join(root, 'docs/guide/quotas.md'), 'utf8')
+  const [, example] = /```ts\n([^`]*(?:`[^`]+`[^`]*)*)```/.exec(guide)!
   const dir = await emptyFolder()
   const types = { typeRoots: [join(root, 'node_modules/@types')], types: ['node'], noUnusedLocals: false }
   const tsconfig = { extends: join(root, 'tsconfig.json'), include: ['*.ts'], compilerOptions: types }
@@ -52,7 +52,7 @@ async function runExample(file: string, url: string): Promise<{ stdout: string; 
   return await run(process.execPath, ['--import', import.meta.resolve('tsx'), file], { env })
 }
 
-test("README's wrapper of model calls reserves, and settles with every token that was used, cached ones too", async () => {
+test("the guide's wrapper of model calls reserves, and settles with every token that was used, cached ones too", async () => {
   const { ctx, url } = await createTestServer()
   const after = `
 cached = { cache_read_input_tokens: null }
@@ -105,7 +105,7 @@ async function harmed(url: string, faults: Record<string, Fault[]>): Promise<str
   return `http://127.0.0.1:${(link.address() as AddressInfo).port}`
 }
 
-test("README's wrapper loses no answer and no settlement, whatever becomes of its requests", async () => {
+test("the guide's wrapper loses no answer and no settlement, whatever becomes of its requests", async () => {
   const { ctx, url, post } = await createTestServer()
   const link = await harmed(url, {
     'settle lost': ['lost'],
