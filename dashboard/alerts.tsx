@@ -28,7 +28,7 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
   )
   return (
     <Panel id="alerts" title="Alerts">
-      <List of={alerts} empty="No threshold was crossed yet.">
+      <List of={alerts} empty="No threshold has been crossed yet.">
         {(alert) => (
           <li key={alert.id}>
             <span class={`chip ${alert.threshold >= 100 ? 'over' : 'warning'}`}>{alert.threshold} %</span>
@@ -51,7 +51,7 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
       </List>
       {alerts.value?.length === SHOWN && (
         <p class="muted">
-          The newest {SHOWN}. All of them: <code>flagmeter alert list</code>
+          The newest {SHOWN}. To list all of them: <code>flagmeter alert list</code>
         </p>
       )}
     </Panel>
@@ -66,7 +66,7 @@ export function DeliveryLine({ delivery, mayChange }: { delivery: Delivery; mayC
   const { id, tenant, status, kind, url, attempts, reason, responseStatus } = delivery
   const retry = async () => {
     await ask('POST', '/api/deliveries/retry', { tenant, delivery: id })
-    return 'It goes out again.'
+    return 'Retrying now.'
   }
   return (
     <li class={`delivery ${status}`}>

@@ -62,7 +62,7 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
   return (
     <>
       <a class="skip" href="#content">
-        Skip to the content
+        Skip to content
       </a>
       <header class="top">
         <a
@@ -72,7 +72,7 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
           FlagMeter
         </a>
         <Connection live={live} />
-        <span class="who" title="The key that is signed in">
+        <span class="who" title="The key you are signed in with">
           <bdi>{session.keyName}</bdi>
         </span>
         <button type="button" class="quiet" onClick={signOut}>
@@ -125,7 +125,7 @@ function Connection({ live }: { live: Live }) {
       </span>
       {lost > BANNER_MS && (
         <p class="banner" role="alert">
-          <b>The connection is gone.</b> Figures are of {clockOf(lostSince!)} or older; trying again.
+          <b>The connection is lost.</b> Figures are from {clockOf(lostSince!)} or earlier; reconnecting.
         </p>
       )}
     </>

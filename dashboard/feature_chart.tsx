@@ -53,7 +53,7 @@ export function FeatureChart({ tenant, live }: PartProps) {
       <div class="tools">
         <div>
           <h2 id="by-feature">Tokens by feature</h2>
-          <span class="muted">Times of {tenant.timezone}</span>
+          <span class="muted">Times in {tenant.timezone}</span>
         </div>
         <RangePicker range={range} onChange={setRange} periodStart={row?.periodStart} timezone={tenant.timezone} />
       </div>
@@ -64,7 +64,7 @@ export function FeatureChart({ tenant, live }: PartProps) {
       )}
       {table ? (
         <Chart
-          label={`${exact(sum)} tokens by feature over time; the table that follows has the figures`}
+          label={`${exact(sum)} tokens by feature over time; the table below has the figures`}
           height={240}
           kind={JSON.stringify([features.map(({ feature }) => feature), range.step])}
           timezone={tenant.timezone}

@@ -56,7 +56,7 @@ export const leftOf = (row: Pick<OverviewUsage, 'monthlyQuota' | 'totalTokens' |
   Math.max(0, row.monthlyQuota - row.totalTokens - row.reservedTokens)
 
 /** When nothing will be left, at the pace of the last 24 hours: a straight line. Infinity: not within this period. */
-export function goneAt(row: OverviewUsage, now: number): number {
+export function runsOutAt(row: OverviewUsage, now: number): number {
   const left = row.monthlyQuota - row.totalTokens
   if (left <= 0) return now
   const at = now + (left / row.tokensLastDay) * 86_400_000

@@ -13,9 +13,9 @@ import type { PartProps } from './part_props.ts'
 /** The keys that are bound to the tenant. */
 export function Keys({ tenant, live }: PartProps) {
   const keys = useLoaded(() => askAll<ApiKey>(pathOf`/api/keys?tenant=${tenant.id}`, 'keys'), live, tenant.id)
-  const [isMaking, setMaking] = useState(false)
+  const [isCreating, setCreating] = useState(false)
   return (
-    <Panel id="keys" title="Keys" button={{ label: 'Make key', onClick: () => setMaking(true) }}>
+    <Panel id="keys" title="Keys" button={{ label: 'Create key', onClick: () => setCreating(true) }}>
       <List of={keys} empty="No key is bound to this tenant.">
         {(key) => (
           <li key={key.id} class={key.revokedAt === undefined ? '' : 'is-off'}>
@@ -29,7 +29,7 @@ export function Keys({ tenant, live }: PartProps) {
                 label="Revoke"
                 question={
                   <>
-                    Revoke the key <bdi>{key.name}</bdi> ({key.hint})? Whoever uses it is refused within a second.
+                    Revoke the key <bdi>{key.name}</bdi> ({key.hint})? Anyone who uses it is refused within a second.
                   </>
                 }
                 onYes={async () => {
@@ -41,7 +41,7 @@ export function Keys({ tenant, live }: PartProps) {
           </li>
         )}
       </List>
-      {isMaking && <Make tenant={tenant.id} onClose={() => setMaking(false)} />}
+      {isCreating && <CreateKey tenant={tenant.id} onClose={() => setCreating(false)} />}
     </Panel>
   )
 }
@@ -55,7 +55,7 @@ function stateOf({ revokedAt, expiresAt, lastUsedAt }: ApiKey): string {
   return `${end}${lastUsedAt === undefined ? 'never used' : `used ${momentOf(lastUsedAt)}`}`
 }
 
-function Make({ tenant, onClose }: { tenant: string; onClose: () => void }) {
+function CreateKey({ tenant, onClose }: { tenant: string; onClose: () => void }) {
   const action = useAction()
   const [key, setKey] = useState<string>()
   const make = async (form: HTMLFormElement) => {
@@ -70,7 +70,7 @@ function Make({ tenant, onClose }: { tenant: string; onClose: () => void }) {
     setKey(made.key)
   }
   return (
-    <Dialog title="Make key" onClose={onClose}>
+    <Dialog title="Create key" onClose={onClose}>
       {key === undefined ? (
         <form onSubmit={submit(action, make)}>
           <Field label="Name" name="name" action={action}>
@@ -85,16 +85,16 @@ function Make({ tenant, onClose }: { tenant: string; onClose: () => void }) {
             ))}
             <span class="problem">{action.errorOf('scopes')}</span>
           </fieldset>
-          <Field label="Expires (may be left empty)" name="expiresAt" action={action}>
+          <Field label="Expires (optional)" name="expiresAt" action={action}>
             {(attributes) => <input {...attributes} type="datetime-local" />}
           </Field>
           <div class="actions">
-            <Submit action={action} label="Make" />
+            <Submit action={action} label="Create" />
           </div>
         </form>
       ) : (
         <>
-          <p>The key, shown this once:</p>
+          <p>The key. It is shown only once:</p>
           <Copy text={key} label="Key" />
         </>
       )}

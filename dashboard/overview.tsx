@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { OverviewUsage } from '../lib/usage/overview.ts'
 import type { Session } from '../lib/auth/session.ts'
-import { exact, goneAt, leftOf, reachedOf } from './format.ts'
+import { exact, leftOf, reachedOf, runsOutAt } from './format.ts'
 import { FirstSteps, NewTenant } from './first_steps.tsx'
 import { type Live, useLive } from './live.ts'
 import { keepOverview } from './router.ts'
@@ -14,7 +14,7 @@ const SPARE = 6
 /** Figures change all the time; an order that does too can't be read. */
 const SORT_EVERY_MS = 2_000
 
-type Column = 'tenant' | 'used' | 'tokens' | 'left' | 'pace' | 'gone'
+type Column = 'tenant' | 'used' | 'tokens' | 'left' | 'pace' | 'runs-out'
 const COLUMNS: Record<
   Column,
   [label: string, title: string, value: (row: OverviewUsage, now: number) => number | string]
@@ -24,7 +24,7 @@ const COLUMNS: Record<
   tokens: ['Tokens', 'Tokens of this billing period', (row) => row.totalTokens],
   left: ['Left', 'What may still be used or reserved', leftOf],
   pace: ['Per minute', 'Tokens of the last 60 seconds', (row) => row.tokensPerMinute],
-  gone: ['Gone on', 'If it goes on like the last 24 hours: a straight line', goneAt],
+  'runs-out': ['Runs out', 'If usage continues at the pace of the last 24 hours', runsOutAt],
 }
 
 /** Every tenant against its quota. */
@@ -154,7 +154,9 @@ function Head({ column, sort, onSort }: { column: Column; sort: Sort; onSort: (s
       <button
         type="button"
         title={title}
-        onClick={() => onSort({ column, isDown: isSorted ? !sort.isDown : column !== 'tenant' && column !== 'gone' })}
+        onClick={() =>
+          onSort({ column, isDown: isSorted ? !sort.isDown : column !== 'tenant' && column !== 'runs-out' })
+        }
       >
         {label}
         <span aria-hidden="true">{isSorted ? (sort.isDown ? ' ↓' : ' ↑') : ''}</span>

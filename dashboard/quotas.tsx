@@ -32,10 +32,10 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
   return (
     <Panel
       id="quotas"
-      title="Quotas beside the monthly one"
+      title="Additional quotas"
       button={mayChange ? { label: 'Add quota', onClick: () => setEdited('new') } : undefined}
     >
-      <List of={quotas} empty="There is none.">
+      <List of={quotas} empty="None.">
         {(quota) => (
           <li key={quota.id}>
             <Line
@@ -111,11 +111,11 @@ function Line({ quota, usage, timezone, live, isOpen }: LineProps) {
         {compact(totalTokens)} of {compact(quota.tokenLimit)}
         {reservedTokens > 0 && `, ${compact(reservedTokens)} reserved`},{' '}
         {compact(Math.max(0, quota.tokenLimit - totalTokens - reservedTokens))} left
-        {usage && `; begins again ${momentIn(usage.resetAt, timezone)} (${timezone})`}
+        {usage && `; resets ${momentIn(usage.resetAt, timezone)} (${timezone})`}
       </span>
       {usage && (
         <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>
-          <summary>Over its period</summary>
+          <summary>Over the period</summary>
           {isShown && (
             <PeriodChart
               quota={{ ...quota, ...usage, periodEnd: usage.resetAt }}

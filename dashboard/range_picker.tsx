@@ -90,7 +90,7 @@ export function RangePicker({ range, onChange, periodStart, timezone }: Props) {
             To <input type="datetime-local" name="to" required />
           </label>
           <button type="submit">Show</button>
-          <span class="muted">in your time zone; days are those of {timezone}</span>
+          <span class="muted">in your time zone; days are in {timezone}</span>
           <span class="problem" role="alert">
             {problem}
           </span>

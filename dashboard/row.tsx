@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { OverviewUsage } from '../lib/usage/overview.ts'
 import { Bar, Reached } from './bar.tsx'
-import { compact, dayOf, exact, goneAt, leftOf, levelOf, percent } from './format.ts'
+import { compact, dayOf, exact, leftOf, levelOf, percent, runsOutAt } from './format.ts'
 import { tenantPath } from './router.ts'
 import { Sparkline } from './sparkline.tsx'
 
@@ -54,8 +54,8 @@ export function Row({ row, index, top, now, trend }: Props) {
       <Figure name="tokens" value={row.totalTokens} />
       <Figure name="left" value={leftOf(row)} />
       <Figure name="pace" value={row.tokensPerMinute} />
-      <span role="cell" class="gone">
-        <Gone row={row} now={now} />
+      <span role="cell" class="runs-out">
+        <RunsOut row={row} now={now} />
       </span>
       <span role="cell" class="line">
         <Sparkline path={trend} />
@@ -71,14 +71,14 @@ const Figure = ({ name, value }: { name: string; value: number }) => (
 )
 
 /** The day nothing will be left, at the pace of the last 24 hours. */
-export function Gone({ row, now }: { row: OverviewUsage; now: number }) {
-  if (row.totalTokens >= row.monthlyQuota) return <b class="over">gone</b>
-  const at = goneAt(row, now)
+export function RunsOut({ row, now }: { row: OverviewUsage; now: number }) {
+  if (row.totalTokens >= row.monthlyQuota) return <b class="over">used up</b>
+  const at = runsOutAt(row, now)
   if (at === Infinity)
     return (
-      <span class="muted" title="At the pace of the last 24 hours, a straight line, it lasts longer than this period">
+      <span class="muted" title="At the pace of the last 24 hours, it lasts beyond this period">
         not this period
       </span>
     )
-  return <span title="At the pace of the last 24 hours: a straight line">{dayOf(at)}</span>
+  return <span title="If usage continues at the pace of the last 24 hours">{dayOf(at)}</span>
 }

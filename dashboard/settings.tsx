@@ -41,7 +41,7 @@ export function Settings({ tenant }: PartProps) {
       {tenant.rebuild && (
         <p class="muted">
           Changing to billing day {tenant.rebuild.billingDay}, {tenant.rebuild.timezone}: {tenant.rebuild.percent} %
-          done. Until then the old periods hold.
+          done. Until then, the old periods apply.
         </p>
       )}
       {/* Fields that nobody touched follow what somebody else saves; what is being typed stays. */}
@@ -81,7 +81,7 @@ export function Settings({ tenant }: PartProps) {
             label="Delete tenant"
             question={
               <>
-                Delete <bdi>{tenant.name}</bdi> with everything that was counted? This can't be undone.
+                Delete <bdi>{tenant.name}</bdi> and everything that was counted for it? This can't be undone.
               </>
             }
             onYes={async () => {

@@ -13,7 +13,7 @@ export function SignIn({ note, onSignedIn }: { note: string; onSignedIn: (sessio
     const key = typed(form)('key')
     // What no header may hold, such as quotation marks out of a text.
     if (!/^[\x21-\x7e]+$/.test(key))
-      return setError('This is no key: one begins with fm_, and letters and digits follow.')
+      return setError('This is not a key: keys begin with fm_, followed by letters and digits.')
     setBusy(true)
     setError('')
     try {
@@ -32,7 +32,7 @@ export function SignIn({ note, onSignedIn }: { note: string; onSignedIn: (sessio
         {note && <p role="status">{note}</p>}
         {!isSecureContext && (
           <p class="problem" role="alert">
-            This page came over plain http: the browser will not keep you signed in. Use https, or localhost.
+            This page was loaded over plain HTTP, so the browser will not keep you signed in. Use https, or localhost.
           </p>
         )}
         <label>

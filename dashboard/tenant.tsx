@@ -12,7 +12,7 @@ import { useLoaded } from './loaded.ts'
 import type { PartProps } from './part_props.ts'
 import { PeriodChart } from './period_chart.tsx'
 import { Quotas } from './quotas.tsx'
-import { Gone } from './row.tsx'
+import { RunsOut } from './row.tsx'
 import { overviewPath } from './router.ts'
 import { Settings } from './settings.tsx'
 import { Webhooks } from './webhooks.tsx'
@@ -32,7 +32,7 @@ export function TenantPage({ name, live, session }: { name: string; live: Live; 
   if (error !== undefined && (!tenant || error.status === 404))
     return (
       <section class="panel">
-        <h1>{error.status === 404 ? 'There is no such tenant' : 'This did not load'}</h1>
+        <h1>{error.status === 404 ? 'There is no such tenant' : 'This page could not be loaded'}</h1>
         <p class="problem" role="alert">
           {error.message}
         </p>
@@ -108,10 +108,10 @@ function Summary({ tenant, live }: PartProps) {
             <dd>{value}</dd>
           </div>
         ))}
-        <div title="If it goes on like the last 24 hours: a straight line">
-          <dt>Gone on</dt>
+        <div title="If usage continues at the pace of the last 24 hours">
+          <dt>Runs out</dt>
           <dd>
-            <Gone row={row} now={Date.now()} />
+            <RunsOut row={row} now={Date.now()} />
           </dd>
         </div>
       </dl>

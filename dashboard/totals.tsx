@@ -17,7 +17,7 @@ export function TotalsBar({
       <Total name="Tokens/s" value={totals && rate(totals.tokensPerSecond)} />
       <Total
         name="Freshness"
-        title="The longest time from accepting an event to its being counted, over the last 10 seconds"
+        title="The longest time from accepting an event to counting it, over the last 10 seconds"
         value={totals && (totals.freshnessMs === null ? '–' : duration(totals.freshnessMs))}
         isBad={(totals?.freshnessMs ?? 0) > 5_000}
       />
@@ -29,7 +29,7 @@ export function TotalsBar({
       />
       <Total
         name="Failing deliveries"
-        title="Being tried again, or given up within 24 hours"
+        title="Being retried, or given up within the last 24 hours"
         value={totals && exact(totals.failingDeliveries)}
         isBad={(totals?.failingDeliveries ?? 0) > 0}
       />

@@ -42,7 +42,7 @@ function Line({ webhook }: { webhook: Webhook }) {
     }
     if (delivery.status === 'delivered') return `Delivered (${delivery.responseStatus}).`
     throw new Error(
-      delivery.reason === undefined ? 'not sent yet: does a worker run?' : `not delivered: ${delivery.reason}`,
+      delivery.reason === undefined ? 'not sent yet: is a worker running?' : `not delivered: ${delivery.reason}`,
     )
   }
   const change = async () => {
@@ -67,7 +67,7 @@ function Line({ webhook }: { webhook: Webhook }) {
           label="Delete"
           question={
             <>
-              Delete the webhook <bdi>{webhook.url}</bdi> with its deliveries?
+              Delete the webhook <bdi>{webhook.url}</bdi> and its deliveries?
             </>
           }
           onYes={async () => {
@@ -117,7 +117,7 @@ function Add({ tenant, onClose }: { tenant: string; onClose: () => void }) {
         </form>
       ) : (
         <>
-          <p>The signing secret, shown this once:</p>
+          <p>The signing secret. It is shown only once:</p>
           <Copy text={secret} label="Signing secret" />
         </>
       )}

@@ -74,7 +74,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await rowOf(page, 'acme-corp').getByText('≥ 80 %').waitFor()
     await server.spend(200_000)
     await rowOf(page, 'acme-corp').getByText('over', { exact: true }).waitFor()
-    await rowOf(page, 'acme-corp').getByText('gone').waitFor()
+    await rowOf(page, 'acme-corp').getByText('used up').waitFor()
     expect(await page.title()).toBe('(1) FlagMeter')
     expect(loads).toBe(0)
   })
@@ -139,9 +139,9 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await line.getByRole('button', { name: 'Disable' }).click()
     await line.getByText('Disabled.').waitFor()
 
-    await page.getByRole('button', { name: 'Make key' }).click()
+    await page.getByRole('button', { name: 'Create key' }).click()
     await dialog.getByLabel('Name').fill('from the page')
-    await dialog.getByRole('button', { name: 'Make' }).click()
+    await dialog.getByRole('button', { name: 'Create' }).click()
     const key = (await dialog.getByLabel('Key', { exact: true }).textContent())!
     const ask = async () =>
       (await fetch(`${server.url}/api/events`, { method: 'POST', headers: { authorization: `Bearer ${key}` } })).status
@@ -161,11 +161,11 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await server.spend(100_000)
     await until(async () => (await used(page, 'acme-corp')) === 10)
     server.cli.child.kill('SIGKILL')
-    await page.getByText(/^The connection is gone/).waitFor({ timeout: 10_000 })
+    await page.getByText(/^The connection is lost/).waitFor({ timeout: 10_000 })
     await page.getByText('Reconnecting', { exact: true }).waitFor()
     await server.start()
     await page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 })
-    await page.getByText(/^The connection is gone/).waitFor({ state: 'detached' })
+    await page.getByText(/^The connection is lost/).waitFor({ state: 'detached' })
     await server.spend(200_000)
     await until(async () => (await used(page, 'acme-corp')) === 30)
   })
@@ -182,7 +182,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
       }),
     )
     proxy.set('mute')
-    await Promise.all(pages.map((page) => page.getByText(/^The connection is gone/).waitFor({ timeout: 10_000 })))
+    await Promise.all(pages.map((page) => page.getByText(/^The connection is lost/).waitFor({ timeout: 10_000 })))
     await server.spend(100_000)
     proxy.set('open')
     await Promise.all(pages.map((page) => page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 })))

@@ -49,7 +49,7 @@ describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PA
       async () => (await page.getByRole('meter', { name: 'Monthly quota' }).getAttribute('aria-valuenow')) === '0.2',
     )
     for (const text of [await page.content(), ...answers]) expect(text).not.toMatch(/globex|initech/)
-    for (const name of ['Make key', 'Add quota', 'Add webhook', 'Save', 'All tenants'])
+    for (const name of ['Create key', 'Add quota', 'Add webhook', 'Save', 'All tenants'])
       expect([name, await page.getByText(name, { exact: true }).count()]).toEqual([name, 0])
   })
 
