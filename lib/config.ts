@@ -33,17 +33,20 @@ const flag = z
 /** Every setting, its default and its range; docs/reference/settings.md is written from it. */
 export const Settings = z.object({
   DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host:5432/flagmeter').describe(
-    'PostgreSQL 15 or newer; without it, the database that `flagmeter up` runs',
+    'PostgreSQL 15 or newer; if unset, the database that `flagmeter up` runs',
   ),
   DATABASE_POOL_SIZE: whole(1, 1000, 10).describe(
-    'connections to PostgreSQL per process, at most; beside them three for reports, and one while somebody watches the dashboard',
+    'most connections to PostgreSQL per process; three more serve reports, and one more listens while ' +
+      'somebody watches the dashboard',
   ),
   VALKEY_URL: url(/^(redis|valkey)s?$/, 'redis://host:6379').describe(
-    'Valkey or Redis 6.2 or newer; without it, events go straight to PostgreSQL',
+    'Valkey or Redis 6.2 or newer; if unset, events go straight to PostgreSQL',
   ),
-  VALKEY_TIMEOUT_MS: whole(10, 60_000, 1000).describe('after this long, an answer of Valkey counts as unknown'),
-  PORT: whole(0, 65_535, 3000).describe('where the HTTP handlers listen; `API_PORT` works too'),
-  HOST: z.string().min(1).default('127.0.0.1').describe('the address they bind; `0.0.0.0` for all'),
+  VALKEY_TIMEOUT_MS: whole(10, 60_000, 1000).describe(
+    'how long to wait for an answer from Valkey; after that, the outcome is unknown',
+  ),
+  PORT: whole(0, 65_535, 3000).describe('port of the HTTP handlers; `API_PORT` works too'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('address the HTTP handlers bind to; `0.0.0.0` for all'),
   METRICS_PORT: z
     .string()
     .regex(/^\d{1,5}$/, PORT_ERROR)
@@ -51,56 +54,62 @@ export const Settings = z.object({
     .pipe(z.number().max(65_535, PORT_ERROR))
     .optional()
     .describe(
-      'where `serve`, `worker` and `up` answer `/metrics` and `/live` without a key, not for the public; without it, nowhere',
+      'port where `serve`, `worker` and `up` answer `/metrics` and `/live` without a key; keep it ' +
+        'private; if unset, there is none',
     ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be one of trace, debug, info, warn, error, fatal, silent',
     })
     .default('info')
-    .describe('least severe level that is logged; successful requests log at `debug`'),
+    .describe('least severe level to log; successful requests are logged at `debug`'),
   QUEUE_NAME: z.string().min(1).max(200).default('events').describe('key of the Valkey stream'),
-  WORKER_CONCURRENCY: whole(1, 64, 4).describe('batches a worker records at the same time'),
+  WORKER_CONCURRENCY: whole(1, 64, 4).describe('batches a worker records concurrently'),
   CLAIM_IDLE_MS: whole(100, 3_600_000, 15_000).describe(
-    'after this long, the entries of a silent consumer are taken over; longer than a statement may take (3.5 s)',
+    'how long a consumer may be silent before others take over its entries; must be longer than a ' +
+      'statement may take (3.5 s)',
   ),
   AUTO_CREATE_TENANTS: flag.describe(
-    'an event of an unknown tenant creates the tenant: up to 100 in ten minutes for a key',
+    'an event for an unknown tenant creates the tenant: up to 100 in ten minutes per key',
   ),
   SEED_EXAMPLES: flag.describe(
-    '`migrate` makes three example tenants in a database that nobody has used yet; `up` always does',
+    '`migrate` creates three example tenants in a database that nobody has used yet; `up` always does',
   ),
-  EVENT_MAX_AGE_DAYS: whole(1, 3650, 35).describe('how far back the timestamp of an event may lie'),
-  EVENT_MAX_AHEAD_SECONDS: whole(0, 86_400, 300).describe('how far ahead the timestamp of an event may lie'),
+  EVENT_MAX_AGE_DAYS: whole(1, 3650, 35).describe('how old the timestamp of an event may be'),
+  EVENT_MAX_AHEAD_SECONDS: whole(0, 86_400, 300).describe('how far ahead the timestamp of an event may be'),
   EVENT_RETENTION_DAYS: whole(1, 36_500, 42).describe(
-    'how long raw events are kept; at least 7 days more than the age',
+    'how long raw events are kept; at least 7 days more than `EVENT_MAX_AGE_DAYS`',
   ),
   ROLLUP_RETENTION_DAYS: whole(62, 36_500, 400).describe(
-    'how long tokens per minute are kept, for series, and counters of quotas beside the monthly ones; counters per billing period stay; at least as long as raw events',
+    'how long tokens per minute (for series) and the counters of additional quotas are kept; at least as ' +
+      'long as raw events; counters per billing period are kept for good',
   ),
   ALERT_RETENTION_DAYS: whole(62, 36_500, 400).describe(
-    'how long alerts are kept after their period, and deliveries after their end; what is still to be delivered stays',
+    'how long alerts are kept after their period and deliveries after their end; pending deliveries stay',
   ),
   AUDIT_RETENTION_DAYS: whole(1, 36_500, 730).describe('how long the audit log is kept'),
   DEAD_LETTER_RETENTION_DAYS: whole(1, 36_500, 400).describe(
-    'how long dead letters are kept: they were accepted and are not counted, until somebody replays them',
+    'how long dead letters are kept: accepted events that are not counted until somebody replays them',
   ),
-  WEBHOOK_ALLOW_PRIVATE: flag.describe('webhooks may have http URLs and private addresses; for local use'),
+  WEBHOOK_ALLOW_PRIVATE: flag.describe('allow webhooks with http URLs and private addresses; for local use'),
   DELIVERY_RETRY_SECONDS: seconds('1,2,4,30,120,600,1800,3600,7200,14400,28800,43200,64800,100800').describe(
-    'pauses between the tries of a webhook delivery; each is up to a tenth longer, at random',
+    'pauses between the tries of a webhook delivery; each is lengthened at random by up to a tenth',
   ),
   LIMIT_REQUESTS: whole(0, 1_000_000, 2_000).describe(
-    'requests per second of a key, and of a tenant; ten seconds’ worth may come at once; 0: no limit',
+    'requests per second per key and per tenant; ten seconds’ worth may come at once; 0: no limit',
   ),
   LIMIT_EVENTS: whole(0, 100_000_000, 50_000)
     .refine((rate) => rate === 0 || rate >= 1_000, 'must be 0, or at least 1000: a batch must fit into ten seconds')
-    .describe('events per second of a key, and of a tenant; ten seconds’ worth may come at once; 0: no limit'),
-  MAX_CONNECTIONS: whole(1, 1_000_000, 10_000).describe('connections to a server at once; more are closed'),
+    .describe('events per second per key and per tenant; ten seconds’ worth may come at once; 0: no limit'),
+  MAX_CONNECTIONS: whole(1, 1_000_000, 10_000).describe(
+    'most connections to a server at once; further ones are closed',
+  ),
   BODY_MEMORY_MB: whole(32, 65_536, 32).describe(
-    'MiB of request bodies and of answers nobody has read yet that a server holds at once, and a tenant, or a key of none, a third of it; a quarter is for requests below 64 KiB',
+    'MiB of request bodies and unread answers that a server holds at once; a tenant, or an unbound key, ' +
+      'gets at most a third; a quarter is reserved for requests below 64 KiB',
   ),
   TRUSTED_PROXIES: whole(0, 10, 0).describe(
-    'proxies in front; the client’s address is then the one they note in `X-Forwarded-For`',
+    'number of proxies in front; the client’s address is then taken from their `X-Forwarded-For`',
   ),
   CORS_ORIGINS: z
     .string()
@@ -110,27 +119,29 @@ export const Settings = z.object({
     )
     .transform((list) => list.split(','))
     .optional()
-    .describe('origins whose pages may call the API in a browser; without it, none'),
+    .describe('origins whose pages may call the API from a browser; if unset, none'),
   FLAGMETER_ADMIN_KEY: key('must be a key as `flagmeter key generate` prints it').describe(
-    'the first admin key, as `flagmeter key generate` prints one; without it, one is made and written to `FLAGMETER_DIR`',
+    'the first admin key, as printed by `flagmeter key generate`; if unset, one is created and written to ' +
+      '`FLAGMETER_DIR`',
   ),
   REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe(
     'how long a client may take to send a request, and to read a large answer',
   ),
   DRAIN_DELAY_MS: whole(0, 60_000, 5_000).describe(
-    'at SIGTERM, how long `serve` still takes requests while `/api/health` says 503, so that a load balancer stops sending them',
+    'after SIGTERM, how long `serve` still accepts requests while `/api/health` answers 503, so that a ' +
+      'load balancer stops sending them',
   ),
-  DRAIN_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a stopping process waits for work in hand'),
+  DRAIN_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a stopping process waits for work in progress'),
   FLAGMETER_DIR: z
     .string()
     .min(1)
     .default('.flagmeter')
-    .describe('folder of the embedded database and of the first admin key'),
+    .describe('folder for the embedded database and the first admin key'),
   FLAGMETER_KEY: key('is mistyped, or no key; `flagmeter key create` makes one').describe(
-    'the key of the commands that speak HTTP; default, for a server on this machine: the one in `FLAGMETER_DIR`',
+    'key for commands that use the API; for a server on this machine, defaults to the one in `FLAGMETER_DIR`',
   ),
   FLAGMETER_URL: url(/^https?$/, 'http://127.0.0.1:3000').describe(
-    'where the commands that speak HTTP find the server; default: the local `flagmeter up`',
+    'server that commands use; default: the local `flagmeter up`',
   ),
 })
 
