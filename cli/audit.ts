@@ -16,7 +16,7 @@ export const auditCommand = (terminal: Terminal): Command =>
     .action(async (tenant: string | undefined, { limit, json }: { limit: number; json?: boolean }) => {
       const entries = await withDatabase(terminal, async (database) => {
         const id = tenant === undefined ? null : (asUuid(tenant) ?? (await getTenant(database, tenant)).id)
-        return (await listAudit(database, id, null, limit)).entries
+        return (await listAudit(database, id, null, limit)).items
       })
       if (json) return printJson(terminal, entries)
       if (entries.length === 0) return void terminal.out.write('no changes\n')

@@ -55,7 +55,7 @@ export function keyCommand(terminal: Terminal): Command {
     .action(async (tenant: string | undefined, { json }: Options) => {
       const keys = await withDatabase(terminal, async (database) => {
         const tenantId = tenant === undefined ? null : (await getTenant(database, tenant)).id
-        return (await listKeys(database, tenantId, null, 10_000)).keys
+        return (await listKeys(database, tenantId, null, 10_000)).items
       })
       if (json) return printJson(terminal, keys)
       if (keys.length === 0) return void terminal.out.write('no keys\n')

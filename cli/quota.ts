@@ -87,10 +87,10 @@ async function all(database: Database, tenant: string | undefined): Promise<Quot
   const tenantId = tenant === undefined ? null : (await getTenant(database, tenant)).id
   const found: Quota[] = []
   for (let after = 0, more = true; more;) {
-    const { quotas, rows } = await listQuotas(database, tenantId, after, 1000)
-    found.push(...quotas)
-    after = rows.at(-1)?.position ?? 0
-    more = rows.length === 1000
+    const { items, positions } = await listQuotas(database, tenantId, after, 1000)
+    found.push(...items)
+    after = positions.at(-1) ?? 0
+    more = items.length === 1000
   }
   return found
 }

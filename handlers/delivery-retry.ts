@@ -10,10 +10,16 @@ import * as examples from '../lib/site/examples.ts'
 export default handler({
   method: 'POST',
   path: '/api/deliveries/retry',
+  operationId: 'retryDeliveries',
+  tag: 'Alerts',
   auth: 'admin',
   tenancy: 'named',
   summary: 'Makes due now what was not delivered',
-  answers: { 200: z.object({ retried: z.int() }) },
+  answers: {
+    200: z
+      .object({ retried: z.int().describe('How many messages are due now.') })
+      .meta({ id: 'Retried', description: 'The messages are due now.', examples: [{ retried: 2 }] }),
+  },
   problems: ['tenant_not_found'],
   body: z
     .strictObject({
@@ -21,7 +27,11 @@ export default handler({
       tenant: TenantRef.optional(),
       webhook: z.guid('must be the id of a webhook').optional(),
     })
-    .meta({ examples: [{ tenant: examples.event.tenant }] }),
+    .meta({
+      id: 'RetryInput',
+      description: 'Which messages: one, those of a tenant, those of a webhook, or all.',
+      examples: [{ tenant: examples.event.tenant }],
+    }),
   async handle(ctx, { body: { delivery = null, tenant, webhook = null } }) {
     const tenantId = tenant === undefined ? null : (await getTenant(ctx.database, tenant)).id
     const rows = await query(ctx.database, loadSql('queries/delivery_retry'), [delivery, tenantId, webhook])

@@ -1,13 +1,21 @@
 import { z } from 'zod'
 import { findOrCreate, findOrCreateTenant } from '../lib/tenants/auto_create.ts'
-import { BatchAnswer, type Result, batchAnswer } from '../lib/events/batch_answer.ts'
+import {
+  BatchAnswer,
+  type BatchAnswered,
+  Refusal,
+  isTaken,
+  type Result,
+  batchAnswer,
+} from '../lib/events/batch_answer.ts'
 import { type Caller, otherTenant, tenantRef } from '../lib/auth/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/store/outage.ts'
 import { type Event, EventInput } from '../lib/events/event.ts'
 import { eventId, placeId } from '../lib/events/event_id.ts'
 import { asUuid, fieldErrors } from '../lib/schema.ts'
-import { type Answer, InvalidJson, handler, json } from '../lib/http/endpoint.ts'
+import type { JsonAnswer } from '../lib/http/answer_types.ts'
+import { InvalidJson, handler, json } from '../lib/http/endpoint.ts'
 import {
   EventAccepted,
   type Sender,
@@ -18,7 +26,7 @@ import {
   timeMistake,
 } from '../lib/events/ingest.ts'
 import type { Accepted } from '../lib/events/intake.ts'
-import { Problem, type ProblemDocument, invalidInput, problemDocument } from '../lib/problem.ts'
+import { Problem, type ProblemCode, type ProblemExtra, invalidInput, problemDocument } from '../lib/problem.ts'
 import { inTurns, nextTurn } from '../lib/http/turns.ts'
 import * as examples from '../lib/site/examples.ts'
 
@@ -32,13 +40,22 @@ const NOTHING: Accepted = { poison: [], isOver: () => false }
 export default handler({
   method: 'POST',
   path: '/api/events',
+  operationId: 'reportEvents',
+  tag: 'Events',
   auth: 'ingest',
   tenancy: 'own',
   summary: 'Reports what was used: one event, or up to 10,000',
   answers: {
-    201: z.union([EventAccepted, BatchAnswer]).meta({ examples: [examples.accepted, examples.batch] }),
-    207: BatchAnswer,
+    201: z
+      .union([EventAccepted, BatchAnswer])
+      .describe('The event, or every event of the batch, is durable.')
+      .meta({ examples: [examples.accepted, examples.batch] }),
+    207: BatchAnswer.meta({
+      description: 'Some events were refused: each result says whether its event is durable.',
+      examples: [examples.mixedBatch],
+    }),
   },
+  takesIdempotencyKey: true,
   problems: [
     'tenant_not_found',
     'batch_too_large',
@@ -52,16 +69,21 @@ export default handler({
   body: z.unknown(),
   maxBodyBytes: MAX_BODY_BYTES,
   maxEvents: MAX_BATCH_EVENTS,
-  handle(ctx, call) {
+  handle(ctx, call): Promise<JsonAnswer<201, EventAccepted> | BatchAnswered> {
     const { body } = call
     const key = idempotencyKey(call.header)
     return Array.isArray(body) ? ingestBatch(ctx, call, body, key) : ingestOne(ctx, call, body, key)
   },
 })
 
-async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: string | undefined): Promise<Answer> {
+async function ingestOne(
+  ctx: Context,
+  sender: Sender,
+  body: unknown,
+  key: string | undefined,
+): Promise<JsonAnswer<201, EventAccepted>> {
   const input = parse(sender.caller, body)
-  if (!isInput(input)) throw asProblem(input)
+  if (input instanceof Refusal) throw asProblem(input)
   if (key !== undefined && input.id !== undefined && key !== input.id) {
     throw new Problem(
       'invalid_request',
@@ -70,11 +92,16 @@ async function ingestOne(ctx: Context, sender: Sender, body: unknown, key: strin
   }
   const tenantId = ctx.tenants.known(input.tenant) ?? (await findOrCreateTenant(ctx, sender.caller, input.tenant))
   const event = accept(ctx, input, tenantId, (id) => eventId(id, input.id ?? key))
-  if (!isEvent(event)) throw asProblem(event)
+  if (event instanceof Refusal) throw asProblem(event)
   return json(201, await ingest(ctx, sender, event))
 }
 
-async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: string | undefined): Promise<Answer> {
+async function ingestBatch(
+  ctx: Context,
+  sender: Sender,
+  body: unknown[],
+  key: string | undefined,
+): Promise<BatchAnswered> {
   if (body.length === 0) throw new Problem('invalid_request', { detail: 'the batch is empty' })
   await ctx.limits.take('events', sender.caller.keyId, body.length)
   const results: Result[] = []
@@ -90,7 +117,7 @@ async function ingestBatch(ctx: Context, sender: Sender, body: unknown[], key: s
       const problem = problemDocument('unavailable', {
         detail: 'unknown whether it counts: send it again with the same id',
       })
-      for (const _ of [...slice, ...body.splice(0)]) results.push({ problem })
+      for (const _ of [...slice, ...body.splice(0)]) results.push(new Refusal(problem))
     }
   }
   if (results.length > SLICE_EVENTS) await nextTurn()
@@ -106,39 +133,39 @@ async function ingestSlice(
 ): Promise<Result[]> {
   const { caller } = sender
   const inputs = await inTurns(values, (value) => parse(caller, value))
-  const named = inputs.filter(isInput).map(({ tenant }) => tenant)
+  const named = inputs.filter(isTaken).map(({ tenant }) => tenant)
   const { ids, refusal } = await findOrCreate(ctx, caller, named)
-  const unmade = refusal && toDocument(refusal)
+  const unmade = refusal && toRefusal(refusal)
   // An event without an id takes one from the batch's key and its place, so that sending the batch again is harmless.
   const outcomes = inputs.map((input, i) =>
-    isInput(input)
-      ? accept(
+    input instanceof Refusal
+      ? input
+      : accept(
           ctx,
           input,
           ids.get(input.tenant),
           (id) => (input.id === undefined && key !== undefined ? placeId(id, key, from + i) : eventId(id, input.id)),
           unmade,
-        )
-      : input,
+        ),
   )
   await takeOfTenants(ctx, outcomes)
-  const events = outcomes.filter(isEvent)
+  const events = outcomes.filter(isTaken)
   const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, sender)
   const rejected = new Map(poison.map((one) => [one.event, one]))
   return outcomes.map((outcome) => {
-    if (!isEvent(outcome)) return { problem: outcome }
+    if (outcome instanceof Refusal) return outcome
     const reason = rejected.get(outcome)
-    if (reason !== undefined) return { problem: toDocument(rejection(reason)) }
+    if (reason !== undefined) return toRefusal(rejection(reason))
     return { eventId: outcome.id, ...(isOver(outcome) && { overQuota: true }) }
   })
 }
 
-function parse(caller: Caller, value: unknown): EventInput | ProblemDocument {
-  if (value instanceof InvalidJson) return problemDocument('invalid_json', { detail: value.detail })
+function parse(caller: Caller, value: unknown): EventInput | Refusal {
+  if (value instanceof InvalidJson) return refuse('invalid_json', { detail: value.detail })
   const parsed = EventInput.safeParse(fillTenant(caller, value))
-  if (!parsed.success) return problemDocument('invalid_request', invalidInput(fieldErrors(parsed.error)))
+  if (!parsed.success) return refuse('invalid_request', invalidInput(fieldErrors(parsed.error)))
   const tenant = tenantRef(caller, parsed.data.tenant)
-  return tenant === undefined ? toDocument(otherTenant()) : Object.assign(parsed.data, { tenant })
+  return tenant === undefined ? toRefusal(otherTenant()) : Object.assign(parsed.data, { tenant })
 }
 
 /** A tenant's own key may leave the tenant out. */
@@ -148,10 +175,10 @@ function fillTenant({ tenantId }: Caller, value: unknown): unknown {
 }
 
 /** The events of a tenant that is over its limit are refused, each in its place; those of the others go on. */
-async function takeOfTenants(ctx: Context, outcomes: (Event | ProblemDocument)[]): Promise<void> {
+async function takeOfTenants(ctx: Context, outcomes: (Event | Refusal)[]): Promise<void> {
   const places = new Map<string, number[]>()
   for (const [i, outcome] of outcomes.entries()) {
-    if (!isEvent(outcome)) continue
+    if (outcome instanceof Refusal) continue
     const known = places.get(outcome.tenantId)
     if (known) known.push(i)
     else places.set(outcome.tenantId, [i])
@@ -161,13 +188,10 @@ async function takeOfTenants(ctx: Context, outcomes: (Event | ProblemDocument)[]
       await ctx.limits.take('events', tenantId, own.length)
     } catch (error) {
       if (!(error instanceof Problem)) throw error
-      for (const i of own) outcomes[i] = toDocument(error)
+      for (const i of own) outcomes[i] = toRefusal(error)
     }
   }
 }
-
-const isInput = (input: EventInput | ProblemDocument): input is EventInput => 'tokens' in input
-const isEvent = (outcome: Event | ProblemDocument): outcome is Event => 'tenantId' in outcome
 
 /** Turns checked input into an event, or says why not: no such tenant, nor could it be made, or a time out of range. */
 function accept(
@@ -175,23 +199,23 @@ function accept(
   input: EventInput,
   tenantId: string | undefined,
   idFor: (tenantId: string) => string,
-  unmade?: ProblemDocument,
-): Event | ProblemDocument {
+  unmade?: Refusal,
+): Event | Refusal {
   if (tenantId === undefined) {
     if (unmade && asUuid(input.tenant) === null) return unmade
-    return problemDocument('tenant_not_found', invalidInput([{ field: 'tenant', detail: 'does not exist' }]))
+    return refuse('tenant_not_found', invalidInput([{ field: 'tenant', detail: 'does not exist' }]))
   }
   const now = ctx.clock()
   const createdAt = input.timestamp === undefined ? now : Date.parse(input.timestamp)
   const detail = timeMistake(ctx, createdAt)
-  if (detail !== undefined)
-    return problemDocument('timestamp_out_of_range', invalidInput([{ field: 'timestamp', detail }]))
+  if (detail !== undefined) return refuse('timestamp_out_of_range', invalidInput([{ field: 'timestamp', detail }]))
   const { feature, tokens } = input
   return { tenantId, id: idFor(tenantId), feature, tokens, createdAt, receivedAt: now }
 }
 
-const toDocument = ({ code, extra }: Problem): ProblemDocument => problemDocument(code, extra)
+const refuse = (code: ProblemCode, extra: ProblemExtra): Refusal => new Refusal(problemDocument(code, extra))
+const toRefusal = ({ code, extra }: Problem): Refusal => refuse(code, extra)
 
-function asProblem({ code, type: _type, title: _title, status: _status, ...extra }: ProblemDocument): Problem {
+function asProblem({ problem: { code, type: _type, title: _title, status: _status, ...extra } }: Refusal): Problem {
   return new Problem(code, extra)
 }

@@ -5,8 +5,14 @@ import { handler, json } from '../lib/http/endpoint.ts'
 export default handler({
   method: 'GET',
   path: '/api/health/live',
+  operationId: 'checkLiveness',
+  tag: 'Service',
   auth: 'none',
   summary: 'Whether the process answers',
-  answers: { 200: z.object({ status: z.literal('alive') }) },
+  answers: {
+    200: z
+      .object({ status: z.literal('alive') })
+      .meta({ id: 'Liveness', description: 'The process answers.', examples: [{ status: 'alive' }] }),
+  },
   handle: () => json(200, { status: 'alive' }),
 })

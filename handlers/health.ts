@@ -3,14 +3,22 @@ import type { Context } from '../lib/context.ts'
 import { query } from '../lib/store/database.ts'
 import { Instant } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
+import * as examples from '../lib/site/examples.ts'
 import { openSharedLook } from '../lib/metrics/shared_look.ts'
 import { loadSql } from '../lib/store/sql.ts'
 
-const Health = z.object({
-  status: z.enum(['healthy', 'degraded', 'unhealthy', 'draining']),
-  timestamp: Instant,
-  services: z.object({ database: z.enum(['up', 'down']), redis: z.enum(['up', 'down', 'off']) }),
-})
+const Health = z
+  .object({
+    status: z
+      .enum(['healthy', 'degraded', 'unhealthy', 'draining'])
+      .describe('degraded: one of two stores is away; unhealthy: no store takes events; draining: about to stop.'),
+    timestamp: Instant,
+    services: z.object({
+      database: z.enum(['up', 'down']),
+      redis: z.enum(['up', 'down', 'off']).describe('off: there is none by design.'),
+    }),
+  })
+  .meta({ id: 'Health', description: 'Whether events can be taken now.', examples: [examples.health] })
 const TIMEOUT_MS = 2_000
 /** Whoever asks, and needs no key for it: the stores are looked at four times a second. */
 const FRESH_MS = 250
@@ -28,9 +36,14 @@ const lookAtStores = openSharedLook(
 export default handler({
   method: 'GET',
   path: '/api/health',
+  operationId: 'checkHealth',
+  tag: 'Service',
   auth: 'none',
   summary: 'Whether events can be taken now',
-  answers: { 200: Health, 503: Health },
+  answers: {
+    200: Health.describe('Events can be taken now.'),
+    503: Health.meta({ description: 'Events cannot be taken now.', examples: [examples.unhealthy] }),
+  },
   async handle(ctx) {
     const [database, redis] = await lookAtStores(ctx)
     const status = ctx.stopping.aborted ? 'draining' : statusOf(database, redis)

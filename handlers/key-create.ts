@@ -10,12 +10,16 @@ import * as examples from '../lib/site/examples.ts'
 export default handler({
   method: 'POST',
   path: '/api/keys',
+  operationId: 'createKey',
+  tag: 'Keys',
   auth: 'admin',
   tenancy: 'all',
   summary: 'Makes a key',
-  answers: { 201: NewApiKey },
+  answers: { 201: NewApiKey.describe('The key was made. It is shown this once.') },
   problems: ['tenant_not_found'],
-  body: z.strictObject({ ...KeySettings, tenant: TenantRef.optional() }).meta({ examples: [examples.keyInput] }),
+  body: z
+    .strictObject({ ...KeySettings, tenant: TenantRef.optional() })
+    .meta({ id: 'ApiKeyInput', examples: [examples.keyInput] }),
   async handle(ctx, { body: { name, scopes, expiresAt, tenant }, caller }) {
     const tenantId = tenant === undefined ? undefined : (await getTenant(ctx.database, tenant)).id
     return json(201, await createKey(ctx.database, actorOf(caller), { name, scopes, expiresAt, tenantId }))

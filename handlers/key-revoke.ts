@@ -7,10 +7,12 @@ import { ApiKey, revokeKey } from '../lib/admin/keys.ts'
 export default handler({
   method: 'DELETE',
   path: '/api/keys/:key',
+  operationId: 'revokeKey',
+  tag: 'Keys',
   auth: 'admin',
   tenancy: 'all',
   summary: 'Revokes a key',
-  answers: { 200: ApiKey },
+  answers: { 200: ApiKey.describe('The key is revoked: every process refuses it within a second.') },
   problems: ['key_not_found'],
   params: z.object({ key: z.string() }),
   handle: async (ctx, { params, caller }) => json(200, await revokeKey(ctx.database, actorOf(caller), params.key)),

@@ -9,9 +9,16 @@ const built = new WeakMap<HttpHandler[], Buffer>()
 export default handler({
   method: 'GET',
   path: '/api/openapi.json',
+  operationId: 'getDescription',
+  tag: 'Service',
   auth: 'none',
   summary: 'This description',
-  answers: { 200: z.looseObject({ openapi: z.string() }) },
+  answers: {
+    200: z
+      .looseObject({ openapi: z.string() })
+      .describe('The API of this server.')
+      .meta({ examples: [{ openapi: '3.1.1' }] }),
+  },
   handle(_ctx, { endpoints }) {
     const body = built.get(endpoints) ?? Buffer.from(JSON.stringify(describeApi(endpoints)))
     built.set(endpoints, body)

@@ -4,19 +4,23 @@ import type { Caller } from '../lib/auth/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/store/outage.ts'
 import { Feature, Tokens } from '../lib/events/event.ts'
-import { TenantRef } from '../lib/schema.ts'
-import { type Answer, handler, json } from '../lib/http/endpoint.ts'
+import { Instant, TenantRef } from '../lib/schema.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
 import { QuotaUsage, tightest } from '../lib/quota/quota.ts'
 import { noTenant } from '../lib/tenants/tenant_cache.ts'
 import * as examples from '../lib/site/examples.ts'
 
-const CheckInput = z.strictObject({ tenant: TenantRef, feature: Feature, tokens: Tokens })
+const CheckInput = z
+  .strictObject({ tenant: TenantRef, feature: Feature, tokens: Tokens })
+  .meta({ id: 'QuotaCheckInput', examples: [examples.ask] })
 type CheckInput = z.infer<typeof CheckInput>
 
 /** Says whether so many tokens are left. Advice: it takes nothing, and its figures are at most a second old. */
 export default handler({
   method: 'POST',
   path: '/api/check',
+  operationId: 'checkQuota',
+  tag: 'Quotas',
   auth: 'ingest',
   tenancy: 'named',
   summary: 'Asks whether so many tokens are left, without taking them',
@@ -24,26 +28,30 @@ export default handler({
     200: z
       .object({
         allowed: z.boolean(),
-        /** Of the tightest quota. */
-        remaining: z.int().optional(),
-        quota: QuotaUsage.optional(),
-        resetAt: z.iso.datetime().optional(),
-        /** How old the figures are. */
-        ageMs: z.int().optional(),
-        /** PostgreSQL does not answer: the tenant's `failMode` has decided, without figures. */
-        failMode: z.enum(['open', 'closed']).optional(),
+        remaining: z.int().describe('Tokens left of the tightest quota.').optional(),
+        quota: QuotaUsage.describe('The tightest quota.').optional(),
+        resetAt: Instant.describe('When it starts again at 0.').optional(),
+        ageMs: z.int().describe('How old the figures are.').optional(),
+        failMode: z
+          .enum(['open', 'closed'])
+          .describe("PostgreSQL does not answer: the tenant's `failMode` has decided, without figures.")
+          .optional(),
       })
-      .meta({ examples: [examples.check, { allowed: true, failMode: 'open' }] }),
+      .meta({
+        id: 'QuotaCheck',
+        description: 'Whether so many tokens are left. Nothing was taken.',
+        examples: [examples.check, { allowed: true, failMode: 'open' }],
+      }),
   },
   problems: ['tenant_not_found'],
-  body: CheckInput.meta({ examples: [examples.ask] }),
+  body: CheckInput,
   handle(ctx, { body, caller }) {
     const tenantId = ctx.tenants.known(body.tenant)
     return tenantId !== undefined && ctx.quotas.known(tenantId) ? decide(ctx, tenantId, body) : look(ctx, caller, body)
   },
 })
 
-async function look(ctx: Context, caller: Caller, input: CheckInput): Promise<Answer> {
+async function look(ctx: Context, caller: Caller, input: CheckInput) {
   const tenantId = await findOrCreateTenant(ctx, caller, input.tenant)
   try {
     if (!(await ctx.quotas.find(tenantId))) throw noTenant() // deleted a moment ago
@@ -56,7 +64,7 @@ async function look(ctx: Context, caller: Caller, input: CheckInput): Promise<An
   return decide(ctx, tenantId, input)
 }
 
-function decide(ctx: Context, tenantId: string, { feature, tokens }: CheckInput): Answer {
+function decide(ctx: Context, tenantId: string, { feature, tokens }: CheckInput) {
   const { quota, room } = tightest(ctx.quotas.last(tenantId) ?? [], feature)
   const allowed = !quota.hard || tokens <= room
   ctx.metrics.checks.inc({ outcome: allowed ? 'allowed' : 'refused' })

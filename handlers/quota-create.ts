@@ -9,12 +9,14 @@ import * as examples from '../lib/site/examples.ts'
 export default handler({
   method: 'POST',
   path: '/api/quotas',
+  operationId: 'createQuota',
+  tag: 'Quotas',
   auth: 'admin',
   tenancy: 'all',
-  summary: 'Adds a quota beside the monthly one',
-  answers: { 201: Quota },
+  summary: 'Adds a quota to a tenant, in addition to the monthly one',
+  answers: { 201: Quota.describe('The quota was added. What its open period has used counts already.') },
   problems: ['tenant_not_found'],
-  body: QuotaSettings.extend({ tenant: TenantRef }).meta({ examples: [examples.quotaInput] }),
+  body: QuotaSettings.extend({ tenant: TenantRef }).meta({ id: 'QuotaInput', examples: [examples.quotaInput] }),
   async handle(ctx, { body: { tenant, ...settings }, caller }) {
     return json(201, await createQuota(ctx.database, actorOf(caller), tenant, settings))
   },

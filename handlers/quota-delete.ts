@@ -7,10 +7,12 @@ import { Quota, deleteQuota } from '../lib/admin/quotas.ts'
 export default handler({
   method: 'DELETE',
   path: '/api/quotas/:quota',
+  operationId: 'deleteQuota',
+  tag: 'Quotas',
   auth: 'admin',
   tenancy: 'all',
   summary: 'Deletes a quota with its counters',
-  answers: { 200: Quota },
+  answers: { 200: Quota.describe('The quota is deleted. This is what it was.') },
   problems: ['quota_not_found'],
   params: z.object({ quota: z.string() }),
   async handle(ctx, { params, caller }) {

@@ -8,16 +8,18 @@ import { Quota, updateQuota } from '../lib/admin/quotas.ts'
 export default handler({
   method: 'PATCH',
   path: '/api/quotas/:quota',
+  operationId: 'updateQuota',
+  tag: 'Quotas',
   auth: 'admin',
   tenancy: 'all',
   summary: 'Changes a quota',
-  answers: { 200: Quota },
+  answers: { 200: Quota.describe('The quota as it is now.') },
   problems: ['quota_not_found'],
   params: z.object({ quota: z.string() }),
   body: QuotaChanges.refine(
     (changes) => Object.keys(changes).length > 0,
     'must hold tokenLimit, hard or thresholds',
-  ).meta({ examples: [{ tokenLimit: 75_000 }] }),
+  ).meta({ id: 'QuotaChanges', examples: [{ tokenLimit: 75_000 }] }),
   async handle(ctx, { params, body, caller }) {
     return json(200, await updateQuota(ctx.database, actorOf(caller), params.quota, body))
   },

@@ -4,7 +4,7 @@ import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/store/outage.ts'
 import { Feature, Tokens } from '../lib/events/event.ts'
 import { ownId } from '../lib/events/event_id.ts'
-import { TenantRef, whole } from '../lib/schema.ts'
+import { Instant, TenantRef, whole } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { idempotencyKey } from '../lib/events/ingest.ts'
 import { Problem } from '../lib/problem.ts'
@@ -20,6 +20,8 @@ const MAX_TTL_SECONDS = 3600
 export default handler({
   method: 'POST',
   path: '/api/reservations',
+  operationId: 'createReservation',
+  tag: 'Reservations',
   auth: 'ingest',
   tenancy: 'named',
   summary: 'Sets tokens aside before they are spent',
@@ -27,15 +29,16 @@ export default handler({
     201: z
       .object({
         id: z.string(),
-        /** Not settled by then, it lapses. */
-        expiresAt: z.iso.datetime(),
-        /** What the tightest quota has left after it. */
-        remaining: z.int().optional(),
-        /** PostgreSQL does not answer, and the tenant's `failMode` is open: nothing is held. */
-        failMode: z.literal('open').optional(),
+        expiresAt: Instant.describe('If it is not settled by then, it lapses.'),
+        remaining: z.int().describe('Tokens that the tightest quota has left after it.').optional(),
+        failMode: z
+          .literal('open')
+          .describe("PostgreSQL does not answer, and the tenant's `failMode` is open: nothing is held.")
+          .optional(),
       })
-      .meta({ examples: [examples.reservation] }),
+      .meta({ id: 'Reservation', description: 'The tokens are held.', examples: [examples.reservation] }),
   },
+  takesIdempotencyKey: true,
   problems: ['tenant_not_found', 'quota_exceeded', 'idempotency_key_reused'],
   body: z
     .strictObject({
@@ -44,7 +47,7 @@ export default handler({
       tokens: Tokens,
       ttlSeconds: whole(1, MAX_TTL_SECONDS, `must be from 1 to ${MAX_TTL_SECONDS}`).default(DEFAULT_TTL_SECONDS),
     })
-    .meta({ examples: [examples.ask] }),
+    .meta({ id: 'ReservationInput', examples: [examples.ask] }),
   async handle(ctx, { body: { tenant, ...body }, caller, header }) {
     const key = idempotencyKey(header)
     const tenantId = ctx.tenants.known(tenant) ?? (await findOrCreateTenant(ctx, caller, tenant))
@@ -92,5 +95,5 @@ function withoutHold(ctx: Context, wanted: Wanted) {
     throw new Problem('unavailable', { detail, failMode }, { 'retry-after': '1' })
   }
   const expiresAt = new Date(wanted.createdAt + wanted.ttlSeconds * 1000).toISOString()
-  return { id: writeReservationId(wanted), expiresAt, failMode }
+  return { id: writeReservationId(wanted), expiresAt, failMode } as const
 }

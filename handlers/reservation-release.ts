@@ -6,10 +6,18 @@ import { findReservation } from '../lib/quota/reservation.ts'
 export default handler({
   method: 'POST',
   path: '/api/reservations/:reservation/release',
+  operationId: 'releaseReservation',
+  tag: 'Reservations',
   auth: 'ingest',
   tenancy: 'own',
   summary: 'Gives a reservation back unused',
-  answers: { 200: z.object({ success: z.literal(true) }).meta({ examples: [{ success: true }] }) },
+  answers: {
+    200: z.object({ success: z.literal(true) }).meta({
+      id: 'Released',
+      description: 'Nothing of the reservation is held any more.',
+      examples: [{ success: true }],
+    }),
+  },
   problems: ['reservation_not_found'],
   params: z.object({ reservation: z.string() }),
   async handle(ctx, { params, caller }) {

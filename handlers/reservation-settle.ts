@@ -13,15 +13,17 @@ import { findReservation } from '../lib/quota/reservation.ts'
 export default handler({
   method: 'POST',
   path: '/api/reservations/:reservation/settle',
+  operationId: 'settleReservation',
+  tag: 'Reservations',
   auth: 'ingest',
   tenancy: 'own',
   summary: 'Records what a reservation came to, and gives back its hold',
-  answers: { 200: EventAccepted },
+  answers: { 200: EventAccepted.describe('What was used is durable, and the hold is given back.') },
   problems: ['reservation_not_found', 'timestamp_out_of_range', 'idempotency_key_reused', 'event_rejected'],
   params: z.object({ reservation: z.string() }),
   body: z
     .strictObject({ tokens: whole(1, MAX_TOKENS, `must be a whole number from 1 to ${MAX_TOKENS}`) })
-    .meta({ examples: [{ tokens: 1_320 }] }),
+    .meta({ id: 'Settlement', examples: [{ tokens: 1_320 }] }),
   async handle(ctx, call) {
     const { tokens } = call.body
     const reservation = await findReservation(ctx, call.caller, call.params.reservation)

@@ -9,10 +9,12 @@ import { loadSql } from '../lib/store/sql.ts'
 export default handler({
   method: 'POST',
   path: '/api/session',
+  operationId: 'createSession',
+  tag: 'Session',
   auth: 'read',
   tenancy: 'own',
   summary: 'Signs a browser in, with a cookie',
-  answers: { 201: Session },
+  answers: { 201: Session.describe('Signed in: the cookie of this answer stands for the key.') },
   async handle(ctx, { caller, header, host }) {
     if (header('authorization') === undefined)
       throw new Problem('unauthorized', { detail: 'a session comes from a key: send it as Authorization: Bearer fm_…' })

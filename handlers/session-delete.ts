@@ -9,10 +9,12 @@ import { loadSql } from '../lib/store/sql.ts'
 export default handler({
   method: 'DELETE',
   path: '/api/session',
+  operationId: 'deleteSession',
+  tag: 'Session',
   auth: 'read',
   tenancy: 'own',
   summary: 'Signs the browser out',
-  answers: { 204: z.undefined() },
+  answers: { 204: z.undefined().describe('Signed out.') },
   async handle(ctx, { header, host }) {
     const session = readSession(header('cookie'), host)
     if (session !== undefined) await query(ctx.database, loadSql('queries/session_delete'), [hashKey(session)])

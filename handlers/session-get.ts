@@ -5,9 +5,11 @@ import { Session, toSession } from '../lib/auth/session.ts'
 export default handler({
   method: 'GET',
   path: '/api/session',
+  operationId: 'getSession',
+  tag: 'Session',
   auth: 'read',
   tenancy: 'own',
   summary: 'Who is signed in',
-  answers: { 200: Session },
+  answers: { 200: Session.describe('Who calls.') },
   handle: (_ctx, { caller }) => json(200, toSession(caller)),
 })

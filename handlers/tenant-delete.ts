@@ -11,10 +11,12 @@ import { Tenant, deleteTenant } from '../lib/admin/tenants.ts'
 export default handler({
   method: 'DELETE',
   path: '/api/tenants/:tenant',
+  operationId: 'deleteTenant',
+  tag: 'Tenants',
   auth: 'admin',
   tenancy: 'all',
   summary: 'Deletes a tenant with all its data',
-  answers: { 200: Tenant },
+  answers: { 200: Tenant.describe('The tenant is deleted. This is what it was.') },
   problems: ['tenant_not_found'],
   params: z.object({ tenant: TenantRef }),
   handle: async (ctx, { params, caller }) =>

@@ -8,11 +8,13 @@ import * as examples from '../lib/site/examples.ts'
 export default handler({
   method: 'GET',
   path: '/api/tenants',
+  operationId: 'listTenants',
+  tag: 'Tenants',
   auth: 'read',
   tenancy: 'all',
   isReport: true,
   summary: 'Tenants by name',
-  answers: { 200: pageOf('tenants', Tenant, examples.tenantDocument) },
+  answers: { 200: pageOf('TenantPage', 'tenants', Tenant, examples.tenantDocument).describe('A page of tenants.') },
   query: z.strictObject({ after: NameCursor, limit: Limit }),
   async handle(ctx, { query: { after, limit } }) {
     const tenants = await listTenants(ctx.database, after ?? '', limit)

@@ -8,10 +8,12 @@ import { TenantUsage } from '../lib/usage/tenant_usage.ts'
 export default handler({
   method: 'GET',
   path: '/api/usage/:tenant',
+  operationId: 'getUsage',
+  tag: 'Usage',
   auth: 'read',
   tenancy: 'named',
   summary: 'What a tenant has used in its open billing period',
-  answers: { 200: TenantUsage },
+  answers: { 200: TenantUsage.describe('The usage, and what is left of each quota.') },
   problems: ['tenant_not_found'],
   params: z.object({ tenant: TenantRef }),
   query: z.strictObject({}),

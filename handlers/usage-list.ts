@@ -9,11 +9,17 @@ import * as examples from '../lib/site/examples.ts'
 export default handler({
   method: 'GET',
   path: '/api/usage',
+  operationId: 'listUsage',
+  tag: 'Usage',
   auth: 'read',
   tenancy: 'own',
   isReport: true,
   summary: 'What every tenant has used in its open billing period, and how fast',
-  answers: { 200: pageOf('tenants', OverviewUsage, examples.overview) },
+  answers: {
+    200: pageOf('UsagePage', 'tenants', OverviewUsage, examples.overview).describe(
+      'A page of usage, by the names of the tenants.',
+    ),
+  },
   query: z.strictObject({
     after: TenantRef.optional(),
     limit: Limit,

@@ -2,12 +2,15 @@ import { z } from 'zod'
 import { query } from '../lib/store/database.ts'
 import * as examples from '../lib/site/examples.ts'
 import { Instant, TenantRef, Timestamp, text } from '../lib/schema.ts'
+import type { JsonText } from '../lib/http/answer_types.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
 
-const Point = z.object({ start: Instant, totalTokens: z.int(), eventCount: z.int() })
+const Point = z
+  .object({ start: Instant, totalTokens: z.int(), eventCount: z.int() })
+  .meta({ id: 'UsagePoint', description: 'What was used in one step.' })
 
 const Series = z
   .object({
@@ -18,10 +21,17 @@ const Series = z
     from: Instant,
     to: Instant,
     points: z.array(Point),
-    /** With `by=feature`: the ten largest of the range, and all others together as null. */
-    features: z.array(z.object({ feature: z.string().nullable(), points: z.array(Point) })).optional(),
+    features: z
+      .array(z.object({ feature: z.string().nullable(), points: z.array(Point) }))
+      .describe('With `by=feature`: the ten largest features of the range, and all others together as null.')
+      .optional(),
   })
-  .meta({ examples: [examples.series] })
+  .meta({
+    id: 'UsageSeries',
+    description: 'Tokens over time; steps without events are left out.',
+    examples: [examples.series],
+  })
+type Series = z.infer<typeof Series>
 
 const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const
 /** A week of minutes: 1 MB. */
@@ -33,11 +43,13 @@ const MAX_FEATURE_STEPS = 1_500
 export default handler({
   method: 'GET',
   path: '/api/usage/:tenant/series',
+  operationId: 'getUsageSeries',
+  tag: 'Usage',
   auth: 'read',
   tenancy: 'named',
   isReport: true,
   summary: 'Tokens of a tenant over time',
-  answers: { 200: Series },
+  answers: { 200: Series.describe('The series.') },
   problems: ['tenant_not_found', 'series_too_long'],
   params: z.object({ tenant: TenantRef }),
   query: z
@@ -70,7 +82,8 @@ export default handler({
       : []
     const head = { tenant: tenant.id, tenantName: tenant.name, ...(feature && { feature }), step, ...range }
     const features = split ? `,"features":${split.features}` : ''
-    return { status: 200, text: `${JSON.stringify(head).slice(0, -1)},"points":${of!.points}${features}}` }
+    const document = `${JSON.stringify(head).slice(0, -1)},"points":${of!.points}${features}}`
+    return { status: 200, text: document as JsonText<Series> }
   },
 })
 

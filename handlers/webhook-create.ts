@@ -24,14 +24,16 @@ const MAX_WEBHOOKS = 100
 export default handler({
   method: 'POST',
   path: '/api/webhooks',
+  operationId: 'createWebhook',
+  tag: 'Alerts',
   auth: 'admin',
   tenancy: 'named',
   summary: 'Adds a webhook to a tenant',
-  answers: { 201: WebhookWithSecret },
+  answers: { 201: WebhookWithSecret.describe('The webhook was added. Its secret is shown this once.') },
   problems: ['tenant_not_found', 'too_many_webhooks'],
   body: z
     .strictObject({ tenant: TenantRef, kind: WebhookKind, url: WebhookUrl, enabled: Enabled.default(true) })
-    .meta({ examples: [examples.webhookInput] }),
+    .meta({ id: 'WebhookInput', examples: [examples.webhookInput] }),
   async handle(ctx, { body, caller }) {
     const { url, host } = checkUrl(body.url, ctx.config.webhookAllowPrivate)
     const tenant = await getTenant(ctx.database, body.tenant)

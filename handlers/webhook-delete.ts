@@ -9,10 +9,12 @@ import { Webhook, getWebhook } from '../lib/alerts/webhook.ts'
 export default handler({
   method: 'DELETE',
   path: '/api/webhooks/:webhook',
+  operationId: 'deleteWebhook',
+  tag: 'Alerts',
   auth: 'admin',
   tenancy: 'own',
   summary: 'Deletes a webhook with its deliveries',
-  answers: { 200: Webhook },
+  answers: { 200: Webhook.describe('The webhook is deleted. This is what it was.') },
   problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
   async handle(ctx, { params, caller }) {

@@ -6,10 +6,12 @@ import { Webhook, getWebhook } from '../lib/alerts/webhook.ts'
 export default handler({
   method: 'GET',
   path: '/api/webhooks/:webhook',
+  operationId: 'getWebhook',
+  tag: 'Alerts',
   auth: 'admin',
   tenancy: 'own',
   summary: 'One webhook',
-  answers: { 200: Webhook },
+  answers: { 200: Webhook.describe('The webhook.') },
   problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
   query: z.strictObject({}),

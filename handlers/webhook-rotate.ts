@@ -10,10 +10,14 @@ import { WebhookWithSecret, getWebhook, newSecret } from '../lib/alerts/webhook.
 export default handler({
   method: 'POST',
   path: '/api/webhooks/:webhook/rotate',
+  operationId: 'rotateWebhookSecret',
+  tag: 'Alerts',
   auth: 'admin',
   tenancy: 'own',
   summary: 'Gives a standard webhook a new secret',
-  answers: { 200: WebhookWithSecret },
+  answers: {
+    200: WebhookWithSecret.describe('The new secret, shown this once. The previous one signs as well for 24 hours.'),
+  },
   problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
   async handle(ctx, { params, caller }) {

@@ -13,10 +13,12 @@ const MOST_TESTS = 10
 export default handler({
   method: 'POST',
   path: '/api/webhooks/:webhook/test',
+  operationId: 'testWebhook',
+  tag: 'Alerts',
   auth: 'admin',
   tenancy: 'own',
   summary: 'Sends a test message',
-  answers: { 202: Delivery },
+  answers: { 202: Delivery.describe('A test message is due. It is tried once.') },
   problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
   async handle(ctx, { params, caller }) {

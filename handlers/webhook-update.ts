@@ -9,16 +9,18 @@ import { Enabled, Webhook, WebhookUrl, checkUrl, getWebhook } from '../lib/alert
 export default handler({
   method: 'PATCH',
   path: '/api/webhooks/:webhook',
+  operationId: 'updateWebhook',
+  tag: 'Alerts',
   auth: 'admin',
   tenancy: 'own',
   summary: 'Changes a webhook',
-  answers: { 200: Webhook },
+  answers: { 200: Webhook.describe('The webhook as it is now.') },
   problems: ['webhook_not_found'],
   params: z.object({ webhook: z.string() }),
   body: z
     .strictObject({ url: WebhookUrl.optional(), enabled: Enabled.optional() })
     .refine((changes) => Object.keys(changes).length > 0, 'must hold url or enabled')
-    .meta({ examples: [{ enabled: true }] }),
+    .meta({ id: 'WebhookChanges', examples: [{ enabled: true }] }),
   async handle(ctx, { params, body, caller }) {
     const target = body.url === undefined ? undefined : checkUrl(body.url, ctx.config.webhookAllowPrivate)
     const { id } = await getWebhook(ctx.database, params.webhook, caller)

@@ -35,11 +35,12 @@ export const PROBLEMS = {
 export type ProblemCode = keyof typeof PROBLEMS
 
 /** One mistake in the input: where it is and what is wrong. */
-export const FieldError = z.object({
-  /** The field, like `tokens`; for a nested one, like `rows.3.tokens`. */
-  field: z.string(),
-  detail: z.string(),
-})
+export const FieldError = z
+  .object({
+    field: z.string().describe('The field, like `tokens`; for a nested one, like `rows.3.tokens`.'),
+    detail: z.string().describe('What is wrong with it.'),
+  })
+  .meta({ id: 'FieldError', description: 'One mistake in the input: where it is and what is wrong.' })
 export type FieldError = z.infer<typeof FieldError>
 
 /** What a problem says beyond its code. */
@@ -51,14 +52,16 @@ export interface ProblemExtra {
 }
 
 /** A problem document (RFC 9457), as it stands in the body. */
-export const ProblemDocument = z.looseObject({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  code: z.enum(Object.keys(PROBLEMS) as [ProblemCode]),
-  detail: z.string().optional(),
-  errors: z.array(FieldError).optional(),
-})
+export const ProblemDocument = z
+  .looseObject({
+    type: z.string().describe('`urn:flagmeter:problem:` and the code.'),
+    title: z.string().describe('The same for every problem of this code.'),
+    status: z.int().describe('The HTTP status.'),
+    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode]).meta({ id: 'ProblemCode' }),
+    detail: z.string().describe('What went wrong this time.').optional(),
+    errors: z.array(FieldError).optional(),
+  })
+  .meta({ id: 'Problem', description: 'Why a request failed (RFC 9457). Some codes have fields of their own.' })
 export type ProblemDocument = z.infer<typeof ProblemDocument> & ProblemExtra
 
 /** Builds the document of a problem. `type` is a URN: stable, and it promises no page at some host. */

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { type Database, change, query } from '../store/database.ts'
+import { type Database, change } from '../store/database.ts'
+import { type Listed, list } from '../store/document.ts'
 import { Instant, Timestamp, asUuid, text } from '../schema.ts'
-import { SCOPES, type Scope } from '../auth/scope.ts'
+import { SCOPES, Scope } from '../auth/scope.ts'
 import { hashKey, hintOf, newKey } from '../auth/key.ts'
 import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
@@ -21,38 +22,26 @@ export const KeySettings = {
 export const ApiKey = z
   .object({
     id: z.guid(),
-    hint: z.string(),
+    hint: z.string().describe('How the key begins.'),
     name: z.string(),
-    scopes: z.array(z.enum(SCOPES)),
-    tenant: z.guid().optional(),
+    scopes: z.array(Scope),
+    tenant: z.guid().describe('The only tenant it may speak of; absent: any.').optional(),
     tenantName: z.string().optional(),
     createdAt: Instant,
     expiresAt: Instant.optional(),
     revokedAt: Instant.optional(),
     lastUsedAt: Instant.optional(),
   })
-  .meta({ examples: [examples.apiKey] })
+  .meta({ id: 'ApiKey', description: 'A key, never the key itself.', examples: [examples.apiKey] })
 export type ApiKey = z.infer<typeof ApiKey>
 
 /** A key that was made a moment ago. `key` is shown this once. */
-export const NewApiKey = ApiKey.extend({ key: z.string() }).meta({
+export const NewApiKey = ApiKey.extend({ key: z.string().describe('The key itself, shown this once.') }).meta({
+  id: 'NewApiKey',
+  description: 'A key that was made a moment ago.',
   examples: [{ ...examples.apiKey, key: 'fm_8Kd2…' }],
 })
 export type NewApiKey = z.infer<typeof NewApiKey>
-
-interface KeyRow {
-  id: string
-  position: number
-  hint: string
-  name: string
-  scopes: Scope[]
-  tenant_id: string | null
-  tenant_name: string | null
-  created_at: Date
-  expires_at: Date | null
-  revoked_at: Date | null
-  last_used_at: Date | null
-}
 
 /** Makes a key. */
 export async function createKey(
@@ -79,31 +68,16 @@ export async function revokeKey(database: Database, actor: string, id: string): 
 }
 
 /** A page of keys, the newest first, of one tenant or of all. */
-export async function listKeys(
+export const listKeys = (
   database: Database,
   tenantId: string | null,
   before: number | null,
   limit: number,
-): Promise<{ keys: ApiKey[]; rows: KeyRow[] }> {
-  const rows = await query<KeyRow>(database, loadSql('queries/key_list'), [null, tenantId, before, limit])
-  return { keys: rows.map(toKey), rows }
-}
+): Promise<Listed<ApiKey>> => list(database, 'key_list', [null, tenantId, before, limit])
 
 async function getKey(database: Database, ref: string): Promise<ApiKey> {
   const id = asUuid(ref)
-  const [row] = id === null ? [] : await query<KeyRow>(database, loadSql('queries/key_list'), [id, null, null, 1])
-  if (!row) throw new Problem('key_not_found', { detail: 'key does not exist' })
-  return toKey(row)
+  const [key] = id === null ? [] : (await list<ApiKey>(database, 'key_list', [id, null, null, 1])).items
+  if (!key) throw new Problem('key_not_found', { detail: 'key does not exist' })
+  return key
 }
-
-const toKey = (row: KeyRow): ApiKey => ({
-  id: row.id,
-  hint: row.hint,
-  name: row.name,
-  scopes: row.scopes,
-  ...(row.tenant_id !== null && row.tenant_name !== null && { tenant: row.tenant_id, tenantName: row.tenant_name }),
-  createdAt: row.created_at.toISOString(),
-  ...(row.expires_at && { expiresAt: row.expires_at.toISOString() }),
-  ...(row.revoked_at && { revokedAt: row.revoked_at.toISOString() }),
-  ...(row.last_used_at && { lastUsedAt: row.last_used_at.toISOString() }),
-})

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
-import { type Database, change, query } from '../store/database.ts'
+import { type Database, change } from '../store/database.ts'
+import { type Listed, list } from '../store/document.ts'
 import { Instant, asUuid } from '../schema.ts'
 import { Problem } from '../problem.ts'
-import { PERIODS, type Period, type QuotaChanges, type QuotaSettings } from '../quota/quota.ts'
+import { Period, type QuotaChanges, type QuotaSettings } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { getTenant } from '../tenants/tenant_cache.ts'
 import * as examples from '../site/examples.ts'
@@ -14,51 +15,37 @@ export const Quota = z
     id: z.guid(),
     tenant: z.guid(),
     tenantName: z.string(),
-    /** Absent: all features. */
-    feature: z.string().optional(),
-    period: z.enum(PERIODS),
-    tokenLimit: z.int(),
-    hard: z.boolean(),
-    thresholds: z.array(z.int()),
+    feature: z.string().describe('The only feature that it counts; absent: all.').optional(),
+    period: Period,
+    tokenLimit: z.int().describe('Tokens per period.'),
+    hard: z.boolean().describe('Whether checks and reservations beyond it are refused; otherwise it only alerts.'),
+    thresholds: z.array(z.int()).describe('Percentages at which alerts are raised.'),
     createdAt: Instant,
   })
-  .meta({ examples: [examples.quota] })
+  .meta({
+    id: 'Quota',
+    description: 'A limit on tokens per period, in addition to the monthly quota of its tenant.',
+    examples: [examples.quota],
+  })
 export type Quota = z.infer<typeof Quota>
-
-interface QuotaSettingsRow {
-  id: string
-  tenant_id: string
-  tenant_name: string
-  feature: string | null
-  period: Period
-  token_limit: number
-  hard: boolean
-  thresholds: number[]
-  created_at: Date
-  position: number
-}
 
 /** Whoever may change quotas may change those of every tenant. */
 const ANY_TENANT: Bound = {}
 
 /** A page of quotas, of one tenant or of all, the oldest first. */
-export async function listQuotas(
+export const listQuotas = (
   database: Database,
   tenantId: string | null,
-  after: number,
+  after: number | null,
   limit: number,
-): Promise<{ quotas: Quota[]; rows: QuotaSettingsRow[] }> {
-  const rows = await query<QuotaSettingsRow>(database, loadSql('queries/quota_list'), [null, tenantId, after, limit])
-  return { quotas: rows.map(toQuota), rows }
-}
+): Promise<Listed<Quota>> => list(database, 'quota_list', [null, tenantId, after ?? 0, limit])
 
 /** The quota of this id, if the caller may know of it. @throws Problem quota_not_found */
 export async function getQuota(database: Database, ref: string, { tenantId = null }: Bound): Promise<Quota> {
   const id = asUuid(ref)
-  const [row] =
-    id === null ? [] : await query<QuotaSettingsRow>(database, loadSql('queries/quota_list'), [id, tenantId, 0, 1])
-  if (!row) throw new Problem('quota_not_found', { detail: 'quota does not exist' })
-  return toQuota(row)
+  const [quota] = id === null ? [] : (await list<Quota>(database, 'quota_list', [id, tenantId, 0, 1])).items
+  if (!quota) throw new Problem('quota_not_found', { detail: 'quota does not exist' })
+  return quota
 }
 
 /** Adds a quota to a tenant; its open period is counted at once. @throws Problem tenant_not_found */
@@ -98,15 +85,3 @@ export async function deleteQuota(database: Database, actor: string, ref: string
   await change(database, actor, loadSql('queries/quota_delete'), [quota.id])
   return quota
 }
-
-const toQuota = (row: QuotaSettingsRow): Quota => ({
-  id: row.id,
-  tenant: row.tenant_id,
-  tenantName: row.tenant_name,
-  ...(row.feature !== null && { feature: row.feature }),
-  period: row.period,
-  tokenLimit: row.token_limit,
-  hard: row.hard,
-  thresholds: row.thresholds,
-  createdAt: row.created_at.toISOString(),
-})

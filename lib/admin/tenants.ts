@@ -5,7 +5,8 @@ import { Instant, asUuid, text, whole } from '../schema.ts'
 import { Problem, type ProblemExtra, invalidInput } from '../problem.ts'
 import { Hard, QuotaSettings, Thresholds, TokenLimit } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
-import { FAIL_MODES, type TenantRow, getTenant } from '../tenants/tenant_cache.ts'
+import { toDocument } from '../store/document.ts'
+import { FAIL_MODES, FailMode, type TenantRow, getTenant } from '../tenants/tenant_cache.ts'
 import * as examples from '../site/examples.ts'
 
 /** A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`. */
@@ -36,24 +37,26 @@ export const Tenant = z
   .object({
     id: z.guid(),
     name: z.string(),
-    monthlyQuota: z.int(),
-    monthlyHard: z.boolean(),
-    billingDay: z.int(),
+    monthlyQuota: z.int().describe('Tokens per billing period.'),
+    monthlyHard: z.boolean().describe('Whether checks and reservations beyond it are refused.'),
+    billingDay: z.int().describe('The day of the month on which a billing period starts.'),
     timezone: z.string(),
-    thresholds: z.array(z.int()),
-    failMode: z.enum(FAIL_MODES),
+    thresholds: z.array(z.int()).describe('Percentages of the monthly quota at which alerts are raised.'),
+    failMode: FailMode,
     createdAt: Instant,
-    /** Under way: the billing day and time zone to come, and how many percent are done. Until then the old ones hold. */
-    rebuild: z.object({ billingDay: z.int(), timezone: z.string(), percent: z.int() }).optional(),
+    rebuild: z
+      .object({ billingDay: z.int(), timezone: z.string(), percent: z.int() })
+      .describe('A new billing day or time zone on its way, and how far it is. Until it is done the old ones hold.')
+      .optional(),
   })
-  .meta({ examples: [examples.tenantDocument] })
+  .meta({ id: 'Tenant', description: 'Who is metered, with its monthly quota.', examples: [examples.tenantDocument] })
 export type Tenant = z.infer<typeof Tenant>
 
 /** Creates a tenant. @throws Problem tenant_exists, invalid_request (time zone) */
 export async function createTenant(database: Database, actor: string, settings: TenantSettings): Promise<Tenant> {
   const [row] = await run(database, actor, loadSql('queries/tenant_create'), toArguments(settings))
   if (!row) throw new Problem('tenant_exists', { detail: `the tenant '${settings.name}' exists already` })
-  return toTenant(row)
+  return toDocument(row)
 }
 
 /** The example a seeded tenant gets: to be given its URL, tested and enabled. */
@@ -84,11 +87,11 @@ export async function updateTenant(
   const { id } = await getTenant(database, ref)
   await run(database, actor, loadSql('queries/tenant_update'), [id, ...toArguments(changes)])
   const end = performance.now() + (changes.billingDay === undefined && changes.timezone === undefined ? 0 : REBUILD_MS)
-  let tenant = toTenant(await getTenant(database, id)) // deleted meanwhile: not found
+  let tenant: Tenant = toDocument(await getTenant(database, id)) // deleted meanwhile: not found
   while (tenant.rebuild && performance.now() < end) {
     // What was asked for is stored: when a step fails, the consumer tries it again.
     const more = await stepRebuild(database, id, REBUILD_MS).catch(() => undefined)
-    tenant = toTenant(await getTenant(database, id))
+    tenant = toDocument(await getTenant(database, id))
     if (more === undefined) break
   }
   return tenant
@@ -112,12 +115,12 @@ export async function stepRebuild(database: Database, tenantId: string, withinMs
 export async function deleteTenant(database: Database, actor: string, ref: string): Promise<Tenant> {
   const tenant = await getTenant(database, ref)
   await change(database, actor, loadSql('queries/tenant_delete'), [tenant.id])
-  return toTenant(tenant)
+  return toDocument(tenant)
 }
 
 /** A page of tenants by name, from after one. */
 export async function listTenants(database: Database, after: string, limit: number): Promise<Tenant[]> {
-  return (await query<TenantRow>(database, loadSql('queries/tenant_list'), [after, limit])).map(toTenant)
+  return (await query<TenantRow>(database, loadSql('queries/tenant_list'), [after, limit])).map(toDocument)
 }
 
 /** In the order of the parameters of create_tenant and update_tenant. */
@@ -139,19 +142,3 @@ async function run(database: Database, actor: string, sql: string, args: unknown
 /** `check_timezone` begins its message with the field. */
 const mistake = (field: string, { message }: Error): ProblemExtra =>
   invalidInput([{ field, detail: message.replace(`${field} `, '') }])
-
-/** The tenant document of a row. */
-export const toTenant = (row: TenantRow): Tenant => ({
-  id: row.id,
-  name: row.name,
-  monthlyQuota: row.monthly_quota,
-  monthlyHard: row.monthly_hard,
-  billingDay: row.billing_day,
-  timezone: row.timezone,
-  thresholds: row.thresholds,
-  failMode: row.fail_mode,
-  createdAt: row.created_at.toISOString(),
-  ...(row.rebuild_percent != null && {
-    rebuild: { billingDay: row.rebuild_billing_day!, timezone: row.rebuild_timezone!, percent: row.rebuild_percent },
-  }),
-})

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Instant } from '../schema.ts'
-import { PERIODS, type Period } from '../quota/quota.ts'
+import { Period } from '../quota/quota.ts'
 import { quotaPercent } from '../usage/usage.ts'
 
 /** A threshold that was crossed, as it stands in `alerts`. */
@@ -18,21 +18,18 @@ export interface CrossingRow {
 
 /** The same, as the API and webhooks show it. */
 export const Crossing = z.object({
-  threshold: z.int(),
-  quotaPercent: z.number(),
+  threshold: z.int().describe('The threshold that was crossed, in percent.'),
+  quotaPercent: z.number().describe('What was used of the limit when it was crossed, in percent.'),
   totalTokens: z.int(),
   quota: z.object({
-    /** Of the monthly quota: the tenant's own id. */
-    id: z.guid(),
-    /** Absent: all features. */
-    feature: z.string().optional(),
-    period: z.enum(PERIODS),
+    id: z.guid().describe("Of the monthly quota: the tenant's own id."),
+    feature: z.string().describe('The only feature that it counts; absent: all.').optional(),
+    period: Period,
     tokenLimit: z.int(),
-    version: z.int(),
+    version: z.int().describe('Counts the changes of the limit: each may raise the same alert again.'),
   }),
   periodStart: Instant,
-  /** The period's last millisecond. */
-  periodEnd: Instant,
+  periodEnd: Instant.describe("The period's last millisecond."),
 })
 export type Crossing = z.infer<typeof Crossing>
 

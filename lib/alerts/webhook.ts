@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
-import { type Database, query } from '../store/database.ts'
+import type { Database } from '../store/database.ts'
+import { type Listed, list } from '../store/document.ts'
 import { Instant, asUuid, must, text } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { urlMistake } from './public_address.ts'
-import { loadSql } from '../store/sql.ts'
 import * as examples from '../site/examples.ts'
 
 /** slack: the text Slack's incoming webhooks take. standard: a signed event (Standard Webhooks). */
-export const WebhookKind = z.enum(['slack', 'standard'], 'must be slack or standard')
+export const WebhookKind = z.enum(['slack', 'standard'], 'must be slack or standard').meta({
+  id: 'WebhookKind',
+  description: 'slack: a text for a Slack incoming webhook. standard: a signed event (Standard Webhooks).',
+})
 export type WebhookKind = z.infer<typeof WebhookKind>
 
 /** Where messages go. What is no URL at all, or leads where none may, is found by `checkUrl`: it depends on a setting. */
@@ -23,51 +26,40 @@ export const Webhook = z
     tenant: z.guid(),
     tenantName: z.string(),
     kind: WebhookKind,
-    url: z.string(),
+    url: z.string().describe('Its path is masked: it may hold a token.'),
     enabled: z.boolean(),
     createdAt: Instant,
-    /** During a rotation: until then, the secret before signs too. */
-    previousSecretExpiresAt: Instant.optional(),
+    previousSecretExpiresAt: Instant.describe(
+      'Until then, after a rotation, the previous secret signs as well.',
+    ).optional(),
   })
-  .meta({ examples: [examples.webhook] })
+  .meta({ id: 'Webhook', description: 'Where alerts of a tenant are sent.', examples: [examples.webhook] })
 export type Webhook = z.infer<typeof Webhook>
 
 /** A webhook with its signing secret, which is shown this once. A slack webhook has none. */
-export const WebhookWithSecret = Webhook.extend({ secret: z.string().optional() }).meta({
+export const WebhookWithSecret = Webhook.extend({
+  secret: z.string().describe('The signing secret, shown this once. A slack webhook has none.').optional(),
+}).meta({
+  id: 'WebhookWithSecret',
+  description: 'A webhook with its new signing secret.',
   examples: [{ ...examples.webhook, secret: examples.secret }],
 })
 
-interface WebhookRow {
-  id: string
-  tenant_id: string
-  tenant_name: string
-  kind: WebhookKind
-  url: string
-  enabled: boolean
-  created_at: Date
-  previous_secret_expires_at: Date | null
-  position: number
-}
-
 /** The webhook of this id, if the caller may know of it. @throws Problem webhook_not_found */
-export async function getWebhook(database: Database, id: string, { tenantId = null }: Bound): Promise<Webhook> {
-  const uuid = asUuid(id)
-  const [row] =
-    uuid === null ? [] : await query<WebhookRow>(database, loadSql('queries/webhook_list'), [uuid, tenantId, 0, 1])
-  if (!row) throw noWebhook()
-  return toWebhook(row)
+export async function getWebhook(database: Database, ref: string, { tenantId = null }: Bound): Promise<Webhook> {
+  const id = asUuid(ref)
+  const [webhook] = id === null ? [] : (await list<Webhook>(database, 'webhook_list', [id, tenantId, 0, 1])).items
+  if (!webhook) throw noWebhook()
+  return webhook
 }
 
 /** A page of webhooks, of one tenant or of all, the oldest first. */
-export async function listWebhooks(
+export const listWebhooks = (
   database: Database,
   tenantId: string | null,
-  after: number,
+  after: number | null,
   limit: number,
-): Promise<{ webhooks: Webhook[]; rows: WebhookRow[] }> {
-  const rows = await query<WebhookRow>(database, loadSql('queries/webhook_list'), [null, tenantId, after, limit])
-  return { webhooks: rows.map(toWebhook), rows }
-}
+): Promise<Listed<Webhook>> => list(database, 'webhook_list', [null, tenantId, after ?? 0, limit])
 
 const noWebhook = (): Problem => new Problem('webhook_not_found', { detail: 'webhook does not exist' })
 
@@ -80,17 +72,3 @@ export function checkUrl(given: string, allowPrivate: boolean): { url: string; h
 
 /** A new signing secret: 256 random bits, in the form of the Standard Webhooks specification. */
 export const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
-
-/** The URL without its path, which may hold a token, as Slack's does. */
-export const maskUrl = (url: string): string => `${new URL(url).origin}/…`
-
-const toWebhook = (row: WebhookRow): Webhook => ({
-  id: row.id,
-  tenant: row.tenant_id,
-  tenantName: row.tenant_name,
-  kind: row.kind,
-  url: maskUrl(row.url),
-  enabled: row.enabled,
-  createdAt: row.created_at.toISOString(),
-  ...(row.previous_secret_expires_at && { previousSecretExpiresAt: row.previous_secret_expires_at.toISOString() }),
-})

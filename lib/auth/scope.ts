@@ -1,6 +1,11 @@
+import { z } from 'zod'
+
 /** What a key may do; `admin` includes the others. */
 export const SCOPES = ['ingest', 'read', 'admin'] as const
-export type Scope = (typeof SCOPES)[number]
+export const Scope = z
+  .enum(SCOPES)
+  .meta({ id: 'Scope', description: 'What a key may do; `admin` includes the others.' })
+export type Scope = z.infer<typeof Scope>
 
 /** Who may call: anyone, or a key with this scope. */
 export type Access = 'none' | Scope

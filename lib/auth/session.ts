@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Caller } from './caller.ts'
 import { Instant } from '../schema.ts'
-import { SCOPES } from './scope.ts'
+import { Scope } from './scope.ts'
 import * as examples from '../site/examples.ts'
 
 /** How long a browser stays signed in, unless its key ends before. */
@@ -11,13 +11,13 @@ export const SESSION_MS = 7 * 24 * 60 * 60 * 1000
 /** Who is signed in. */
 export const Session = z
   .object({
-    keyName: z.string(),
-    scopes: z.array(z.enum(SCOPES)),
-    tenant: z.guid().optional(),
+    keyName: z.string().describe('The name of the key that signed in.'),
+    scopes: z.array(Scope),
+    tenant: z.guid().describe('The only tenant it may speak of; absent: any.').optional(),
     tenantName: z.string().optional(),
-    expiresAt: Instant.optional(),
+    expiresAt: Instant.describe('When the session or its key ends; absent: never.').optional(),
   })
-  .meta({ examples: [examples.session] })
+  .meta({ id: 'Session', description: 'Who calls, and what they may do.', examples: [examples.session] })
 export type Session = z.infer<typeof Session>
 
 /** The session document of a caller; `expiresAt` is missing when its key never ends. */

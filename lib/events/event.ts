@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { END_OF_TIME, TenantRef, Timestamp, must, text } from '../schema.ts'
+import * as examples from '../site/examples.ts'
 import { isOwnId } from './event_id.ts'
 
 /** Largest number of tokens one event may report. */
@@ -17,21 +18,25 @@ export const Feature = text(200).refine(
 export const Tokens = z.number(must(TOKENS_RANGE)).int(TOKENS_RANGE).min(1, TOKENS_RANGE).max(MAX_TOKENS, TOKENS_RANGE)
 
 /** One event as a client sends it. */
-export const EventInput = z.strictObject(
-  {
-    /** Name or id. */
-    tenant: TenantRef,
-    feature: Feature,
-    tokens: Tokens,
-    /** The dedupe key: a UUID is used as it is, anything else is mapped to one. */
-    id: text(200)
-      .refine((id) => !isOwnId(id), 'must not be an id that FlagMeter made')
-      .optional(),
-    /** When it happened; default: now. */
-    timestamp: Timestamp.optional(),
-  },
-  { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object' : undefined) },
-)
+export const EventInput = z
+  .strictObject(
+    {
+      tenant: TenantRef.describe('Name or id of the tenant. A key that is bound to a tenant may leave it out.'),
+      feature: Feature,
+      tokens: Tokens,
+      id: text(200)
+        .refine((id) => !isOwnId(id), 'must not be an id that FlagMeter made')
+        .describe('Sent again with the same id, an event counts once. A UUID is kept; any other text becomes one.')
+        .optional(),
+      timestamp: Timestamp.describe('When it happened; default: now.').optional(),
+    },
+    { error: (issue) => (issue.code === 'invalid_type' ? 'must be an object' : undefined) },
+  )
+  .meta({
+    id: 'Event',
+    description: 'What was used: so many tokens of a feature, by a tenant.',
+    examples: [examples.event],
+  })
 export type EventInput = z.infer<typeof EventInput>
 
 const Moment = z.int().min(0).max(END_OF_TIME)

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import { isTooSlow, isUnavailable } from '../store/outage.ts'
 import { type Event, EventInput } from './event.ts'
 import type { Accepted, Intake, Sender as Waiting } from './intake.ts'
+import { OverQuota } from './batch_answer.ts'
 import { Problem, invalidInput } from '../problem.ts'
 import { ID_REUSED, type Poison } from './record.ts'
 import * as examples from '../site/examples.ts'
@@ -23,10 +24,9 @@ export const EventAccepted = z
   .object({
     success: z.literal(true),
     eventId: z.guid(),
-    /** The tenant is beyond a hard quota; absent when it is not, or when it is not known. */
-    overQuota: z.literal(true).optional(),
+    overQuota: OverQuota.optional(),
   })
-  .meta({ examples: [examples.accepted] })
+  .meta({ id: 'EventAccepted', description: 'The event is durable.', examples: [examples.accepted] })
 export type EventAccepted = z.infer<typeof EventAccepted>
 
 /** The request's Idempotency-Key. @throws Problem invalid_request */

@@ -3,7 +3,7 @@ import { type Duplex, pipeline } from 'node:stream'
 import { discard } from './body.ts'
 import type { Context } from '../context.ts'
 import { isNotMigrated, isTooSlow, isUnavailable } from '../store/outage.ts'
-import type { Answer } from './endpoint.ts'
+import type { Answer } from './answer_types.ts'
 import { Problem, type ProblemCode, problemDocument } from '../problem.ts'
 
 /** The answer to whatever was thrown. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Answer } from './endpoint.ts'
+import type { Answer } from './answer_types.ts'
 
 /** What a page of another origin may read (Fetch standard, "CORS protocol"). Without CORS_ORIGINS, nothing. */
 export function corsHeaders(req: IncomingMessage, origins: string[]): Record<string, string> {

@@ -1,19 +1,10 @@
-import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Caller } from '../auth/caller.ts'
 import type { Access, Tenancy } from '../auth/scope.ts'
 import type { Context } from '../context.ts'
 import type { ProblemCode } from '../problem.ts'
-
-/** What an endpoint sends back: one of a JSON value, a text, bytes, and a stream that goes on until somebody ends it. */
-export interface Answer {
-  status: number
-  json?: unknown
-  text?: string
-  body?: Buffer
-  stream?: Readable
-  headers?: Record<string, string>
-}
+import type { Answer, AnswerOf, Answers, JsonAnswer, Undocumented } from './answer_types.ts'
+import type { Tag } from './tags.ts'
 
 /** What `handle` gets: input that fits the schemas, and who calls, unless the endpoint needs no key. */
 export type Call<Params, Query, Body, Auth extends Access = Access> = Input<Params, Query, Body> &
@@ -59,10 +50,17 @@ export interface HttpHandler<
   tenancy?: Tenancy
   /** Its cost grows with a range or with history: `lib/store/report_pool.ts` gives it its turn, and `ctx.database` is then the reports' own pool. */
   isReport?: true
+  /** Its name in the API's description, a verb and its object: `createQuota`. Pages and files have none. */
+  operationId?: string
+  /** Under which heading the API's description has it. */
+  tag?: Tag
   /** One line for the API's description. */
   summary: string
-  /** What it answers when it works, by status; nothing: a page or a file, which is not part of the API. */
-  answers: Record<number, z.ZodType>
+  /**
+   * What it answers when it works, by status. The description of each schema says what happened. Nothing: a page or a file, which is
+   * not part of the API.
+   */
+  answers: Answers
   /** The problems of its own; those that follow from its input and its access are known. */
   problems?: ProblemCode[]
   params?: Params
@@ -73,19 +71,42 @@ export interface HttpHandler<
   documentedBody?: z.ZodType
   /** Largest body in bytes; default 64 KiB. */
   maxBodyBytes?: number
+  /** Reads the header Idempotency-Key, for the API's description. */
+  takesIdempotencyKey?: true
   /** Takes batches of so many events too: as an array, or as `application/x-ndjson`, which becomes an array with a value, or InvalidJson, per line. */
   maxEvents?: number
   handle(ctx: Context, call: Call<z.output<Params>, z.output<Query>, z.output<Body>, Auth>): Promise<Answer> | Answer
 }
 
-/** Declares an endpoint; a handler file's default export. */
-export const handler = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, A extends Access>(
-  endpoint: Omit<HttpHandler<P, Q, B, A>, 'kind'>,
+type Declared<
+  P extends z.ZodType,
+  Q extends z.ZodType,
+  B extends z.ZodType,
+  A extends Access,
+  Documented extends Answers,
+  Given extends AnswerOf<Documented>,
+> = Omit<HttpHandler<P, Q, B, A>, 'kind' | 'answers' | 'handle'> & {
+  answers: Documented
+  handle(ctx: Context, call: Call<z.output<P>, z.output<Q>, z.output<B>, A>): Promise<Given> | Given
+} & (keyof Documented extends never ? unknown : { operationId: string; tag: Tag }) &
+  Undocumented<Given, Documented>
+
+/** Declares an endpoint; a handler file's default export. What `handle` returns must be what `answers` says: no other status or field. */
+export const handler = <
+  P extends z.ZodType,
+  Q extends z.ZodType,
+  B extends z.ZodType,
+  A extends Access,
+  Documented extends Answers,
+  const Given extends AnswerOf<Documented>,
+>(
+  endpoint: Declared<P, Q, B, A, Documented, Given>,
 ): HttpHandler<P, Q, B, A> => ({ kind: 'http', ...endpoint })
 
 /** A JSON answer. */
-export const json = (status: number, value: unknown, headers?: Record<string, string>): Answer => ({
-  status,
-  json: value,
-  ...(headers && { headers }),
-})
+export const json = <Status extends number, const Value>(
+  status: Status,
+  value: Value,
+  headers?: Record<string, string>,
+): Status extends number ? JsonAnswer<Status, Value> : never =>
+  ({ status, json: value, ...(headers && { headers }) }) as never

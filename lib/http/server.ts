@@ -12,7 +12,8 @@ import { Hold, Room, SMALL } from './body_memory.ts'
 import type { Caller } from '../auth/caller.ts'
 import type { Context } from '../context.ts'
 import { fieldErrors } from '../schema.ts'
-import type { Answer, Call, HttpHandler } from './endpoint.ts'
+import type { Answer } from './answer_types.ts'
+import type { Call, HttpHandler } from './endpoint.ts'
 import { Problem, invalidInput } from '../problem.ts'
 
 /** How often it is looked whether the caller of an open stream still may. */

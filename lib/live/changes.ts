@@ -19,7 +19,10 @@ const Recording = z.object({
 export type Recording = z.infer<typeof Recording>
 
 /** What is told: a recording, or a tenant of which something else has changed; nothing, to see whether it is heard. */
-export const ChangeNotice = z.union([Recording, z.object({ changed: z.guid().optional() })])
+export const ChangeNotice = z.union([
+  Recording,
+  z.object({ tenants: z.undefined().optional(), changed: z.guid().optional() }),
+])
 export type ChangeNotice = z.infer<typeof ChangeNotice>
 
 /** Tells the dashboards of all processes what this one changes: soon, and together. */

@@ -108,7 +108,7 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
 
   function hear(notice: ChangeNotice): void {
     const now = performance.now()
-    if ('tenants' in notice) {
+    if (notice.tenants) {
       for (const id of notice.tenants) {
         stale.add(id)
         activeAt.set(id, now)

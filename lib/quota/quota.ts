@@ -1,11 +1,15 @@
 import { z } from 'zod'
 import { Feature } from '../events/event.ts'
 import { Instant, must, whole } from '../schema.ts'
+import * as examples from '../site/examples.ts'
 import { quotaPercent } from '../usage/usage.ts'
 
 /** How often a quota begins again, in the tenant's time zone: weeks on Monday, months on the billing day. */
 export const PERIODS = ['hour', 'day', 'week', 'month'] as const
-export const Period = z.enum(PERIODS, { error: must(`must be one of ${PERIODS.join(', ')}`).error })
+export const Period = z.enum(PERIODS, { error: must(`must be one of ${PERIODS.join(', ')}`).error }).meta({
+  id: 'Period',
+  description: "How often a quota starts again, in the tenant's time zone: weeks on Monday, months on the billing day.",
+})
 export type Period = z.infer<typeof Period>
 
 const THRESHOLD = 'must be a whole number from 1 to 1000'
@@ -52,23 +56,24 @@ export interface QuotaRow {
 }
 
 /** A quota and what was used of it in its open period. */
-export const QuotaUsage = z.object({
-  /** Of the monthly quota: the tenant's own id. */
-  id: z.guid(),
-  /** Absent: all features. */
-  feature: z.string().optional(),
-  period: z.enum(PERIODS),
-  hard: z.boolean(),
-  tokenLimit: z.int(),
-  totalTokens: z.int(),
-  /** Held by reservations that are not settled yet. */
-  reservedTokens: z.int(),
-  /** Used of the limit, without what is reserved; in hundredths of a percent, rounded down. */
-  quotaPercent: z.number(),
-  periodStart: Instant,
-  /** When the counter begins again at 0. */
-  resetAt: Instant,
-})
+export const QuotaUsage = z
+  .object({
+    id: z.guid().describe("Of the monthly quota: the tenant's own id."),
+    feature: z.string().describe('The only feature that it counts; absent: all.').optional(),
+    period: Period,
+    hard: z.boolean().describe('Whether checks and reservations beyond it are refused.'),
+    tokenLimit: z.int().describe('Tokens per period.'),
+    totalTokens: z.int().describe('Tokens used in the open period.'),
+    reservedTokens: z.int().describe('Tokens held by reservations that are not settled yet.'),
+    quotaPercent: z.number().describe('What is used of the limit, without what is reserved, rounded down to 0.01 %.'),
+    periodStart: Instant,
+    resetAt: Instant.describe('When the counter starts again at 0.'),
+  })
+  .meta({
+    id: 'QuotaUsage',
+    description: 'A quota, and what was used of it in its open period.',
+    examples: [examples.quotaUsage],
+  })
 export type QuotaUsage = z.infer<typeof QuotaUsage>
 
 /** The document of a row. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { findFolder } from '../package_folder.ts'
-import type { Answer } from '../http/endpoint.ts'
+import type { Answer } from '../http/answer_types.ts'
 
 /** A file of the dashboard, compressed when it was built. */
 interface Asset {

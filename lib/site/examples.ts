@@ -16,6 +16,24 @@ export const session = {
 }
 export const accepted = { success: true, eventId: EVENT } as const
 export const batch = { success: true, accepted: 1, rejected: 0, results: [{ eventId: EVENT }] }
+export const mixedBatch = {
+  success: false,
+  accepted: 1,
+  rejected: 1,
+  results: [
+    { eventId: EVENT },
+    {
+      problem: {
+        type: 'urn:flagmeter:problem:invalid_request',
+        title: 'The request is not valid',
+        status: 400,
+        code: 'invalid_request',
+        detail: 'tokens is required',
+        errors: [{ field: 'tokens', detail: 'is required' }],
+      },
+    },
+  ],
+}
 export const usage = {
   ...tenant,
   totalTokens: 820_000,
@@ -161,3 +179,17 @@ export const auditEntry = {
   before: { name: 'acme-corp', monthly_quota: 1_000_000 },
   after: { name: 'acme-corp', monthly_quota: 2_000_000 },
 }
+export const health = {
+  status: 'healthy',
+  timestamp: createdAt,
+  services: { database: 'up', redis: 'off' },
+}
+export const unhealthy = { ...health, status: 'unhealthy', services: { database: 'down', redis: 'off' } }
+export const metrics = `# HELP flagmeter_events_total Events by outcome.
+# TYPE flagmeter_events_total counter
+flagmeter_events_total{outcome="recorded"} 612
+`
+export const frame = `event: usage
+data: ${JSON.stringify({ tenants: [overview], gone: [] })}
+
+`

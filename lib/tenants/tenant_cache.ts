@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { z } from 'zod'
 import { type Database, query } from '../store/database.ts'
 import { asUuid } from '../schema.ts'
 import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
@@ -14,7 +15,12 @@ const MAX_TENANTS = 50_000
 
 /** Whether checks and reservations are allowed while PostgreSQL is away; default: checks are, reservations are not. */
 export const FAIL_MODES = ['default', 'open', 'closed'] as const
-export type FailMode = (typeof FAIL_MODES)[number]
+export const FailMode = z.enum(FAIL_MODES).meta({
+  id: 'FailMode',
+  description:
+    'Whether checks and reservations are allowed while PostgreSQL is away; default: checks are, reservations are not.',
+})
+export type FailMode = z.infer<typeof FailMode>
 
 type FoundRow = Pick<TenantRow, 'id' | 'name' | 'fail_mode'>
 
@@ -30,9 +36,7 @@ export interface TenantRow {
   fail_mode: FailMode
   created_at: Date
   /** The billing day and time zone that are on their way, and how far: null when there is no change under way. */
-  rebuild_billing_day?: number | null
-  rebuild_timezone?: string | null
-  rebuild_percent?: number | null
+  rebuild?: { billingDay: number; timezone: string; percent: number } | null
 }
 
 /** Finds tenants by name or id, from memory when it can. */

@@ -13,14 +13,15 @@ interface Row extends UsageRow {
 
 /** What is shown of a tenant among others: its usage, its thresholds and its pace. */
 export const OverviewUsage = Usage.extend({
-  /** Percent of the monthly quota at which people are told. */
-  thresholds: z.array(z.int()),
-  reservedTokens: z.int(),
-  /** Of the last 60 seconds: the minute that runs, and the share of the one before. */
-  tokensPerMinute: z.int(),
-  /** Of the last 24 hours, likewise. */
-  tokensLastDay: z.int(),
-}).meta({ examples: [examples.overview] })
+  thresholds: z.array(z.int()).describe('Percentages of the monthly quota at which alerts are raised.'),
+  reservedTokens: z.int().describe('Tokens held by reservations that are not settled yet.'),
+  tokensPerMinute: z.int().describe('Tokens of the last 60 seconds.'),
+  tokensLastDay: z.int().describe('Tokens of the last 24 hours.'),
+}).meta({
+  id: 'UsageSummary',
+  description: 'What is shown of a tenant among others: its usage, its thresholds and its pace.',
+  examples: [examples.overview],
+})
 export type OverviewUsage = z.infer<typeof OverviewUsage>
 
 /** A page of tenants by name, after the one of that name; of a bound caller, its own. */
@@ -35,19 +36,11 @@ export async function listOverview(
     new Date(now).toISOString(),
     tenantId,
   ])
-  return rows.map(toOverview)
+  return rows.map(toUsage)
 }
 
 /** The same of these tenants, in any order. Those that are gone are left out. */
 export async function findOverview(database: Database, now: number, tenantIds: string[]): Promise<OverviewUsage[]> {
   const rows = await query<Row>(database, loadSql('queries/usage_rows'), [tenantIds, new Date(now).toISOString()])
-  return rows.map(toOverview)
+  return rows.map(toUsage)
 }
-
-const toOverview = (row: Row): OverviewUsage => ({
-  ...toUsage(row),
-  thresholds: row.thresholds,
-  reservedTokens: row.reserved_tokens,
-  tokensPerMinute: row.tokens_per_minute,
-  tokensLastDay: row.tokens_last_day,
-})

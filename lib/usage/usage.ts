@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { Instant } from '../schema.ts'
+import { toDocument } from '../store/document.ts'
 
 /** A row of `usage_get` or `usage_list`. */
 export interface UsageRow {
-  id: string
-  name: string
+  tenant: string
+  tenant_name: string
   monthly_quota: number
   period_start: Date
+  /** Where the next period starts. */
   period_end: Date
   total_tokens: number
   event_count: number
@@ -18,12 +20,10 @@ export const Usage = z.object({
   tenantName: z.string(),
   totalTokens: z.int(),
   eventCount: z.int(),
-  monthlyQuota: z.int(),
-  /** In hundredths of a percent, rounded down: 100 means reached. */
-  quotaPercent: z.number(),
+  monthlyQuota: z.int().describe('Tokens per billing period.'),
+  quotaPercent: z.number().describe('What is used of it, rounded down to 0.01 %: 100 means reached.'),
   periodStart: Instant,
-  /** The period's last millisecond. */
-  periodEnd: Instant,
+  periodEnd: Instant.describe("The period's last millisecond."),
 })
 export type Usage = z.infer<typeof Usage>
 
@@ -32,13 +32,8 @@ export const quotaPercent = (totalTokens: number, tokenLimit: number): number =>
   Math.floor((totalTokens * 10_000) / tokenLimit) / 100
 
 /** The usage document of a row. */
-export const toUsage = (row: UsageRow): Usage => ({
-  tenant: row.id,
-  tenantName: row.name,
-  totalTokens: row.total_tokens,
-  eventCount: row.event_count,
-  monthlyQuota: row.monthly_quota,
-  quotaPercent: quotaPercent(row.total_tokens, row.monthly_quota),
-  periodStart: row.period_start.toISOString(),
-  periodEnd: new Date(row.period_end.getTime() - 1).toISOString(),
-})
+export const toUsage = <Row extends UsageRow>(row: Row) =>
+  Object.assign(toDocument(row), {
+    quotaPercent: quotaPercent(row.total_tokens, row.monthly_quota),
+    periodEnd: new Date(row.period_end.getTime() - 1).toISOString(),
+  })

@@ -1,8 +1,8 @@
 -- $1: tenant names, $2: tenant ids, $3: the moment, $4: tenant id or null. Tokens per step of the open period so far: at most 128 steps
 -- of whole hours, the first one beginning with the hour in which the period begins.
-select t.id as tenant_id, f.first_hour, f.step_seconds,
+select t.id as tenant, f.first_hour as "from", f.step_seconds,
        (
-         select json_agg(coalesce(s.tokens, 0) order by n)
+         select coalesce(json_agg(coalesce(s.tokens, 0) order by n), '[]')
          from generate_series(0, ceil(extract(epoch from $3::timestamptz - f.first_hour) / f.step_seconds)::int - 1) as n
          left join (
            select floor(extract(epoch from h.hour - f.first_hour) / f.step_seconds)::int as n, sum(h.total_tokens)::bigint as tokens

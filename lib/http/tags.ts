@@ -1,0 +1,14 @@
+/** The headings of the API's description, in the order in which a newcomer needs them. */
+export const TAGS = {
+  Events: 'Report what was used.',
+  Quotas: 'Limits on tokens per period, and whether there is room left.',
+  Reservations: 'Hold tokens before a call to a model, then settle what it came to.',
+  Usage: 'What tenants have used, and how fast.',
+  Alerts: 'Thresholds that were crossed, the webhooks that are told, and what became of each message.',
+  Tenants: 'Who is metered.',
+  Keys: 'Who may call the API, and who changed what.',
+  Session: 'How a browser signs in.',
+  Service: 'Health, metrics and this description.',
+} as const
+
+export type Tag = keyof typeof TAGS
