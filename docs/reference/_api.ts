@@ -1,32 +1,22 @@
 import { loadHandlers } from '../../cli/_handlers.ts'
 import { endpointsOf } from '../../cli/_serving.ts'
 import type { HttpHandler } from '../../lib/http/endpoint.ts'
+import { TAGS } from '../../lib/http/tags.ts'
 import type { ProblemCode } from '../../lib/problem.ts'
 import { describeApi } from '../../lib/site/openapi.ts'
 import { SCHEMA, exampleIn, fieldTable, formatJson, typeOf } from './_schema.ts'
 
 type Json = Record<string, any>
 
-const GROUPS: [title: string, path: RegExp][] = [
-  ['Events', /^\/api\/events/],
-  ['Usage', /^\/api\/(usage|trends|stream)/],
-  ['Quotas', /^\/api\/(check|quotas)/],
-  ['Reservations', /^\/api\/reservations/],
-  ['Alerts and webhooks', /^\/api\/(alerts|deliveries|webhooks)/],
-  ['Tenants', /^\/api\/tenants/],
-  ['Keys and audit', /^\/api\/(keys|audit|session)/],
-  ['Operation', /./],
-]
-
 /** Every endpoint, from the OpenAPI document that the server answers with. */
 export async function apiPage(): Promise<string> {
   const endpoints = endpointsOf(await loadHandlers([])).map(({ handler }) => handler)
   const api = describeApi(endpoints)
   const described = endpoints.filter(({ answers }) => Object.keys(answers).length > 0)
-  const sections = GROUPS.map(([title]) => {
-    const own = described.filter(({ path }) => GROUPS.find(([, pattern]) => pattern.test(path))![0] === title)
+  const sections = Object.entries(TAGS).map(([title, about]) => {
+    const own = described.filter(({ tag }) => tag === title)
     own.sort((a, b) => a.path.localeCompare(b.path, 'en') || order(a) - order(b))
-    return `## ${title}\n\n${own.map((endpoint) => section(endpoint, api)).join('\n\n')}`
+    return `## ${title}\n\n${about}\n\n${own.map((endpoint) => section(endpoint, api)).join('\n\n')}`
   })
   return `# HTTP API
 
@@ -34,7 +24,8 @@ export async function apiPage(): Promise<string> {
 
 Send a key as \`Authorization: Bearer fm_…\`. Bodies are JSON. Times are RFC 3339; \`tenant\` is a name or an id. To page
 through a listing, pass \`next\` as \`after\` to get the next page; on the last page there is no \`next\`. Every answer of
-400 and above is a [problem document](../problems.md). \`GET /api/openapi.json\` has this page in OpenAPI 3.1.
+400 and above is a [problem document](../problems.md). \`GET /docs\` shows this in a browser,
+to read and to try; \`GET /api/openapi.json\` has it in OpenAPI 3.1, to generate a client from.
 
 Each endpoint lists its own problems. These follow from what it takes:
 
@@ -62,7 +53,7 @@ function section(endpoint: HttpHandler, api: Json): string {
   const operation = api.paths[path.replaceAll(/:(\w+)/g, '{$1}')][method.toLowerCase()] as Json
   const isUnbound = auth !== 'none' && tenancy === 'all'
   const access = `${ACCESS[auth]}${isUnbound ? ' Keys bound to a tenant are refused.' : ''}`
-  const parts = [`### ${method} ${path}`, `${operation.summary}. ${access}`]
+  const parts = [`### ${method} ${path}`, `\`${operation.operationId}\`: ${operation.summary}. ${access}`]
   const parameters = (operation.parameters ?? []) as Json[]
   if (parameters.length > 0) parts.push(parameterTable(parameters))
   const body = operation.requestBody?.content['application/json'] as Json | undefined
