@@ -1,5 +1,4 @@
-import type { Crossing } from '../lib/alerts/crossing.ts'
-import type { Delivery } from '../lib/alerts/delivery.ts'
+import type { Alert, Delivery } from './api_types.ts'
 import { ask, pathOf } from './api.ts'
 import { Outcome, useAction } from './forms.tsx'
 import { compact, exact, momentOf } from './format.ts'
@@ -7,8 +6,6 @@ import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
 import { Panel } from './panel.tsx'
 import type { PartProps } from './part_props.ts'
-
-type Alert = Crossing & { id: string; createdAt: string }
 
 const SHOWN = 20
 

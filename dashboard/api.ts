@@ -1,4 +1,4 @@
-import type { FieldError } from '../lib/problem.ts'
+import type { FieldError } from './api_types.ts'
 
 /** Longer, and a person should know. */
 const TIMEOUT_MS = 15_000

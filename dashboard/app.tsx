@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import type { Session } from '../lib/auth/session.ts'
+import type { Session } from './api_types.ts'
 import { type ApiError, ask, onSessionEnd } from './api.ts'
 import { clockOf } from './format.ts'
 import { type Live, openLive, useLive } from './live.ts'

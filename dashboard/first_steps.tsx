@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Tenant } from '../lib/admin/tenants.ts'
+import type { Tenant } from './api_types.ts'
 import { ask } from './api.ts'
 import { Copy, Dialog } from './dialog.tsx'
 import { Field, Submit, submit, typed, useAction } from './forms.tsx'

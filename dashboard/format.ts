@@ -1,4 +1,4 @@
-import type { OverviewUsage } from '../lib/usage/overview.ts'
+import type { UsageSummary } from './api_types.ts'
 
 const whole = new Intl.NumberFormat()
 const compactNumber = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 })
@@ -52,11 +52,11 @@ export const reachedOf = (quotaPercent: number, thresholds: number[]): number | 
   thresholds.findLast((threshold) => quotaPercent >= threshold)
 
 /** Tokens that may still be used or reserved; never below 0. */
-export const leftOf = (row: Pick<OverviewUsage, 'monthlyQuota' | 'totalTokens' | 'reservedTokens'>): number =>
+export const leftOf = (row: Pick<UsageSummary, 'monthlyQuota' | 'totalTokens' | 'reservedTokens'>): number =>
   Math.max(0, row.monthlyQuota - row.totalTokens - row.reservedTokens)
 
 /** When nothing will be left, at the pace of the last 24 hours: a straight line. Infinity: not within this period. */
-export function runsOutAt(row: OverviewUsage, now: number): number {
+export function runsOutAt(row: UsageSummary, now: number): number {
   const left = row.monthlyQuota - row.totalTokens
   if (left <= 0) return now
   const at = now + (left / row.tokensLastDay) * 86_400_000

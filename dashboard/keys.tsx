@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import { SCOPES } from './scopes.ts'
-import type { ApiKey, NewApiKey } from '../lib/admin/keys.ts'
+import type { ApiKey, NewApiKey } from './api_types.ts'
 import { ask, askAll, pathOf } from './api.ts'
 import { Confirm, Copy, Dialog } from './dialog.tsx'
 import { Field, Submit, submit, typed, useAction } from './forms.tsx'

@@ -1,13 +1,20 @@
 import { useEffect, useState } from 'preact/hooks'
-import type { OverviewUsage } from '../lib/usage/overview.ts'
-import type { Pace } from '../lib/live/pace.ts'
+import type { UsageSummary } from './api_types.ts'
 import { ask, askAll } from './api.ts'
 
-export type Totals = Pace & { deadLetters: number; failingDeliveries: number }
+/** The event `totals` of GET /api/stream: how fast everything goes, over the last ten seconds, and what needs somebody's attention. */
+export interface Totals {
+  eventsPerSecond: number
+  tokensPerSecond: number
+  /** The longest time from accepting an event to its being visible; null: no event. */
+  freshnessMs: number | null
+  deadLetters: number
+  failingDeliveries: number
+}
 
 /** All that is known of all tenants, kept up to date by one stream. */
 export interface Live {
-  tenants: Map<string, OverviewUsage>
+  tenants: Map<string, UsageSummary>
   /** Whether every page of tenants was read once. */
   isLoaded: boolean
   totals: Totals | undefined
@@ -69,7 +76,7 @@ export function openLive(): Live {
     fresh = new Set()
     const found = new Set<string>()
     try {
-      await askAll<OverviewUsage>('/api/usage', 'tenants', (page) => {
+      await askAll<UsageSummary>('/api/usage', 'tenants', (page) => {
         if (mine !== loading) return
         for (const row of page) {
           found.add(row.tenant)
@@ -108,7 +115,7 @@ export function openLive(): Live {
         handle(JSON.parse(message.data))
         paint()
       })
-    on('usage', ({ tenants, gone }: { tenants: OverviewUsage[]; gone: string[] }) => {
+    on('usage', ({ tenants, gone }: { tenants: UsageSummary[]; gone: string[] }) => {
       for (const row of tenants) {
         live.tenants.set(row.tenant, row)
         fresh.add(row.tenant)

@@ -1,6 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { OverviewUsage } from '../lib/usage/overview.ts'
-import type { Session } from '../lib/auth/session.ts'
+import type { Session, UsageSummary } from './api_types.ts'
 import { exact, leftOf, reachedOf, runsOutAt } from './format.ts'
 import { FirstSteps, NewTenant } from './first_steps.tsx'
 import { type Live, useLive } from './live.ts'
@@ -17,7 +16,7 @@ const SORT_EVERY_MS = 2_000
 type Column = 'tenant' | 'used' | 'tokens' | 'left' | 'pace' | 'runs-out'
 const COLUMNS: Record<
   Column,
-  [label: string, title: string, value: (row: OverviewUsage, now: number) => number | string]
+  [label: string, title: string, value: (row: UsageSummary, now: number) => number | string]
 > = {
   tenant: ['Tenant', 'By name', (row) => row.tenantName.toLowerCase()],
   used: ['Used', 'Percent of the monthly quota', (row) => row.quotaPercent],

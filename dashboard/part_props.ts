@@ -1,4 +1,4 @@
-import type { Tenant } from '../lib/admin/tenants.ts'
+import type { Tenant } from './api_types.ts'
 import type { Live } from './live.ts'
 
 /** What a part of the page needs to know of its tenant. */

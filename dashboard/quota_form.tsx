@@ -1,4 +1,4 @@
-import type { Quota } from '../lib/admin/quotas.ts'
+import type { Quota } from './api_types.ts'
 import { ask, pathOf } from './api.ts'
 import { Dialog } from './dialog.tsx'
 import { type Action, Field, Submit, submit, typed, useAction } from './forms.tsx'

@@ -1,6 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { QuotaUsage } from '../lib/quota/quota.ts'
-import type { Quota } from '../lib/admin/quotas.ts'
+import type { Quota, QuotaUsage } from './api_types.ts'
 import { ask, askAll, pathOf } from './api.ts'
 import { Bar, Reached } from './bar.tsx'
 import { Confirm } from './dialog.tsx'

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import type { OverviewUsage } from '../lib/usage/overview.ts'
+import type { UsageSummary } from './api_types.ts'
 import { Bar, Reached } from './bar.tsx'
 import { compact, dayOf, exact, leftOf, levelOf, percent, runsOutAt } from './format.ts'
 import { tenantPath } from './router.ts'
@@ -20,7 +20,7 @@ export function useRowHeight(): number {
 }
 
 interface Props {
-  row: OverviewUsage
+  row: UsageSummary
   index: number
   top: number
   now: number
@@ -71,7 +71,7 @@ const Figure = ({ name, value }: { name: string; value: number }) => (
 )
 
 /** The day nothing will be left, at the pace of the last 24 hours. */
-export function RunsOut({ row, now }: { row: OverviewUsage; now: number }) {
+export function RunsOut({ row, now }: { row: UsageSummary; now: number }) {
   if (row.totalTokens >= row.monthlyQuota) return <b class="over">used up</b>
   const at = runsOutAt(row, now)
   if (at === Infinity)

@@ -1,4 +1,4 @@
-import type { Scope } from '../lib/auth/scope.ts'
+import type { Scope } from './api_types.ts'
 
 /** What a key may do. */
 export const SCOPES: Scope[] = ['ingest', 'read', 'admin']

@@ -1,4 +1,4 @@
-import type { Tenant } from '../lib/admin/tenants.ts'
+import type { Tenant } from './api_types.ts'
 import { ask, pathOf } from './api.ts'
 import { Confirm } from './dialog.tsx'
 import { Field, Submit, settle, submit, typed, useAction } from './forms.tsx'

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Session } from '../lib/auth/session.ts'
+import type { Session } from './api_types.ts'
 import { type ApiError, ask } from './api.ts'
 import { typed } from './forms.tsx'
 

@@ -1,6 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { Session } from '../lib/auth/session.ts'
-import type { Tenant } from '../lib/admin/tenants.ts'
+import type { Session, Tenant } from './api_types.ts'
 import { Alerts } from './alerts.tsx'
 import { ask, pathOf } from './api.ts'
 import { Bar, Reached } from './bar.tsx'

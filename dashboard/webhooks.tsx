@@ -1,6 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { Delivery } from '../lib/alerts/delivery.ts'
-import type { Webhook } from '../lib/alerts/webhook.ts'
+import type { Delivery, Webhook } from './api_types.ts'
 import { ask, askAll, pathOf } from './api.ts'
 import { Confirm, Copy, Dialog } from './dialog.tsx'
 import { Field, Outcome, Submit, submit, typed, useAction } from './forms.tsx'

@@ -1,0 +1,722 @@
+// Generated from the description of the API by `npm run api-types`; not to be edited.
+
+export interface components {
+  schemas: {
+    /** @description A threshold that a tenant has crossed. */
+    Alert: {
+      /** Format: uuid */
+      id: string;
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      /** @description The threshold that was crossed, in percent. */
+      threshold: number;
+      /** @description What was used of the limit when it was crossed, in percent. */
+      quotaPercent: number;
+      totalTokens: number;
+      quota: {
+        /**
+         * Format: uuid
+         * @description Of the monthly quota: the tenant's own id.
+         */
+        id: string;
+        /** @description The only feature that it counts; absent: all. */
+        feature?: string;
+        period: components["schemas"]["Period"];
+        tokenLimit: number;
+        /** @description Counts the changes of the limit: each may raise the same alert again. */
+        version: number;
+      };
+      /** Format: date-time */
+      periodStart: string;
+      /**
+       * Format: date-time
+       * @description The period's last millisecond.
+       */
+      periodEnd: string;
+      /** Format: date-time */
+      createdAt: string;
+    };
+    AlertPage: {
+      alerts: components["schemas"]["Alert"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /** @description A key, never the key itself. */
+    ApiKey: {
+      /** Format: uuid */
+      id: string;
+      /** @description How the key begins. */
+      hint: string;
+      name: string;
+      scopes: components["schemas"]["Scope"][];
+      /**
+       * Format: uuid
+       * @description The only tenant it may speak of; absent: any.
+       */
+      tenant?: string;
+      tenantName?: string;
+      /** Format: date-time */
+      createdAt: string;
+      /** Format: date-time */
+      expiresAt?: string;
+      /** Format: date-time */
+      revokedAt?: string;
+      /** Format: date-time */
+      lastUsedAt?: string;
+    };
+    ApiKeyInput: {
+      name: string;
+      scopes: ("ingest" | "read" | "admin")[];
+      /** Format: date-time */
+      expiresAt?: string;
+      tenant?: string;
+    };
+    ApiKeyPage: {
+      keys: components["schemas"]["ApiKey"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /** @description A change of a tenant, a quota, a webhook or a key. */
+    AuditEntry: {
+      /** Format: date-time */
+      createdAt: string;
+      /** @description Who: `key <name> (<id>)`, `cli`, `seed`, `first start`, `auto-create`, `deliver`, or the database user of a change by hand. */
+      actor: string;
+      /** @description What, like `tenant.updated`. */
+      action: string;
+      /**
+       * Format: uuid
+       * @description The id of what was changed.
+       */
+      subject: string;
+      /**
+       * Format: uuid
+       * @description The id of its tenant.
+       */
+      tenant?: string;
+      /** @description The columns before the change, without secrets. */
+      before?: {
+        [key: string]: unknown;
+      };
+      /** @description The columns after the change, without secrets. */
+      after?: {
+        [key: string]: unknown;
+      };
+    };
+    AuditPage: {
+      entries: components["schemas"]["AuditEntry"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /** @description What became of each event of a batch. */
+    BatchResult: {
+      success: boolean;
+      /** @description How many events are durable. */
+      accepted: number;
+      /** @description How many were not recorded. */
+      rejected: number;
+      /** @description How many problems, the last ones, lack `detail` and `errors`: the answer would be too long. */
+      withoutDetails?: number;
+      /** @description One for each event, in their order. */
+      results: (components["schemas"]["EventRecorded"] | components["schemas"]["EventRefused"])[];
+    };
+    /** @description A message to a webhook, and what became of it. */
+    Delivery: {
+      /** Format: uuid */
+      id: string;
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      /** Format: uuid */
+      webhook: string;
+      kind: components["schemas"]["WebhookKind"];
+      /** @description Its path is masked: it may hold a token. */
+      url: string;
+      /**
+       * Format: uuid
+       * @description The alert that it tells of; absent: it is a test message.
+       */
+      alert?: string;
+      /** @description The threshold of the alert, in percent. */
+      threshold?: number;
+      status: components["schemas"]["DeliveryStatus"];
+      /** @description Tries so far. */
+      attempts: number;
+      /** Format: date-time */
+      nextAttemptAt?: string;
+      /** @description What the receiver answered the last try, if it did. */
+      responseStatus?: number;
+      /** @description Why the last try failed. */
+      reason?: string;
+      /** Format: date-time */
+      createdAt: string;
+      /** Format: date-time */
+      finishedAt?: string;
+    };
+    DeliveryPage: {
+      deliveries: components["schemas"]["Delivery"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /**
+     * @description pending: due, or waiting for its next try; sending: on its way; delivered and dead: at rest.
+     * @enum {string}
+     */
+    DeliveryStatus: "pending" | "sending" | "delivered" | "dead";
+    /** @description What was used: so many tokens of a feature, by a tenant. */
+    Event: {
+      /** @description Name or id of the tenant. A key that is bound to a tenant may leave it out. */
+      tenant: string;
+      feature: string;
+      tokens: number;
+      /** @description Sent again with the same id, an event counts once. A UUID is kept; any other text becomes one. */
+      id?: string;
+      /**
+       * Format: date-time
+       * @description When it happened; default: now.
+       */
+      timestamp?: string;
+    };
+    /** @description The event is durable. */
+    EventAccepted: {
+      /** @constant */
+      success: true;
+      /** Format: uuid */
+      eventId: string;
+      /**
+       * @description The tenant is beyond a hard quota. Absent when it is not, or when that is not known.
+       * @constant
+       */
+      overQuota?: true;
+    };
+    /** @description The event is durable. */
+    EventRecorded: {
+      /** Format: uuid */
+      eventId: string;
+      /**
+       * @description The tenant is beyond a hard quota. Absent when it is not, or when that is not known.
+       * @constant
+       */
+      overQuota?: true;
+    };
+    /** @description The event was not recorded. */
+    EventRefused: {
+      problem: components["schemas"]["Problem"];
+    };
+    /**
+     * @description Whether checks and reservations are allowed while PostgreSQL is away; default: checks are, reservations are not.
+     * @enum {string}
+     */
+    FailMode: "default" | "open" | "closed";
+    /** @description What was used of one feature. */
+    FeatureUsage: {
+      feature: string;
+      totalTokens: number;
+      eventCount: number;
+    };
+    /** @description One mistake in the input: where it is and what is wrong. */
+    FieldError: {
+      /** @description The field, like `tokens`; for a nested one, like `rows.3.tokens`. */
+      field: string;
+      /** @description What is wrong with it. */
+      detail: string;
+    };
+    /** @description Whether events can be taken now. */
+    Health: {
+      /**
+       * @description degraded: one of two stores is away; unhealthy: no store takes events; draining: about to stop.
+       * @enum {string}
+       */
+      status: "healthy" | "degraded" | "unhealthy" | "draining";
+      /** Format: date-time */
+      timestamp: string;
+      services: {
+        /** @enum {string} */
+        database: "up" | "down";
+        /**
+         * @description off: there is none by design.
+         * @enum {string}
+         */
+        redis: "up" | "down" | "off";
+      };
+    };
+    /** @description The process answers. */
+    Liveness: {
+      /** @constant */
+      status: "alive";
+    };
+    /** @description A key that was made a moment ago. */
+    NewApiKey: {
+      /** Format: uuid */
+      id: string;
+      /** @description How the key begins. */
+      hint: string;
+      name: string;
+      scopes: components["schemas"]["Scope"][];
+      /**
+       * Format: uuid
+       * @description The only tenant it may speak of; absent: any.
+       */
+      tenant?: string;
+      tenantName?: string;
+      /** Format: date-time */
+      createdAt: string;
+      /** Format: date-time */
+      expiresAt?: string;
+      /** Format: date-time */
+      revokedAt?: string;
+      /** Format: date-time */
+      lastUsedAt?: string;
+      /** @description The key itself, shown this once. */
+      key: string;
+    };
+    /**
+     * @description How often a quota starts again, in the tenant's time zone: weeks on Monday, months on the billing day.
+     * @enum {string}
+     */
+    Period: "hour" | "day" | "week" | "month";
+    /** @description Why a request failed (RFC 9457). Some codes have fields of their own. */
+    Problem: {
+      /** @description `urn:flagmeter:problem:` and the code. */
+      type: string;
+      /** @description The same for every problem of this code. */
+      title: string;
+      /** @description The HTTP status. */
+      status: number;
+      code: components["schemas"]["ProblemCode"];
+      /** @description What went wrong this time. */
+      detail?: string;
+      errors?: components["schemas"]["FieldError"][];
+      [key: string]: unknown;
+    };
+    /** @enum {string} */
+    ProblemCode: "invalid_json" | "invalid_request" | "malformed_http" | "unauthorized" | "forbidden" | "tenant_not_found" | "webhook_not_found" | "delivery_not_found" | "quota_not_found" | "reservation_not_found" | "key_not_found" | "not_found" | "method_not_allowed" | "request_timeout" | "tenant_exists" | "idempotency_key_reused" | "quota_exceeded" | "too_many_webhooks" | "body_too_large" | "batch_too_large" | "unsupported_media_type" | "timestamp_out_of_range" | "event_rejected" | "series_too_long" | "rate_limited" | "headers_too_large" | "internal" | "unavailable";
+    /** @description A limit on tokens per period, in addition to the monthly quota of its tenant. */
+    Quota: {
+      /** Format: uuid */
+      id: string;
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      /** @description The only feature that it counts; absent: all. */
+      feature?: string;
+      period: components["schemas"]["Period"];
+      /** @description Tokens per period. */
+      tokenLimit: number;
+      /** @description Whether checks and reservations beyond it are refused; otherwise it only alerts. */
+      hard: boolean;
+      /** @description Percentages at which alerts are raised. */
+      thresholds: number[];
+      /** Format: date-time */
+      createdAt: string;
+    };
+    QuotaChanges: {
+      tokenLimit?: number;
+      hard?: boolean;
+      thresholds?: number[];
+    };
+    /** @description Whether so many tokens are left. Nothing was taken. */
+    QuotaCheck: {
+      allowed: boolean;
+      /** @description Tokens left of the tightest quota. */
+      remaining?: number;
+      /** @description The tightest quota. */
+      quota?: components["schemas"]["QuotaUsage"];
+      /**
+       * Format: date-time
+       * @description When it starts again at 0.
+       */
+      resetAt?: string;
+      /** @description How old the figures are. */
+      ageMs?: number;
+      /**
+       * @description PostgreSQL does not answer: the tenant's `failMode` has decided, without figures.
+       * @enum {string}
+       */
+      failMode?: "open" | "closed";
+    };
+    QuotaCheckInput: {
+      tenant: string;
+      feature: string;
+      tokens: number;
+    };
+    QuotaInput: {
+      feature?: string;
+      period: components["schemas"]["Period"];
+      tokenLimit: number;
+      hard?: boolean;
+      thresholds?: number[];
+      tenant: string;
+    };
+    QuotaPage: {
+      quotas: components["schemas"]["Quota"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /** @description A quota, and what was used of it in its open period. */
+    QuotaUsage: {
+      /**
+       * Format: uuid
+       * @description Of the monthly quota: the tenant's own id.
+       */
+      id: string;
+      /** @description The only feature that it counts; absent: all. */
+      feature?: string;
+      period: components["schemas"]["Period"];
+      /** @description Whether checks and reservations beyond it are refused. */
+      hard: boolean;
+      /** @description Tokens per period. */
+      tokenLimit: number;
+      /** @description Tokens used in the open period. */
+      totalTokens: number;
+      /** @description Tokens held by reservations that are not settled yet. */
+      reservedTokens: number;
+      /** @description What is used of the limit, without what is reserved, rounded down to 0.01 %. */
+      quotaPercent: number;
+      /** Format: date-time */
+      periodStart: string;
+      /**
+       * Format: date-time
+       * @description When the counter starts again at 0.
+       */
+      resetAt: string;
+    };
+    /** @description Nothing of the reservation is held any more. */
+    Released: {
+      /** @constant */
+      success: true;
+    };
+    /** @description The tokens are held. */
+    Reservation: {
+      id: string;
+      /**
+       * Format: date-time
+       * @description If it is not settled by then, it lapses.
+       */
+      expiresAt: string;
+      /** @description Tokens that the tightest quota has left after it. */
+      remaining?: number;
+      /**
+       * @description PostgreSQL does not answer, and the tenant's `failMode` is open: nothing is held.
+       * @constant
+       */
+      failMode?: "open";
+    };
+    ReservationInput: {
+      tenant: string;
+      feature: string;
+      tokens: number;
+      /** @default 300 */
+      ttlSeconds?: number;
+    };
+    /** @description The messages are due now. */
+    Retried: {
+      /** @description How many messages are due now. */
+      retried: number;
+    };
+    /** @description Which messages: one, those of a tenant, those of a webhook, or all. */
+    RetryInput: {
+      /** Format: uuid */
+      delivery?: string;
+      tenant?: string;
+      /** Format: uuid */
+      webhook?: string;
+    };
+    /**
+     * @description What a key may do; `admin` includes the others.
+     * @enum {string}
+     */
+    Scope: "ingest" | "read" | "admin";
+    /** @description Who calls, and what they may do. */
+    Session: {
+      /** @description The name of the key that signed in. */
+      keyName: string;
+      scopes: components["schemas"]["Scope"][];
+      /**
+       * Format: uuid
+       * @description The only tenant it may speak of; absent: any.
+       */
+      tenant?: string;
+      tenantName?: string;
+      /**
+       * Format: date-time
+       * @description When the session or its key ends; absent: never.
+       */
+      expiresAt?: string;
+    };
+    Settlement: {
+      tokens: number;
+    };
+    /** @description Who is metered, with its monthly quota. */
+    Tenant: {
+      /** Format: uuid */
+      id: string;
+      name: string;
+      /** @description Tokens per billing period. */
+      monthlyQuota: number;
+      /** @description Whether checks and reservations beyond it are refused. */
+      monthlyHard: boolean;
+      /** @description The day of the month on which a billing period starts. */
+      billingDay: number;
+      timezone: string;
+      /** @description Percentages of the monthly quota at which alerts are raised. */
+      thresholds: number[];
+      failMode: components["schemas"]["FailMode"];
+      /** Format: date-time */
+      createdAt: string;
+      /** @description A new billing day or time zone on its way, and how far it is. Until it is done the old ones hold. */
+      rebuild?: {
+        billingDay: number;
+        timezone: string;
+        percent: number;
+      };
+    };
+    TenantChanges: {
+      name?: string;
+      monthlyQuota?: number;
+      monthlyHard?: boolean;
+      billingDay?: number;
+      timezone?: string;
+      thresholds?: number[];
+      /** @enum {string} */
+      failMode?: "default" | "open" | "closed";
+    };
+    TenantInput: {
+      name: string;
+      monthlyQuota?: number;
+      monthlyHard?: boolean;
+      billingDay?: number;
+      timezone?: string;
+      thresholds?: number[];
+      /** @enum {string} */
+      failMode?: "default" | "open" | "closed";
+    };
+    TenantPage: {
+      tenants: components["schemas"]["Tenant"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /** @description What a tenant has used in its open billing period. */
+    Usage: {
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      totalTokens: number;
+      eventCount: number;
+      /** @description Tokens per billing period. */
+      monthlyQuota: number;
+      /** @description What is used of it, rounded down to 0.01 %: 100 means reached. */
+      quotaPercent: number;
+      /** Format: date-time */
+      periodStart: string;
+      /**
+       * Format: date-time
+       * @description The period's last millisecond.
+       */
+      periodEnd: string;
+      /** @description At most 1,000, the largest first. */
+      features: components["schemas"]["FeatureUsage"][];
+      /** @description Every quota of the tenant, the monthly one first. */
+      quotas: components["schemas"]["QuotaUsage"][];
+    };
+    UsagePage: {
+      tenants: components["schemas"]["UsageSummary"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /** @description What was used in one step. */
+    UsagePoint: {
+      /** Format: date-time */
+      start: string;
+      totalTokens: number;
+      eventCount: number;
+    };
+    /** @description Tokens over time; steps without events are left out. */
+    UsageSeries: {
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      feature?: string;
+      /** @enum {string} */
+      step: "minute" | "hour" | "day";
+      /** Format: date-time */
+      from: string;
+      /** Format: date-time */
+      to: string;
+      points: components["schemas"]["UsagePoint"][];
+      /** @description With `by=feature`: the ten largest features of the range, and all others together as null. */
+      features?: ({
+          feature: string | null;
+          points: components["schemas"]["UsagePoint"][];
+        })[];
+    };
+    /** @description What is shown of a tenant among others: its usage, its thresholds and its pace. */
+    UsageSummary: {
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      totalTokens: number;
+      eventCount: number;
+      /** @description Tokens per billing period. */
+      monthlyQuota: number;
+      /** @description What is used of it, rounded down to 0.01 %: 100 means reached. */
+      quotaPercent: number;
+      /** Format: date-time */
+      periodStart: string;
+      /**
+       * Format: date-time
+       * @description The period's last millisecond.
+       */
+      periodEnd: string;
+      /** @description Percentages of the monthly quota at which alerts are raised. */
+      thresholds: number[];
+      /** @description Tokens held by reservations that are not settled yet. */
+      reservedTokens: number;
+      /** @description Tokens of the last 60 seconds. */
+      tokensPerMinute: number;
+      /** @description Tokens of the last 24 hours. */
+      tokensLastDay: number;
+    };
+    /** @description How the open billing period of a tenant went so far. */
+    UsageTrend: {
+      /** Format: uuid */
+      tenant: string;
+      /**
+       * Format: date-time
+       * @description Where the first step starts.
+       */
+      from: string;
+      stepSeconds: number;
+      /** @description Tokens of each step, the oldest first. */
+      totalTokens: number[];
+    };
+    /** @description The trends of the tenants that exist. */
+    UsageTrends: {
+      trends: components["schemas"]["UsageTrend"][];
+    };
+    /** @description Where alerts of a tenant are sent. */
+    Webhook: {
+      /** Format: uuid */
+      id: string;
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      kind: components["schemas"]["WebhookKind"];
+      /** @description Its path is masked: it may hold a token. */
+      url: string;
+      enabled: boolean;
+      /** Format: date-time */
+      createdAt: string;
+      /**
+       * Format: date-time
+       * @description Until then, after a rotation, the previous secret signs as well.
+       */
+      previousSecretExpiresAt?: string;
+    };
+    WebhookChanges: {
+      url?: string;
+      enabled?: boolean;
+    };
+    WebhookInput: {
+      tenant: string;
+      kind: components["schemas"]["WebhookKind"];
+      url: string;
+      /** @default true */
+      enabled?: boolean;
+    };
+    /**
+     * @description slack: a text for a Slack incoming webhook. standard: a signed event (Standard Webhooks).
+     * @enum {string}
+     */
+    WebhookKind: "slack" | "standard";
+    WebhookPage: {
+      webhooks: components["schemas"]["Webhook"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /** @description A webhook with its new signing secret. */
+    WebhookWithSecret: {
+      /** Format: uuid */
+      id: string;
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      kind: components["schemas"]["WebhookKind"];
+      /** @description Its path is masked: it may hold a token. */
+      url: string;
+      enabled: boolean;
+      /** Format: date-time */
+      createdAt: string;
+      /**
+       * Format: date-time
+       * @description Until then, after a rotation, the previous secret signs as well.
+       */
+      previousSecretExpiresAt?: string;
+      /** @description The signing secret, shown this once. A slack webhook has none. */
+      secret?: string;
+    };
+  };
+  responses: never;
+  parameters: never;
+  requestBodies: never;
+  headers: never;
+  pathItems: never;
+}
+
+export type Alert = components['schemas']['Alert']
+export type AlertPage = components['schemas']['AlertPage']
+export type ApiKey = components['schemas']['ApiKey']
+export type ApiKeyInput = components['schemas']['ApiKeyInput']
+export type ApiKeyPage = components['schemas']['ApiKeyPage']
+export type AuditEntry = components['schemas']['AuditEntry']
+export type AuditPage = components['schemas']['AuditPage']
+export type BatchResult = components['schemas']['BatchResult']
+export type Delivery = components['schemas']['Delivery']
+export type DeliveryPage = components['schemas']['DeliveryPage']
+export type DeliveryStatus = components['schemas']['DeliveryStatus']
+export type Event = components['schemas']['Event']
+export type EventAccepted = components['schemas']['EventAccepted']
+export type EventRecorded = components['schemas']['EventRecorded']
+export type EventRefused = components['schemas']['EventRefused']
+export type FailMode = components['schemas']['FailMode']
+export type FeatureUsage = components['schemas']['FeatureUsage']
+export type FieldError = components['schemas']['FieldError']
+export type Health = components['schemas']['Health']
+export type Liveness = components['schemas']['Liveness']
+export type NewApiKey = components['schemas']['NewApiKey']
+export type Period = components['schemas']['Period']
+export type Problem = components['schemas']['Problem']
+export type ProblemCode = components['schemas']['ProblemCode']
+export type Quota = components['schemas']['Quota']
+export type QuotaChanges = components['schemas']['QuotaChanges']
+export type QuotaCheck = components['schemas']['QuotaCheck']
+export type QuotaCheckInput = components['schemas']['QuotaCheckInput']
+export type QuotaInput = components['schemas']['QuotaInput']
+export type QuotaPage = components['schemas']['QuotaPage']
+export type QuotaUsage = components['schemas']['QuotaUsage']
+export type Released = components['schemas']['Released']
+export type Reservation = components['schemas']['Reservation']
+export type ReservationInput = components['schemas']['ReservationInput']
+export type Retried = components['schemas']['Retried']
+export type RetryInput = components['schemas']['RetryInput']
+export type Scope = components['schemas']['Scope']
+export type Session = components['schemas']['Session']
+export type Settlement = components['schemas']['Settlement']
+export type Tenant = components['schemas']['Tenant']
+export type TenantChanges = components['schemas']['TenantChanges']
+export type TenantInput = components['schemas']['TenantInput']
+export type TenantPage = components['schemas']['TenantPage']
+export type Usage = components['schemas']['Usage']
+export type UsagePage = components['schemas']['UsagePage']
+export type UsagePoint = components['schemas']['UsagePoint']
+export type UsageSeries = components['schemas']['UsageSeries']
+export type UsageSummary = components['schemas']['UsageSummary']
+export type UsageTrend = components['schemas']['UsageTrend']
+export type UsageTrends = components['schemas']['UsageTrends']
+export type Webhook = components['schemas']['Webhook']
+export type WebhookChanges = components['schemas']['WebhookChanges']
+export type WebhookInput = components['schemas']['WebhookInput']
+export type WebhookKind = components['schemas']['WebhookKind']
+export type WebhookPage = components['schemas']['WebhookPage']
+export type WebhookWithSecret = components['schemas']['WebhookWithSecret']
