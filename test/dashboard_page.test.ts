@@ -12,7 +12,7 @@ const linksOf = (html: string) => [...html.matchAll(/(?:src|href)="([^"]+)"/g)].
 test('the page runs and loads only what carries its nonce, a new one each time, and nothing of another host', async () => {
   const { get } = await createTestServer()
   const nonces = new Set<string>()
-  for (const path of ['/', '/tenants/acme-corp', '/tenants/%3Cscript%3Ealert(1)%3C%2Fscript%3E']) {
+  for (const path of ['/', '/tenants/acme-corp', '/tenants/%3Cscript%3Ealert(1)%3C%2Fscript%3E', '/docs']) {
     const { status, body, headers } = await get(path, { authorization: '' })
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
     expect(headers.get('cache-control')).toBe('no-store')
@@ -32,7 +32,7 @@ test('the page runs and loads only what carries its nonce, a new one each time, 
     expect(body).not.toMatch(/<script[^>]*>[^<]|style=|alert|https?:/)
     for (const link of linksOf(body)) expect(link).toMatch(/^\/assets\/\w+-\w{8}\.(js|css|svg)$/)
   }
-  expect(nonces.size).toBe(3)
+  expect(nonces.size).toBe(4)
 })
 
 test('its files come compressed, to be kept for ever; the first load is under 120 KB', async () => {

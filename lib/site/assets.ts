@@ -4,7 +4,7 @@ import { extname, join } from 'node:path'
 import { findFolder } from '../package_folder.ts'
 import type { Answer } from '../http/answer_types.ts'
 
-/** A file of the dashboard, compressed when it was built. */
+/** A file of a page, compressed when it was built. */
 interface Asset {
   type: string
   body: Buffer
@@ -18,25 +18,29 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-let loaded: Map<string, Asset> | undefined
+let folder: string | undefined
+let names: string[] | undefined
+const loaded = new Map<string, Asset>()
 
-/** The dashboard's files by name, read once; 200 KB in all. */
-const assets = (): Map<string, Asset> => (loaded ??= load(findFolder(['dashboard', 'dist/dashboard'], 'files.json')))
+const assetFolder = (): string => (folder ??= findFolder(['dashboard', 'dist/dashboard'], 'files.json'))
+const assetNames = (): string[] =>
+  (names ??= JSON.parse(readFileSync(join(assetFolder(), 'files.json'), 'utf8')) as string[])
 
-function load(folder: string): Map<string, Asset> {
-  const names = JSON.parse(readFileSync(join(folder, 'files.json'), 'utf8')) as string[]
-  const read = (name: string) => readFileSync(join(folder, name))
-  return new Map(
-    names.map((name) => {
-      const type = TYPES[extname(name)] ?? 'application/octet-stream'
-      return [name, { type, body: read(name), br: read(`${name}.br`), gzip: read(`${name}.gz`) }]
-    }),
-  )
+/** Read when it is first asked for, and kept: the dashboard has 200 KB, the page about the API 2.7 MB, which few ever open. */
+function assetOf(name: string): Asset | undefined {
+  if (!assetNames().includes(name)) return undefined
+  const known = loaded.get(name)
+  if (known) return known
+  const read = (file: string) => readFileSync(join(assetFolder(), file))
+  const type = TYPES[extname(name)] ?? 'application/octet-stream'
+  const asset = { type, body: read(name), br: read(`${name}.br`), gzip: read(`${name}.gz`) }
+  loaded.set(name, asset)
+  return asset
 }
 
-/** A file of the dashboard, as small as the browser takes it, to be kept for ever: its name has its hash. Undefined: there is none. */
+/** A file of a page, as small as the browser takes it, to be kept for ever: its name has its hash. Undefined: there is none. */
 export function serveAsset(name: string, acceptEncoding = ''): Answer | undefined {
-  const asset = assets().get(name)
+  const asset = assetOf(name)
   if (!asset) return undefined
   const encoding = (['br', 'gzip'] as const).find((known) =>
     new RegExp(`\\b${known}\\b(?!\\s*;\\s*q=0(\\.0*)?\\s*(,|$))`).test(acceptEncoding),
@@ -53,20 +57,47 @@ export function serveAsset(name: string, acceptEncoding = ''): Answer | undefine
   }
 }
 
-const pathOf = (pattern: RegExp): string => `/assets/${[...assets().keys()].find((name) => pattern.test(name))}`
+const pathOf = (pattern: RegExp): string => `/assets/${assetNames().find((name) => pattern.test(name))}`
+
+interface Page {
+  title: string
+  script: RegExp
+  style: RegExp
+  /** Where its pictures come from, beside files of ours. */
+  pictures?: string
+  withoutScript: string
+}
+
+/** The one page of the dashboard; the script in it reads the rest from the path. */
+export const servePage = (): Answer =>
+  render({
+    title: 'FlagMeter',
+    script: /^main-.*\.js$/,
+    style: /^style-.*\.css$/,
+    withoutScript: 'The dashboard needs JavaScript. The same figures are at /api/usage, with a key.',
+  })
+
+/** The page about the API. Its viewer has small pictures in its style sheet. */
+export const serveDocs = (): Answer =>
+  render({
+    title: 'FlagMeter API',
+    script: /^docs-.*\.js$/,
+    style: /^docs-.*\.css$/,
+    pictures: 'data:',
+    withoutScript: 'This page needs JavaScript. The description that it shows is at /api/openapi.json.',
+  })
 
 /**
- * The one page of the dashboard; the script in it reads the rest from the path. Only what carries this answer's nonce is run,
- * nothing is asked of another host, and no page may frame it (Content Security Policy Level 3).
+ * Only what carries this answer's nonce is run, nothing is asked of another host, and no page may frame it (Content Security Policy
+ * Level 3).
  */
-export function servePage(): Answer {
+function render({ title, script, style, pictures, withoutScript }: Page): Answer {
   const nonce = randomBytes(16).toString('base64')
-  const [script, style, icon] = [/^main-.*\.js$/, /^style-.*\.css$/, /^icon-.*\.svg$/].map(pathOf)
   const policy = [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
     `style-src 'nonce-${nonce}'`,
-    "img-src 'self'",
+    ["img-src 'self'", pictures].filter(Boolean).join(' '),
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
@@ -80,14 +111,14 @@ export function servePage(): Answer {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>FlagMeter</title>
-<link rel="icon" href="${icon}">
-<link rel="stylesheet" href="${style}" nonce="${nonce}">
-<script type="module" src="${script}" nonce="${nonce}"></script>
+<title>${title}</title>
+<link rel="icon" href="${pathOf(/^icon-.*\.svg$/)}">
+<link rel="stylesheet" href="${pathOf(style)}" nonce="${nonce}">
+<script type="module" src="${pathOf(script)}" nonce="${nonce}"></script>
 </head>
 <body>
 <div id="app"></div>
-<noscript>The dashboard needs JavaScript. The same figures are at /api/usage, with a key.</noscript>
+<noscript>${withoutScript}</noscript>
 </body>
 </html>
 `,
