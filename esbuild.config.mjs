@@ -4,10 +4,11 @@ import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { thirdPartyNotices } from './esbuild.notices.mjs'
 
 const outdir = process.argv[2] ?? 'dist'
 const common = { bundle: true, format: 'esm', metafile: true, logLevel: 'warning' }
-const { metafile } = await build({
+const programs = await build({
   ...common,
   entryPoints: ['cli/main.ts', 'handlers/*.ts'],
   outdir,
@@ -24,7 +25,10 @@ const { metafile } = await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 })
-const outputs = [...Object.keys(metafile.outputs), ...(await buildDashboard(`${outdir}/dashboard`))]
+const dashboard = await buildDashboard(`${outdir}/dashboard`)
+const notices = `${outdir}/THIRD_PARTY_NOTICES.txt`
+await writeFile(notices, await thirdPartyNotices([programs.metafile, dashboard.metafile]))
+const outputs = [...Object.keys(programs.metafile.outputs), ...dashboard.written, notices]
 const built = new Set(outputs.map((file) => resolve(file)))
 
 // What is left of an earlier build goes last: the first `npx flagmeter` builds again while `npm start` may be running.
@@ -38,9 +42,9 @@ function brotliFor({ length }) {
   return { [constants.BROTLI_PARAM_QUALITY]: length > 500_000 ? 9 : 11 }
 }
 
-/** Files named by their hash, each compressed once and for all, and a list of them. Returns what was written. */
+/** Files named by their hash, each compressed once and for all, and a list of them. */
 async function buildDashboard(folder) {
-  const { metafile: browser } = await build({
+  const { metafile } = await build({
     ...common,
     entryPoints: ['main.tsx', 'style.css', 'icon.svg', 'docs.ts'].map((name) => `dashboard/${name}`),
     outdir: folder,
@@ -52,7 +56,7 @@ async function buildDashboard(folder) {
     jsxImportSource: 'preact',
     minify: true,
   })
-  const files = Object.keys(browser.outputs)
+  const files = Object.keys(metafile.outputs)
   for (const file of files) {
     const content = await readFile(file)
     await writeFile(`${file}.br`, brotliCompressSync(content, { params: brotliFor(content) }))
@@ -60,5 +64,5 @@ async function buildDashboard(folder) {
   }
   const list = `${folder}/files.json`
   await writeFile(list, JSON.stringify(files.map((file) => basename(file))))
-  return [list, ...files.flatMap((file) => [file, `${file}.br`, `${file}.gz`])]
+  return { metafile, written: [list, ...files.flatMap((file) => [file, `${file}.br`, `${file}.gz`])] }
 }
