@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, link, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeFolder, writeTrouble } from '../lib/embedded/folder.ts'
+import { CommandError, type UpFile, readUpFile } from './_command.ts'
+
+/** Makes the folder this process's own. @throws CommandError when it can't be written or another `up` runs in it */
+export async function claimFolder(dir: string): Promise<void> {
+  const claim = { pid: process.pid, url: '', databaseUrl: '' }
+  try {
+    await makeFolder(dir)
+    await access(dir, constants.W_OK)
+    if (await writeUpFile(dir, claim)) return
+  } catch (error) {
+    throw new CommandError(`can't write to ${dir} (${writeTrouble(error)}); set FLAGMETER_DIR to a folder of yours`)
+  }
+  const other = readUpFile(dir)
+  if (other && (await isRunning(other)))
+    throw new CommandError(`is running already at ${other.url || dir} (process ${other.pid})`)
+  if (!(await removeStale(dir, other)) || !(await writeUpFile(dir, claim)))
+    throw new CommandError(`is being started by another process in ${dir}`)
+}
+
+/** Removes what a killed one has left. False: another process has taken the folder meanwhile. */
+async function removeStale(dir: string, stale: UpFile | undefined): Promise<boolean> {
+  const taken = `up.json.${randomUUID()}`
+  try {
+    await rename(join(dir, 'up.json'), join(dir, taken))
+    const found = readUpFile(dir, taken)
+    const isStale = found === undefined || found.pid === stale?.pid
+    if (!isStale) await link(join(dir, taken), join(dir, 'up.json'))
+    return isStale
+  } catch (error) {
+    if (['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code!)) return false
+    throw error
+  } finally {
+    await rm(join(dir, taken), { force: true })
+  }
+}
+
+/** Its process id may belong to another program by now: only an answer counts. While it starts, it has no URL yet. */
+async function isRunning({ pid, url }: UpFile): Promise<boolean> {
+  if (pid === process.pid) return false
+  if (url === '') return true
+  try {
+    const answer = await fetch(`${url}/api/health/live`, { signal: AbortSignal.timeout(1_000) })
+    return answer.ok
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Puts the file in its place, whole from the first moment: by `link` only where there is none, by `rename` over its
+ * own. False when there is one already. The database's URL holds its password: for the owner's eyes.
+ */
+export async function writeUpFile(dir: string, content: UpFile, put = link): Promise<boolean> {
+  const draft = join(dir, `up.json.${randomUUID()}`)
+  try {
+    await writeFile(draft, JSON.stringify(content), { mode: 0o600 })
+    await put(draft, join(dir, 'up.json'))
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
