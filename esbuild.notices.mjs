@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 const LICENCE = /^(licen[cs]e|copying|notice)/i
 
-/** The text of the notices: each package out of node_modules that these metafiles of esbuild name, with its licences. */
+/** The text of the notices: each package that these metafiles of esbuild name, with its licences. */
 export async function thirdPartyNotices(metafiles) {
   const files = metafiles.flatMap(({ inputs }) => Object.keys(inputs))
   const folders = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [])

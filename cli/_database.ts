@@ -17,14 +17,20 @@ export function databaseSettings(terminal: Terminal): Config & { databaseUrl: st
 const STATEMENT_TIMEOUT_MS = 10 * 60 * 1000
 
 /** Opens the database for one piece of work; waits so many seconds for one that does not answer. */
-export async function withDatabase<T>(
+export const withDatabase = <T>(
   terminal: Terminal,
   work: (database: Database) => Promise<T>,
   waitSeconds = 0,
-): Promise<T> {
-  const database = openDatabase({ ...databaseSettings(terminal), databasePoolSize: 2 }, STATEMENT_TIMEOUT_MS)
-  try {
+): Promise<T> =>
+  withOpenDatabase(databaseSettings(terminal).databaseUrl, async (database) => {
     await awaitDatabase(terminal, database, waitSeconds)
+    return await work(database)
+  })
+
+/** Opens this database for one piece of work. */
+export async function withOpenDatabase<T>(databaseUrl: string, work: (database: Database) => Promise<T>): Promise<T> {
+  const database = openDatabase({ databaseUrl, databasePoolSize: 2 }, STATEMENT_TIMEOUT_MS)
+  try {
     return await work(database)
   } finally {
     await database.end({ timeout: 1 })

@@ -1,17 +1,15 @@
-import { createWriteStream } from 'node:fs'
-import { rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { Gauge, Registry } from 'prom-client'
 import { createMetricsServer } from '../lib/metrics/metrics_server.ts'
-import { backupName, newestBackupAt, pruneBackups } from './_backup_folder.ts'
-import { CommandError, Exit, type Terminal, wholeNumber } from './_command.ts'
-import { databaseSettings } from './_database.ts'
-import { duration } from './load/options.ts'
-import { startPgTool } from './_pg_tools.ts'
+import { CommandError, Exit, type Terminal, settings, wholeNumber } from './_command.ts'
 import { bind } from './_serving.ts'
+import { withDatabaseUrl } from './backup/database.ts'
+import { backupName, newestBackupAt, pruneBackups } from './backup/folder.ts'
+import { writeBackup } from './backup/write.ts'
+import { duration } from './load/options.ts'
 
 interface Options {
   dir: string
@@ -19,7 +17,6 @@ interface Options {
   keep?: number
 }
 
-const FORMAT = ['--format=custom', '--no-owner', '--no-privileges']
 /** After a failure, a schedule tries again so soon. */
 const RETRY_MS = 60_000
 
@@ -27,12 +24,13 @@ const RETRY_MS = 60_000
 export const backupCommand = (terminal: Terminal): Command =>
   new Command('backup')
     .description(
-      'Writes the whole database into one file with pg_dump (custom format), while everything runs. Needs pg_dump, as new as the server.',
+      'Writes the whole database to one compressed file: a consistent snapshot, while everything runs. ' +
+        'Also works for the embedded database, whether `flagmeter up` is running or not.',
     )
-    .argument('[file]', 'where to; - is standard output; default: a name with the time, in --dir')
-    .option('--dir <folder>', 'folder of the backups', '.')
-    .option('--every <time>', 'go on for ever, and make one so often, like 24h', duration)
-    .option('--keep <n>', 'keep so many of the backups in --dir, delete older ones', wholeNumber)
+    .argument('[file]', 'the file to write; - is standard output; default: a name with the time, in --dir')
+    .option('--dir <folder>', 'folder for the backups', '.')
+    .option('--every <time>', 'keep running, and make a backup this often, like 24h', duration)
+    .option('--keep <n>', 'keep this many backups in --dir, and delete older ones', wholeNumber)
     .addHelpText(
       'after',
       `
@@ -45,29 +43,29 @@ Example:
       if (file !== undefined && (every ?? keep) !== undefined)
         throw new CommandError('--every and --keep choose the names of the files: leave the file out', Exit.usage)
       if (keep === 0) throw new CommandError('--keep must be at least 1', Exit.usage)
-      const { databaseUrl } = databaseSettings(terminal)
-      if (file === '-') return await dump(terminal, databaseUrl, terminal.out)
-      if (every !== undefined) return await repeat(terminal, databaseUrl, { dir, every, ...(keep && { keep }) })
-      await backUp(terminal, databaseUrl, file ?? join(dir, backupName(new Date())))
+      if (file === '-') return await dump(terminal, terminal.out)
+      if (every !== undefined) return await repeat(terminal, { dir, every, ...(keep && { keep }) })
+      await backUp(terminal, file ?? join(dir, backupName(new Date())))
       if (keep) await pruneBackups(dir, keep)
     })
 
-/** Streams a dump: memory does not grow with the database. */
-async function dump(terminal: Terminal, databaseUrl: string, to: NodeJS.WritableStream): Promise<void> {
-  const { child, done } = startPgTool(terminal, 'pg_dump', databaseUrl, FORMAT)
-  await Promise.all([pipeline(child.stdout!, to), done])
-}
+const dump = (terminal: Terminal, to: NodeJS.WritableStream): Promise<void> =>
+  withDatabaseUrl(terminal, (databaseUrl) => writeBackup(databaseUrl, to, terminal.stop))
 
 /** Writes under another name first: what has the name of a backup is whole, and on disk. Returns its bytes. */
-async function backUp(terminal: Terminal, databaseUrl: string, file: string): Promise<number> {
+async function backUp(terminal: Terminal, file: string): Promise<number> {
   const partial = `${file}.partial`
+  let handle: FileHandle | undefined
   try {
-    await dump(terminal, databaseUrl, createWriteStream(partial, { mode: 0o600, flush: true }))
+    handle = await open(partial, 'w', 0o600)
+    await dump(terminal, handle.createWriteStream({ flush: true }))
     await rename(partial, file)
   } catch (error) {
+    await handle?.close()
     await rm(partial, { force: true })
-    const { code, syscall, message } = error as NodeJS.ErrnoException
-    throw code && syscall ? new CommandError(`can't write ${file}: ${message}`) : error
+    if (terminal.stop.aborted) throw new CommandError('stopped')
+    const { syscall = '', message } = error as NodeJS.ErrnoException
+    throw /^(open|write|fsync|rename)$/.test(syscall) ? new CommandError(`can't write ${file}: ${message}`) : error
   }
   const { size } = await stat(file)
   terminal.out.write(`${file}: ${(size / 1e6).toFixed(1)} MB\n`)
@@ -75,17 +73,13 @@ async function backUp(terminal: Terminal, databaseUrl: string, file: string): Pr
 }
 
 /** Makes one when the newest is old enough, now or later, until told to stop. A failure is told and tried again. */
-async function repeat(
-  terminal: Terminal,
-  databaseUrl: string,
-  { dir, every, keep }: Options & { every: number },
-): Promise<void> {
+async function repeat(terminal: Terminal, { dir, every, keep }: Options & { every: number }): Promise<void> {
   const { stop, err } = terminal
   const registers = [new Registry()]
   const gauge = (name: string, help: string) => new Gauge({ name: `flagmeter_backup_${name}`, help, registers })
   const at = gauge('last_success_timestamp_seconds', 'When the newest backup was finished')
   const bytes = gauge('size_bytes', 'Size of the newest backup')
-  const { host, metricsPort } = databaseSettings(terminal)
+  const { host, metricsPort } = settings(terminal)
   if (metricsPort !== undefined)
     await bind(
       createMetricsServer(() => registers[0]!.metrics()),
@@ -99,7 +93,7 @@ async function repeat(
     await sleep(Math.max(0, newestAt + every - Date.now()), undefined, { signal: stop }).catch(() => {})
     if (stop.aborted) return
     try {
-      bytes.set(await backUp(terminal, databaseUrl, join(dir, backupName(new Date()))))
+      bytes.set(await backUp(terminal, join(dir, backupName(new Date()))))
       if (keep) await pruneBackups(dir, keep)
     } catch (error) {
       if (stop.aborted) return

@@ -1,34 +1,41 @@
 import { createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
 import { Command } from 'commander'
-import { query } from '../lib/store/database.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
-import { databaseSettings, withDatabase } from './_database.ts'
-import { startPgTool } from './_pg_tools.ts'
-
-const TABLES = `select count(*) as tables from pg_tables where schemaname = 'public'`
+import { withOpenDatabase } from './_database.ts'
+import { withDatabaseUrl } from './backup/database.ts'
+import { readBackup } from './backup/read.ts'
+import { verify } from './verify.ts'
 
 /** `flagmeter restore <file>` */
 export const restoreCommand = (terminal: Terminal): Command =>
   new Command('restore')
     .description(
-      'Fills an empty database from a backup, in one transaction. Afterwards run `flagmeter migrate` and `flagmeter verify`.',
+      'Fills an empty database from a backup and brings it to this release, in one transaction, then verifies it. ' +
+        'Without DATABASE_URL, it fills the embedded database of a new FLAGMETER_DIR.',
     )
-    .argument('<file>', 'what `flagmeter backup` wrote; - is standard input')
-    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://…/empty flagmeter restore flagmeter.dump')
+    .argument('<file>', 'a file that `flagmeter backup` wrote; - is standard input')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ DATABASE_URL=postgres://…/empty flagmeter restore flagmeter.dump
+  $ FLAGMETER_DIR=restored flagmeter restore flagmeter.dump && FLAGMETER_DIR=restored flagmeter up`,
+    )
     .action(async (file: string) => {
-      const { databaseUrl } = databaseSettings(terminal)
-      const [row] = await withDatabase(terminal, (database) => query<{ tables: number }>(database, TABLES))
-      if (row!.tables > 0) throw new CommandError('the database is not empty: make a new one, and restore into that')
       if (file !== '-')
         await access(file).catch((error: Error) => {
           throw new CommandError(`can't read the backup: ${error.message}`, Exit.usage)
         })
-      const args = ['--no-owner', '--no-privileges', '--single-transaction', '--exit-on-error']
-      const { child, done } = startPgTool(terminal, 'pg_restore', databaseUrl, args)
-      const from = file === '-' ? process.stdin : createReadStream(file)
-      // When it ends early it says why, and stops reading: that is not the news.
-      await Promise.all([pipeline(from, child.stdin!).catch(() => {}), done])
-      terminal.out.write('restored; now run `flagmeter migrate` and `flagmeter verify`\n')
+      await withDatabaseUrl(terminal, (databaseUrl) => restore(terminal, databaseUrl, file), true)
     })
+
+async function restore(terminal: Terminal, databaseUrl: string, file: string): Promise<void> {
+  const from = file === '-' ? process.stdin : createReadStream(file)
+  const { rows, leftOut } = await readBackup(databaseUrl, from, terminal.stop)
+  for (const table of leftOut) terminal.err.write(`flagmeter: left out ${table}, which is no table of FlagMeter\n`)
+  const differences = await withOpenDatabase(databaseUrl, verify)
+  if (differences.length > 0)
+    throw new CommandError('restored as it was backed up, with differences: `flagmeter verify` prints them')
+  terminal.out.write(`restored ${rows.toLocaleString('en-US')} rows; rollups, counters and holds match\n`)
+}

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Database, inTransaction } from './database.ts'
+import { type Database, type Transaction, inTransaction } from './database.ts'
 import { loadSql, sqlFolder } from './sql.ts'
 
 /** Any fixed number: two migrations of one database never run at the same time. */
@@ -16,7 +16,7 @@ export interface Migration {
   isUnknown?: true
 }
 
-/** Every migration in `sql/migrations`, in order, with when it was applied to this database; then those of newer releases. */
+/** Each migration in `sql/migrations`, in order, and when it was applied; then those of newer releases. */
 export async function migrationStatus(database: Database): Promise<Migration[]> {
   const [{ present } = { present: false }] = await database<{ present: boolean }[]>`
     select to_regclass('schema_migrations') is not null as present`
@@ -25,7 +25,7 @@ export async function migrationStatus(database: Database): Promise<Migration[]> 
     : []
   const applied = new Map(rows.map((row) => [row.name, row.applied_at]))
   const known = listFiles('migrations')
-  const unknown = [...applied.keys()].filter((name) => !known.includes(name)).toSorted()
+  const unknown = unknownMigrations([...applied.keys()])
   return [
     ...known.map((name) => {
       const appliedAt = applied.get(name)
@@ -52,25 +52,53 @@ export class NewerDatabase extends Error {
  */
 export async function migrate(database: Database): Promise<string[]> {
   // One transaction: whoever works meanwhile sees the version before or the new one, and no function is ever missing.
-  return await inTransaction(database, async (transaction) => {
-    await transaction`set local statement_timeout = 0`
-    await transaction`set local lock_timeout = 0`
-    await transaction`select pg_advisory_xact_lock(${ADVISORY_LOCK})`
-    await transaction`create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
-    const rows = await transaction<{ name: string }[]>`select name from schema_migrations`
-    const done = new Set(rows.map(({ name }) => name))
-    const known = listFiles('migrations')
-    const unknown = [...done].filter((name) => !known.includes(name)).toSorted()
-    if (unknown.length > 0) throw new NewerDatabase(unknown)
-    const missing = known.filter((name) => !done.has(name))
-    const steps = missing.flatMap((name) => [
-      loadSql(`migrations/${name}`),
-      `insert into schema_migrations (name) values ('${name}')`,
-    ])
-    const functions = listFiles('functions').map((name) => loadSql(`functions/${name}`))
-    await transaction.unsafe([LATE_BINDING, ...steps, ...functions].join(';\n'))
-    return missing
-  })
+  return await inTransaction(database, migrateWithin)
+}
+
+/** As `migrate`, in a transaction that does more. */
+export async function migrateWithin(transaction: Transaction): Promise<string[]> {
+  await startMigrating(transaction)
+  const rows = await transaction<{ name: string }[]>`select name from schema_migrations`
+  const done = new Set(rows.map(({ name }) => name))
+  const unknown = unknownMigrations([...done])
+  if (unknown.length > 0) throw new NewerDatabase(unknown)
+  const missing = listFiles('migrations').filter((name) => !done.has(name))
+  // Behind a backup that is being made, before anything is locked that others need.
+  if (missing.length > 0) await transaction`lock table schema_migrations in exclusive mode`
+  const steps = missing.flatMap((name) => [
+    loadSql(`migrations/${name}`),
+    `insert into schema_migrations (name) values ('${name}')`,
+  ])
+  const functions = listFiles('functions').map((name) => loadSql(`functions/${name}`))
+  await transaction.unsafe([LATE_BINDING, ...steps, ...functions].join(';\n'))
+  return missing
+}
+
+/** Waits for a migration that runs, and lets the next one wait: no table changes within this transaction. */
+export async function holdMigrations(transaction: Transaction): Promise<void> {
+  // The first statement of a transaction: its snapshot is taken after the lock.
+  await transaction`lock table schema_migrations in row share mode`
+}
+
+/** Makes the tables that these migrations make, and schema_migrations without a row: for a backup to fill. */
+export async function createTables(transaction: Transaction, migrations: string[]): Promise<void> {
+  await startMigrating(transaction)
+  const steps = listFiles('migrations').filter((name) => migrations.includes(name))
+  await transaction.unsafe([LATE_BINDING, ...steps.map((name) => loadSql(`migrations/${name}`))].join(';\n'))
+}
+
+/** Those of newer releases. */
+export const unknownMigrations = (names: string[]): string[] => {
+  const known = listFiles('migrations')
+  return names.filter((name) => !known.includes(name)).toSorted()
+}
+
+async function startMigrating(transaction: Transaction): Promise<void> {
+  await transaction`set local statement_timeout = 0`
+  await transaction`set local lock_timeout = 0`
+  await transaction`select pg_advisory_xact_lock(${ADVISORY_LOCK})`
+  await transaction`
+    create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
 }
 
 const listFiles = (folder: string): string[] =>

@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { EmbeddedPostgresError, openEmbeddedPostgres } from '../../lib/embedded/postgres.ts'
+import { CommandError, Exit, type Terminal, readUpFile, settings } from '../_command.ts'
+import { withOpenDatabase } from '../_database.ts'
+import { awaitDatabase } from '../_stores.ts'
+import { claimFolder } from '../_up_folder.ts'
+
+/**
+ * Calls `work` with the URL of the database: DATABASE_URL, or that of the `up` that runs in FLAGMETER_DIR. Else it starts
+ * the embedded one of that folder for as long as the work takes.
+ * @throws CommandError when there is none, and `make` does not say to make one
+ */
+export async function withDatabaseUrl(
+  terminal: Terminal,
+  work: (databaseUrl: string) => Promise<void>,
+  make = false,
+): Promise<void> {
+  const config = settings(terminal)
+  const databaseUrl = config.databaseUrl ?? readUpFile(config.dir)?.databaseUrl
+  if (databaseUrl) {
+    await withOpenDatabase(databaseUrl, (database) => awaitDatabase(terminal, database, 0))
+    return await work(databaseUrl)
+  }
+  const dir = resolve(config.dir)
+  if (!make && !existsSync(join(dir, 'postgres/PG_VERSION')))
+    throw new CommandError(
+      `no database: set DATABASE_URL, or FLAGMETER_DIR to the folder of \`flagmeter up\` (there is none in ${dir})`,
+      Exit.unavailable,
+    )
+  await claimFolder(dir)
+  try {
+    const server = await openEmbeddedPostgres({ dir })
+    try {
+      await work(server.url)
+    } finally {
+      await server.release()
+    }
+  } catch (error) {
+    throw error instanceof EmbeddedPostgresError ? new CommandError(error.message) : error
+  } finally {
+    await rm(join(dir, 'up.json'), { force: true })
+  }
+}

@@ -1,0 +1,96 @@
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type Transaction, inTransaction, openDatabase } from '../../lib/store/database.ts'
+import { createTables, migrateWithin, unknownMigrations } from '../../lib/store/migrate.ts'
+import { loadSql } from '../../lib/store/sql.ts'
+import { CommandError } from '../_command.ts'
+import { COPY_SETTINGS, type End, type Head, type TableHead, copied, tableName } from './format.ts'
+import { type BackupReader, openBackup, unpackBackup } from './reader.ts'
+
+/** What came of it. */
+export interface Restored {
+  rows: number
+  /** Tables of somebody else, which the migrations do not make: left out. */
+  leftOut: string[]
+}
+
+/**
+ * Fills an empty database from a backup, and brings it to this release, in one transaction.
+ * @throws CommandError when it is not empty, or the backup can't be used
+ */
+export async function readBackup(databaseUrl: string, from: Readable, stop: AbortSignal): Promise<Restored> {
+  const database = openDatabase({ databaseUrl, databasePoolSize: 1 }, 0)
+  const backup = openBackup(unpackBackup(from, stop))
+  try {
+    return await inTransaction(database, (transaction) => load(transaction, backup))
+  } finally {
+    from.destroy()
+    await database.end({ timeout: 1 })
+  }
+}
+
+async function load(transaction: Transaction, backup: BackupReader): Promise<Restored> {
+  const found = await transaction.unsafe(loadSql('queries/backup_tables'))
+  if (found.length > 0)
+    throw new CommandError('the database is not empty: restore into a new one (DATABASE_URL, or FLAGMETER_DIR)')
+  const { flagmeterBackup, migrations, sequences } = await backup.line<Partial<Head>>()
+  if (flagmeterBackup !== 1 || !migrations || !sequences) throw new CommandError('this is no backup of FlagMeter')
+  const unknown = unknownMigrations(migrations)
+  if (unknown.length > 0)
+    throw new CommandError(`the backup is newer than this release, which does not know ${unknown.join(', ')}`)
+
+  // Without functions there are no triggers: what was audited and told once is not audited and told again.
+  await createTables(transaction, migrations)
+  await transaction.unsafe(COPY_SETTINGS)
+  const made = await transaction.unsafe<TableHead[]>(loadSql('queries/backup_tables'))
+  await transaction.unsafe(`truncate ${made.map(tableName).join(', ')}`) // migrations insert rows too
+  const indexes = await transaction.unsafe<{ dropped: string; made: string }[]>(loadSql('queries/backup_indexes'))
+  for (const { dropped } of indexes.toReversed()) await transaction.unsafe(dropped)
+  const restored = await copyTables(transaction, backup, new Set(made.map(({ table }) => table)))
+  for (const index of indexes) await transaction.unsafe(index.made)
+  for (const { table, column, last } of sequences)
+    if (last !== null && !restored.leftOut.includes(table))
+      await transaction`select setval(pg_get_serial_sequence(${tableName({ table })}, ${column}), ${last})`
+  await transaction.unsafe(`analyze ${made.map(tableName).join(', ')}`)
+  await migrateWithin(transaction)
+  return restored
+}
+
+/** Copies all tables in, and compares how many rows there are in the end. */
+async function copyTables(transaction: Transaction, backup: BackupReader, made: Set<string>): Promise<Restored> {
+  const leftOut: string[] = []
+  for (;;) {
+    const head = await backup.line<TableHead | End>()
+    if ('rows' in head) {
+      await backup.end()
+      for (const table of made) {
+        const [row] = await transaction.unsafe<{ n: number }[]>(`select count(*) as n from ${tableName({ table })}`)
+        if (row?.n !== head.rows[table])
+          throw new CommandError(`the backup is damaged: ${row?.n} of ${head.rows[table]} rows are in ${table}`)
+      }
+      const counts = [...made].map((table) => head.rows[table]!)
+      return { rows: counts.reduce((sum, n) => sum + n, 0), leftOut }
+    }
+    if (made.has(head.table)) {
+      await copyIn(transaction, copied(head), backup.rows())
+    } else {
+      leftOut.push(head.table)
+      for await (const _ of backup.rows());
+    }
+  }
+}
+
+async function copyIn(transaction: Transaction, what: string, rows: AsyncIterable<Buffer>): Promise<void> {
+  const pending = transaction.unsafe(`copy ${what} from stdin`)
+  // The driver tells the stream nothing of an error that comes with the end of the rows, which would never end then.
+  const failed = new Promise<never>((_, fail) => {
+    const query = pending as unknown as { reject: (error: Error) => void }
+    const { reject } = query
+    query.reject = (error) => {
+      reject(error)
+      fail(error)
+    }
+  })
+  failed.catch(() => {})
+  await Promise.race([pipeline(rows, await pending.writable()), failed])
+}
