@@ -38,7 +38,7 @@ beforeAll(async () => {
   })
   await as('npm', ['install', '--offline', '--ignore-scripts', database, join(dir, `flagmeter-${pkg.version}.tgz`)])
   const { metafile } = await build({
-    entryPoints: ['cli/main.ts', 'handlers/*.ts', 'dashboard/main.tsx', 'dashboard/style.css'],
+    entryPoints: ['cli/main.ts', 'handlers/*.ts', 'dashboard/main.tsx', 'dashboard/docs.ts', 'dashboard/style.css'],
     absWorkingDir: root,
     bundle: true,
     write: false,
