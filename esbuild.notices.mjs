@@ -2,7 +2,8 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-const LICENCE = /^(licen[cs]e|copying|notice)/i
+/** Also `bundle.js.LICENSE.txt`: what a library has bundled itself. */
+const LICENCE = /(^|\.js\.)(licen[cs]e|copying|notice)/i
 
 /** The text of the notices: each package that these metafiles of esbuild name, with its licences. */
 export async function thirdPartyNotices(metafiles) {
