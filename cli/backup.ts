@@ -7,9 +7,9 @@ import { Command } from 'commander'
 import { Gauge, Registry } from 'prom-client'
 import { createMetricsServer } from '../lib/metrics/metrics_server.ts'
 import { backupName, newestBackupAt, pruneBackups } from './_backup_folder.ts'
-import { CommandError, Exit, type Terminal, wholeNumber } from './_command.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings } from './_database.ts'
-import { duration } from './load/options.ts'
+import { duration, wholeNumber } from './_options.ts'
 import { startPgTool } from './_pg_tools.ts'
 import { bind } from './_serving.ts'
 
@@ -36,6 +36,8 @@ export const backupCommand = (terminal: Terminal): Command =>
     .addHelpText(
       'after',
       `
+Straight from the database: pg_dump reads all of it, whatever the servers do meanwhile.
+
 Example:
   $ flagmeter backup before-the-upgrade.dump
   $ flagmeter backup --dir /backups --every 24h --keep 7

@@ -16,7 +16,14 @@ export const restoreCommand = (terminal: Terminal): Command =>
       'Fills an empty database from a backup, in one transaction. Afterwards run `flagmeter migrate` and `flagmeter verify`.',
     )
     .argument('<file>', 'what `flagmeter backup` wrote; - is standard input')
-    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://…/empty flagmeter restore flagmeter.dump')
+    .addHelpText(
+      'after',
+      `
+Straight to the database: pg_restore fills it before any server uses it.
+
+Example:
+  $ DATABASE_URL=postgres://…/empty flagmeter restore flagmeter.dump`,
+    )
     .action(async (file: string) => {
       const { databaseUrl } = databaseSettings(terminal)
       const [row] = await withDatabase(terminal, (database) => query<{ tables: number }>(database, TABLES))
