@@ -7,6 +7,7 @@ import { durabilitySettings, openValkey } from '../lib/store/valkey.ts'
 import { CommandError, type Terminal, settings } from './_command.ts'
 import { printJson, printTable } from './_print.ts'
 import { awaitDatabase } from './_stores.ts'
+import { unknownSettings } from './_unknown_settings.ts'
 import { readUpFile } from './_up_file.ts'
 
 interface Finding {
@@ -33,7 +34,7 @@ Example:
     .action(async ({ json }: { json?: boolean }) => {
       const config = settings(terminal)
       const findings = [
-        { subject: 'settings', ok: true, detail: 'valid' },
+        { subject: 'settings', ok: true, detail: ['valid', ...unknownSettings(terminal.env)].join('; ') },
         await checkDatabase(terminal, config),
         ...(await checkValkey(config)),
       ]

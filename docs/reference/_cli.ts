@@ -15,7 +15,9 @@ export function cliPage(): string {
 
 <!-- Written by \`npm run reference\` from the commands' own help. -->
 
-In a checkout run \`npx flagmeter …\`; after \`npm i -g .\` run \`flagmeter …\`. Commands that print data take \`--json\`.
+In a checkout run \`npx flagmeter …\`; after \`npm i -g .\` run \`flagmeter …\`. Commands that print data take \`--json\`
+and then print one JSON value. With \`--json\` a failure is one line of JSON on standard error too,
+\`{"error": {"message": …}}\`, with the members of the API's [problem](../problems.md) when there is one.
 
 Exit codes: \`0\` done, \`1\` failed or refused, \`2\` wrong usage or settings, \`3\` a server or database is not reachable.
 
