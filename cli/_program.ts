@@ -4,6 +4,7 @@ import type { Terminal } from './_command.ts'
 import { alertCommand } from './alert.ts'
 import { auditCommand } from './audit.ts'
 import { backupCommand } from './backup.ts'
+import { checkCommand } from './check.ts'
 import { configCommand } from './config.ts'
 import { deadLetterCommand } from './dead_letter.ts'
 import { deliveryCommand } from './delivery.ts'
@@ -11,9 +12,11 @@ import { keyCommand } from './key.ts'
 import { loadCommand } from './load.ts'
 import { migrateCommand } from './migrate.ts'
 import { quotaCommand } from './quota.ts'
+import { releaseCommand, reserveCommand, settleCommand } from './reservation.ts'
 import { restoreCommand } from './restore.ts'
 import { seedCommand } from './seed.ts'
 import { sendCommand } from './send.ts'
+import { seriesCommand } from './series.ts'
 import { serveCommand } from './serve.ts'
 import { tenantCommand } from './tenant.ts'
 import { upCommand } from './up.ts'
@@ -24,7 +27,7 @@ import { workerCommand } from './worker.ts'
 
 const GROUPS = {
   'Run:': [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand],
-  'Use:': [sendCommand, usageCommand],
+  'Use:': [sendCommand, checkCommand, reserveCommand, settleCommand, releaseCommand, usageCommand, seriesCommand],
   'Manage:': [tenantCommand, quotaCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand],
   'Operate:': [configCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, loadCommand],
 }
