@@ -61,6 +61,8 @@ export async function load(terminal: Terminal, command: Command, options: LoadOp
     if (options.trace !== undefined && !options.maxErrors && missing > 0) {
       passed.unshift(`events not accepted: ${missing.toLocaleString('en-US')}; the same command again is safe`)
     }
+    const refusals = [...tally.refusals].map(([refused, { detail }]) => [refused, detail].filter(Boolean).join(', '))
+    if (tally.accepted === 0 && missing > 0) passed.unshift(`no event was accepted (${refusals[0] ?? 'none went out'})`)
     if (passed.length > 0) throw new CommandError(passed.join('; '))
   } finally {
     await client.close()
