@@ -5,7 +5,8 @@ import { type Database, change } from '../lib/store/database.ts'
 import { makeFolder, writeTrouble } from '../lib/embedded/folder.ts'
 import { hashKey, hintOf, newKey } from '../lib/auth/key.ts'
 import { loadSql } from '../lib/store/sql.ts'
-import { CommandError, adminKeyFile } from './_command.ts'
+import { CommandError } from './_command.ts'
+import { adminKeyFile } from './_up_file.ts'
 
 /** How a start found the admin keys. */
 export interface FirstKey {
@@ -40,7 +41,7 @@ export async function ensureAdminKey(database: Database, { adminKey, dir }: Conf
 
 /** Why FLAGMETER_ADMIN_KEY opens nothing, for a person. */
 export const IGNORED =
-  'FLAGMETER_ADMIN_KEY is not used: the database has another admin key. Make more with `flagmeter key create`.'
+  'FLAGMETER_ADMIN_KEY is not used: the database has another admin key. `flagmeter key create --direct` makes more.'
 
 async function writeKey(dir: string, key: string): Promise<string> {
   const path = adminKeyFile(dir)

@@ -1,7 +1,8 @@
 import { type Database, openDatabase } from '../lib/store/database.ts'
 import type { Config } from '../lib/config.ts'
-import { CommandError, Exit, type Terminal, readUpFile, settings } from './_command.ts'
+import { CommandError, Exit, type Terminal, settings } from './_command.ts'
 import { awaitDatabase } from './_stores.ts'
+import { readUpFile } from './_up_file.ts'
 
 /** The settings with the database to use: DATABASE_URL, or the one of the local `up`. @throws CommandError when there is none */
 export function databaseSettings(terminal: Terminal): Config & { databaseUrl: string } {
@@ -14,7 +15,11 @@ export function databaseSettings(terminal: Terminal): Config & { databaseUrl: st
 }
 
 /** A person waits: rebuilding the counters of a large tenant may take longer than any request. */
-const STATEMENT_TIMEOUT_MS = 10 * 60 * 1000
+export const STATEMENT_TIMEOUT_MS = 10 * 60 * 1000
+
+/** Opens the database for one command. */
+export const openCommandDatabase = (config: Pick<Config, 'databaseUrl'>): Database =>
+  openDatabase({ ...config, databasePoolSize: 2 }, STATEMENT_TIMEOUT_MS)
 
 /** Opens the database for one piece of work; waits so many seconds for one that does not answer. */
 export const withDatabase = <T>(
@@ -29,7 +34,7 @@ export const withDatabase = <T>(
 
 /** Opens this database for one piece of work. */
 export async function withOpenDatabase<T>(databaseUrl: string, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = openDatabase({ databaseUrl, databasePoolSize: 2 }, STATEMENT_TIMEOUT_MS)
+  const database = openCommandDatabase({ databaseUrl })
   try {
     return await work(database)
   } finally {

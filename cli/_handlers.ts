@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { HttpHandler } from '../lib/http/endpoint.ts'
 import type { Consumer } from '../lib/worker/consumer.ts'
 import { CommandError, Exit } from './_command.ts'
+import { nearest } from './_nearest.ts'
 
 // Bundles lie in dist/handlers/*.js as sources lie in handlers/*.ts: a new file there is a new handler, nothing else to edit.
 const folder = fileURLToPath(new URL('../handlers/', import.meta.url))
@@ -24,8 +25,11 @@ export async function loadHandlers(names: string[]): Promise<NamedHandler[]> {
     .map((file) => file.slice(0, -extension.length))
     .sort()
   const unknown = names.find((name) => !known.includes(name))
-  if (unknown !== undefined)
-    throw new CommandError(`there is no handler '${unknown}'; known: ${known.join(', ')}`, Exit.usage)
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, known)
+    const hint = meant === undefined ? `known: ${known.join(', ')}` : `did you mean '${meant}'?`
+    throw new CommandError(`there is no handler '${unknown}'; ${hint}`, Exit.usage)
+  }
   return await Promise.all(
     (names.length > 0 ? names : known).map(async (name) => {
       const module = (await import(join(folder, name + extension))) as { default: Handler }

@@ -1,8 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CommandError, Exit, type Server } from './_command.ts'
+import type { ProblemDocument } from '../lib/problem.ts'
+import { CommandError, Exit } from './_command.ts'
 
 const TIMEOUT_MS = 10_000
 const TRIES = 3
+
+/** A server, and the key to it. */
+export interface Server {
+  /** Without a trailing slash. */
+  url: string
+  key?: string
+  /** How long an answer may take, where that is not the default. */
+  timeoutMs?: number
+}
 
 /** A request of a command to a server. */
 export interface ServerRequest {
@@ -12,13 +22,15 @@ export interface ServerRequest {
   method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** Sent as JSON. */
   body?: unknown
+  headers?: Record<string, string>
   /** Not safe to send twice: it is tried a single time. */
   once?: boolean
 }
 
-/** Asks a server, tries again what may pass, and returns the JSON of its answer. @throws CommandError in one line */
-export async function ask<T>({ server, path, method, body, once = false }: ServerRequest): Promise<T> {
+/** Asks a server, tries again what may pass, and returns the JSON of its answer. @throws CommandError */
+export async function ask<T>({ server, path, method, body, headers, once = false }: ServerRequest): Promise<T> {
   const tries = once ? 1 : TRIES
+  const timeoutMs = server.timeoutMs ?? TIMEOUT_MS
   // Loaded when needed: this module is in the bundle of the servers too, where the client would cost 20 MB for nothing.
   const { default: undici } = await import('undici')
   for (let attempt = 1; ; attempt++) {
@@ -26,21 +38,22 @@ export async function ask<T>({ server, path, method, body, once = false }: Serve
       const answer = await undici.request(server.url + path, {
         method: method ?? (body === undefined ? 'GET' : 'POST'),
         headers: {
+          ...headers,
           ...(server.key && { authorization: `Bearer ${server.key}` }),
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
-        headersTimeout: TIMEOUT_MS,
-        bodyTimeout: TIMEOUT_MS,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
       })
       const text = await answer.body.text()
       if (answer.statusCode < 300) return JSON.parse(text) as T
-      if (answer.statusCode !== 503 || attempt === tries) throw refusal(answer.statusCode, text)
+      if (answer.statusCode !== 503 || attempt === tries) throw asCommandError(server, answer.statusCode, text)
     } catch (error) {
       if (error instanceof CommandError) throw error
       if (attempt === tries)
         throw new CommandError(
-          `no FlagMeter answers at ${server.url} (${reason(error)}); start one with \`flagmeter up\``,
+          `no FlagMeter answers at ${server.url} (${reason(error)}); start one with \`flagmeter up\`, or use --direct`,
           Exit.unavailable,
         )
     }
@@ -48,40 +61,51 @@ export async function ask<T>({ server, path, method, body, once = false }: Serve
   }
 }
 
-/** Every item of a listing, page by page: those under `key` of each answer. */
+/** Every item of a listing, page by page, or the first `most`: those under `key` of each answer. */
 export async function askAll<T>(
   server: Server,
   path: string,
   key: string,
   filter: Record<string, string | undefined> = {},
+  most = Infinity,
 ): Promise<T[]> {
   const items: T[] = []
   const given = Object.entries(filter).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  const params = new URLSearchParams([...given, ['limit', '1000']])
+  const params = new URLSearchParams([...given, ['limit', String(Math.min(most, 1000))]])
   for (;;) {
     const page = await ask<Record<string, T[]> & { next?: string }>({ server, path: `${path}?${params.toString()}` })
     items.push(...page[key]!)
-    if (page.next === undefined) return items
+    if (page.next === undefined || items.length >= most) return items.slice(0, most)
     params.set('after', page.next)
   }
 }
 
-function refusal(status: number, text: string): CommandError {
-  let problem: { title?: string; detail?: string } = {}
+/** Where to find the id that was wanted. */
+const LISTINGS: Record<string, string> = {
+  quota_not_found: 'flagmeter quota list',
+  key_not_found: 'flagmeter key list',
+  webhook_not_found: 'flagmeter webhook list',
+  delivery_not_found: 'flagmeter delivery list',
+}
+
+function asCommandError({ key }: Server, status: number, text: string): CommandError {
+  let problem: Partial<ProblemDocument> | undefined
   try {
-    problem = JSON.parse(text) as typeof problem
+    problem = JSON.parse(text) as Partial<ProblemDocument>
   } catch {
     // Not ours: a proxy's page, perhaps. Its status says enough.
   }
-  if (status === 401) {
-    return new CommandError(
-      `${problem.detail ?? problem.title}: set FLAGMETER_KEY, or make a key with \`flagmeter key create\``,
-    )
-  }
-  return new CommandError(
-    [problem.title ?? `the server answered ${status}`, problem.detail].filter(Boolean).join(': '),
-    status === 503 ? Exit.unavailable : Exit.failed,
-  )
+  const isKeyless = status === 401 && key === undefined
+  const said = isKeyless ? 'no key' : (problem?.detail ?? problem?.title ?? `the server answered ${status}`)
+  const listing = LISTINGS[problem?.code ?? '']
+  const hint =
+    status === 401
+      ? ': set FLAGMETER_KEY; where the database is at hand, `flagmeter key create --direct` makes a key'
+      : listing
+        ? `; \`${listing}\` shows the ids`
+        : ''
+  const code = status === 400 ? Exit.usage : status === 503 ? Exit.unavailable : Exit.failed
+  return new CommandError(said + hint, code, problem)
 }
 
 const reason = (error: unknown): string => (error as { code?: string }).code ?? (error as Error).message

@@ -4,6 +4,7 @@ import type { Terminal } from './_command.ts'
 import { alertCommand } from './alert.ts'
 import { auditCommand } from './audit.ts'
 import { backupCommand } from './backup.ts'
+import { checkCommand } from './check.ts'
 import { configCommand } from './config.ts'
 import { deadLetterCommand } from './dead_letter.ts'
 import { deliveryCommand } from './delivery.ts'
@@ -11,9 +12,11 @@ import { keyCommand } from './key.ts'
 import { loadCommand } from './load.ts'
 import { migrateCommand } from './migrate.ts'
 import { quotaCommand } from './quota.ts'
+import { releaseCommand, reserveCommand, settleCommand } from './reservation.ts'
 import { restoreCommand } from './restore.ts'
 import { seedCommand } from './seed.ts'
 import { sendCommand } from './send.ts'
+import { seriesCommand } from './series.ts'
 import { serveCommand } from './serve.ts'
 import { tenantCommand } from './tenant.ts'
 import { upCommand } from './up.ts'
@@ -22,16 +25,29 @@ import { verifyCommand } from './verify.ts'
 import { webhookCommand } from './webhook.ts'
 import { workerCommand } from './worker.ts'
 
+const GROUPS = {
+  'Run:': [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand],
+  'Use:': [sendCommand, checkCommand, reserveCommand, settleCommand, releaseCommand, usageCommand, seriesCommand],
+  'Manage:': [tenantCommand, quotaCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand],
+  'Operate:': [configCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, loadCommand],
+}
+
+/** Of a description, enough to choose by: its first sentence, up to a colon. */
+const firstWords = (command: Command): string => command.description().split(/[.:;](?: |$)/)[0]!
+
 /** Every command: what `main` runs, and what docs/reference/cli.md is written from. */
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('flagmeter')
     .description('Meters AI tokens per tenant and feature, exactly once, and holds them against quotas.')
     .version(pkg.version)
-    .showHelpAfterError('(--help shows what is known)')
-    .configureHelp({ showGlobalOptions: false, subcommandTerm: (command) => command.name() })
+    .configureHelp({ subcommandTerm: (command) => command.name(), subcommandDescription: firstWords })
     .addHelpText(
       'after',
       `
+Most commands go over HTTP, to FLAGMETER_URL or the local \`up\`, with FLAGMETER_KEY or, on this machine, the first
+admin key. With --json a command prints one JSON value, and a failure is one line {"error": {"message": …}} on
+standard error.
+
 Exit codes: 0 done, 1 failed or refused, 2 wrong usage or settings, 3 a server or database is not there.
 
 Example:
@@ -39,15 +55,9 @@ Example:
   $ flagmeter send acme-corp gpt-4-turbo 1500    # in another terminal
   $ flagmeter usage`,
     )
-  const commands = [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand, tenantCommand, sendCommand]
-  commands.push(quotaCommand, usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
-  commands.push(loadCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, configCommand)
-  for (const command of commands) program.addCommand(command(terminal))
-  overrideExit(program)
+  for (const [heading, commands] of Object.entries(GROUPS)) {
+    program.commandsGroup(heading)
+    for (const command of commands) program.addCommand(command(terminal))
+  }
   return program
-}
-
-function overrideExit(command: Command): void {
-  command.exitOverride()
-  for (const child of command.commands) overrideExit(child)
 }

@@ -3,7 +3,8 @@ import { constants } from 'node:fs'
 import { access, link, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, writeTrouble } from '../lib/embedded/folder.ts'
-import { CommandError, type UpFile, readUpFile } from './_command.ts'
+import { CommandError } from './_command.ts'
+import { type UpFile, readUpFile } from './_up_file.ts'
 
 /** Makes the folder this process's own. @throws CommandError when it can't be written or another `up` runs in it */
 export async function claimFolder(dir: string): Promise<void> {

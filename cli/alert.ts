@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import type { Crossing } from '../lib/alerts/crossing.ts'
 import { limitInWords } from '../lib/quota/quota.ts'
-import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
+import type { Terminal } from './_command.ts'
 import { askAll } from './_http.ts'
+import { type View, printItems, secondOf } from './_print.ts'
+import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
 interface Alert extends Crossing {
   id: string
@@ -12,28 +14,34 @@ interface Alert extends Crossing {
 
 /** `flagmeter alert list` */
 export function alertCommand(terminal: Terminal): Command {
-  const list = new Command('list')
-    .description('Lists the thresholds a tenant has crossed, or all have, the newest first.')
-    .argument('[tenant]', 'name or id')
-    .option('--json', 'print JSON')
+  const list = overHttp(
+    new Command('list')
+      .description('Lists the thresholds a tenant has crossed, or all have, the newest first.')
+      .argument('[tenant]', 'name or id'),
+  )
     .addHelpText('after', '\nExample:\n  $ flagmeter alert list acme-corp')
-    .action(async (tenant: string | undefined, { json }: { json?: boolean }) => {
-      const alerts = await askAll<Alert>(serverOf(terminal, undefined), '/api/alerts', 'alerts', { tenant })
-      if (json) return printJson(terminal, alerts)
-      if (alerts.length === 0) return void terminal.out.write('no alerts\n')
-      const rows = alerts.map((alert) => [
-        alert.createdAt.slice(0, 19).replace('T', ' '),
-        alert.tenantName,
-        `${alert.threshold} %`,
-        `${alert.quotaPercent} %`,
-        alert.totalTokens,
-        limitInWords(alert.quota),
-        alert.id,
-      ])
-      printTable(terminal, ['raised (UTC)', 'tenant', 'threshold', 'used', 'tokens', 'of', 'id'], rows)
+    .action(async (tenant: string | undefined, options: ServerOptions) => {
+      const alerts = await withServer(terminal, options, (server) =>
+        askAll<Alert>(server, '/api/alerts', 'alerts', { tenant }),
+      )
+      printItems(terminal, options, alerts, ALERTS)
     })
   return new Command('alert')
     .description('Shows the alerts that were raised.')
     .addHelpText('after', '\nExample:\n  $ flagmeter alert list')
     .addCommand(list)
+}
+
+const ALERTS: View<Alert> = {
+  none: 'no alerts',
+  head: ['raised (UTC)', 'tenant', 'threshold', 'used', 'tokens', 'of', 'id'],
+  row: (alert) => [
+    secondOf(alert.createdAt),
+    alert.tenantName,
+    `${alert.threshold} %`,
+    `${alert.quotaPercent} %`,
+    alert.totalTokens,
+    limitInWords(alert.quota),
+    alert.id,
+  ],
 }

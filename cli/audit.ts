@@ -1,43 +1,75 @@
 import { Command } from 'commander'
-import { type AuditEntry, listAudit } from '../lib/admin/audit.ts'
+import type { AuditEntry } from '../lib/admin/audit.ts'
+import type { Tenant } from '../lib/admin/tenants.ts'
 import { asUuid } from '../lib/schema.ts'
-import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import { type Terminal, printJson, printTable, wholeNumber } from './_command.ts'
-import { withDatabase } from './_database.ts'
+import type { Terminal } from './_command.ts'
+import { type Server, ask, askAll } from './_http.ts'
+import { wholeNumber } from './_options.ts'
+import { type View, printItems, secondOf } from './_print.ts'
+import { type ServerOptions, overHttp, withServer } from './_server.ts'
+
+type Options = ServerOptions & { limit: number }
 
 /** `flagmeter audit` */
 export const auditCommand = (terminal: Terminal): Command =>
-  new Command('audit')
-    .description('Shows who changed which tenant, quota, webhook or key, the newest first.')
-    .argument('[tenant]', 'only what concerns this tenant, by name or id; a deleted one by its id')
-    .option('--limit <n>', 'how many at most', wholeNumber, 100)
-    .option('--json', 'print JSON, with the state before and after')
-    .addHelpText('after', '\nExample:\n  $ flagmeter audit acme-corp')
-    .action(async (tenant: string | undefined, { limit, json }: { limit: number; json?: boolean }) => {
-      const entries = await withDatabase(terminal, async (database) => {
-        const id = tenant === undefined ? null : (asUuid(tenant) ?? (await getTenant(database, tenant)).id)
-        return (await listAudit(database, id, null, limit)).items
+  overHttp(
+    new Command('audit')
+      .description('Shows who changed which tenant, quota, webhook or key, the newest first.')
+      .argument('[tenant]', 'only what concerns this tenant, by name or id; a deleted one by its id')
+      .option('--limit <n>', 'how many at most', wholeNumber, 100),
+  )
+    .addHelpText(
+      'after',
+      `
+With --json also the whole state before and after.
+
+Example:
+  $ flagmeter audit acme-corp`,
+    )
+    .action(async (tenant: string | undefined, options: Options) => {
+      const entries = await withServer(terminal, options, async (server) => {
+        const id = tenant === undefined ? undefined : (asUuid(tenant) ?? (await tenantId(server, tenant)))
+        return await askAll<AuditEntry>(server, '/api/audit', 'entries', { tenant: id }, options.limit)
       })
-      if (json) return printJson(terminal, entries)
-      if (entries.length === 0) return void terminal.out.write('no changes\n')
-      const rows = entries.map((entry) => [
-        entry.createdAt.slice(0, 19).replace('T', ' '),
-        entry.actor,
-        entry.action,
-        nameOf(entry),
-        changes(entry),
-      ])
-      printTable(terminal, ['time (UTC)', 'who', 'what', 'of', 'change'], rows)
+      printItems(terminal, options, entries, CHANGES)
     })
 
-/** The name of a tenant or a key, the URL of a webhook. */
-function nameOf({ before, after }: AuditEntry): string {
-  const { name, url } = after ?? before ?? {}
-  return typeof name === 'string' ? name : typeof url === 'string' ? url : ''
+const tenantId = async (server: Server, name: string): Promise<string> =>
+  (await ask<Tenant>({ server, path: `/api/tenants/${encodeURIComponent(name)}` })).id
+
+const CHANGES: View<AuditEntry> = {
+  none: 'no changes',
+  head: ['time (UTC)', 'who', 'what', 'tenant', 'of', 'change'],
+  row: (entry) => [
+    secondOf(entry.createdAt),
+    entry.actor,
+    entry.action,
+    entry.tenantName ?? entry.tenant ?? '',
+    subjectOf(entry),
+    changesOf(entry),
+  ],
+}
+
+type Image = NonNullable<AuditEntry['after']>
+
+/** What was changed: the name of a tenant or a key, the URL of a webhook, the limit of a quota. */
+function subjectOf({ before, after, subject }: AuditEntry): string {
+  const image: Image = after ?? before ?? {}
+  const { name, url } = image
+  if (typeof name === 'string') return name
+  if (typeof url === 'string') return url
+  return quotaInWords(image) ?? subject
+}
+
+/** Of a quota, like `50,000 gpt-4-turbo tokens per day, hard`. */
+function quotaInWords({ token_limit: limit, feature, period, hard }: Image): string | undefined {
+  if (typeof limit !== 'number' || typeof period !== 'string') return undefined
+  const tokens = typeof feature === 'string' ? `${feature} tokens` : 'tokens'
+  return `${limit.toLocaleString('en-US')} ${tokens} per ${period}, ${hard === true ? 'hard' : 'soft'}`
 }
 
 /** The fields that differ, with their values before and after. */
-function changes({ before, after }: AuditEntry): string {
+function changesOf({ before, after }: AuditEntry): string {
   if (!before || !after) return ''
   return Object.keys(after)
     .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]))

@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { Gauge, Registry } from 'prom-client'
 import { createMetricsServer } from '../lib/metrics/metrics_server.ts'
-import { CommandError, Exit, type Terminal, settings, wholeNumber } from './_command.ts'
+import { CommandError, Exit, type Terminal, settings } from './_command.ts'
+import { duration, wholeNumber } from './_options.ts'
 import { bind } from './_serving.ts'
 import { withDatabaseUrl } from './backup/database.ts'
 import { backupName, newestBackupAt, pruneBackups } from './backup/folder.ts'
 import { writeBackup } from './backup/write.ts'
-import { duration } from './load/options.ts'
 
 interface Options {
   dir: string
@@ -34,6 +34,8 @@ export const backupCommand = (terminal: Terminal): Command =>
     .addHelpText(
       'after',
       `
+Straight from the database: pg_dump reads all of it, whatever the servers do meanwhile.
+
 Example:
   $ flagmeter backup before-the-upgrade.dump
   $ flagmeter backup --dir /backups --every 24h --keep 7

@@ -4,8 +4,11 @@ import { openDatabase } from '../lib/store/database.ts'
 import { migrationStatus } from '../lib/store/migrate.ts'
 import { pino } from 'pino'
 import { durabilitySettings, openValkey } from '../lib/store/valkey.ts'
-import { CommandError, Exit, type Terminal, printJson, printTable, readUpFile, settings } from './_command.ts'
+import { CommandError, type Terminal, settings } from './_command.ts'
+import { printJson, printTable } from './_print.ts'
 import { awaitDatabase } from './_stores.ts'
+import { unknownSettings } from './_unknown_settings.ts'
+import { readUpFile } from './_up_file.ts'
 
 interface Finding {
   subject: string
@@ -15,16 +18,23 @@ interface Finding {
 
 /** `flagmeter config check` */
 export function configCommand(terminal: Terminal): Command {
-  const check = new Command('check')
+  const checkSettings = new Command('check')
     .description(
-      'Checks every setting, that the stores answer, and that what Valkey accepts is on disk. Exit 1 if something is wrong.',
+      'Checks every setting, that the stores answer, and that Valkey keeps what it accepts on disk. Exit 1 if something is wrong.',
     )
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ flagmeter config check')
+    .addHelpText(
+      'after',
+      `
+Straight to the stores: it looks at what a server would run on, before there is one.
+
+Example:
+  $ flagmeter config check`,
+    )
     .action(async ({ json }: { json?: boolean }) => {
       const config = settings(terminal)
       const findings = [
-        { subject: 'settings', ok: true, detail: 'valid' },
+        { subject: 'settings', ok: true, detail: ['valid', ...unknownSettings(terminal.env)].join('; ') },
         await checkDatabase(terminal, config),
         ...(await checkValkey(config)),
       ]
@@ -36,13 +46,12 @@ export function configCommand(terminal: Terminal): Command {
           findings.map(({ subject, ok, detail }) => [subject, ok ? 'yes' : 'NO', detail]),
         )
       const wrong = findings.filter(({ ok }) => !ok)
-      if (wrong.length > 0)
-        throw new CommandError(`wrong: ${wrong.map(({ subject }) => subject).join(', ')}`, Exit.failed)
+      if (wrong.length > 0) throw new CommandError(`wrong: ${wrong.map(({ subject }) => subject).join(', ')}`)
     })
   return new Command('config')
     .description('Checks the settings.')
     .addHelpText('after', '\nExample:\n  $ flagmeter config check')
-    .addCommand(check)
+    .addCommand(checkSettings)
 }
 
 async function checkDatabase(terminal: Terminal, config: Config): Promise<Finding> {

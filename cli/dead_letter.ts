@@ -1,15 +1,20 @@
 import { Command } from 'commander'
 import { query } from '../lib/store/database.ts'
 import { Event } from '../lib/events/event.ts'
-import { asUuid } from '../lib/schema.ts'
 import { openChanges } from '../lib/live/changes.ts'
 import { openMetrics } from '../lib/metrics/metrics.ts'
 import { type RecordNeeds, recordEvents } from '../lib/events/record.ts'
 import { loadSql } from '../lib/store/sql.ts'
-import { CommandError, Exit, type Terminal, printJson, printTable } from './_command.ts'
+import { CommandError, type Terminal } from './_command.ts'
 import { withDatabase } from './_database.ts'
+import { idOf } from './_options.ts'
+import { type View, printItems, printJson } from './_print.ts'
 
 const MOST = 10_000
+
+const WHY_DIRECT = `
+Straight to the database: the API does not have what it could not record.
+`
 
 interface DeadLetter {
   id: string
@@ -24,29 +29,19 @@ export function deadLetterCommand(terminal: Terminal): Command {
   const list = new Command('list')
     .description('Lists the events that could not be recorded, and why; the oldest 10,000 at most.')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ flagmeter dead-letter list')
+    .addHelpText('after', `${WHY_DIRECT}\nExample:\n  $ flagmeter dead-letter list`)
     .action(async ({ json }: { json?: boolean }) => {
       const letters = await withDatabase(terminal, (database) =>
         query<DeadLetter>(database, loadSql('queries/dead_letter_list'), [null, MOST]),
       )
-      if (json) return printJson(terminal, letters)
-      if (letters.length === 0) return void terminal.out.write('no dead letters\n')
-      const rows = letters.map((letter) => [
-        letter.id,
-        letter.failed_at.toISOString(),
-        letter.reason.slice(0, 60),
-        letter.payload.slice(0, 80),
-      ])
-      printTable(terminal, ['id', 'failed', 'reason', 'payload'], rows)
+      printItems(terminal, { json }, letters, DEAD_LETTERS)
     })
   const replay = new Command('replay')
-    .description('Records dead letters again, after what stopped them is mended. What is recorded leaves the list.')
-    .argument('[id]', 'one of them; default: all')
+    .description('Records dead letters again, once what stopped them is fixed. What is recorded leaves the list.')
+    .argument('[id]', 'one of them; default: all', idOf('a dead letter', 'flagmeter dead-letter list'))
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ flagmeter dead-letter replay')
+    .addHelpText('after', `${WHY_DIRECT}\nExample:\n  $ flagmeter dead-letter replay`)
     .action(async (id: string | undefined, { json }: { json?: boolean }) => {
-      if (id !== undefined && asUuid(id) === null)
-        throw new CommandError(`'${id}' is not the id of a dead letter`, Exit.usage)
       const result = await withDatabase(terminal, async (database) => {
         const changes = openChanges(database, Date.now)
         const replayed = await replayLetters({ database, metrics: openMetrics(), changes }, id ?? null)
@@ -65,6 +60,12 @@ export function deadLetterCommand(terminal: Terminal): Command {
     .addHelpText('after', '\nExample:\n  $ flagmeter dead-letter list')
     .addCommand(list)
     .addCommand(replay)
+}
+
+const DEAD_LETTERS: View<DeadLetter> = {
+  none: 'no dead letters',
+  head: ['id', 'failed', 'reason', 'payload'],
+  row: (letter) => [letter.id, letter.failed_at.toISOString(), letter.reason.slice(0, 60), letter.payload.slice(0, 80)],
 }
 
 /** Recorded first, deleted second: a crash in between leaves a letter whose event counts once all the same. */

@@ -1,47 +1,58 @@
 import { Command, Option } from 'commander'
 import { DELIVERY_STATUS, type Delivery } from '../lib/alerts/delivery.ts'
-import { CommandError, type Terminal, printJson, printTable, serverOf } from './_command.ts'
+import { CommandError, type Terminal } from './_command.ts'
 import { ask, askAll } from './_http.ts'
+import { idOf } from './_options.ts'
+import { type View, printItems, printJson, secondOf } from './_print.ts'
+import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
-interface Options {
+interface Options extends ServerOptions {
   status?: string
   tenant?: string
   webhook?: string
-  json?: boolean
 }
+
+const webhookId = idOf('a webhook', 'flagmeter webhook list')
 
 /** `flagmeter delivery list|retry` */
 export function deliveryCommand(terminal: Terminal): Command {
-  const server = () => serverOf(terminal, undefined)
-  const list = new Command('list')
-    .description('Lists the messages to webhooks and what came of them, the newest first.')
-    .argument('[tenant]', 'name or id')
-    .addOption(new Option('--status <status>', 'only those').choices(DELIVERY_STATUS))
-    .option('--webhook <id>', 'only of this webhook')
-    .option('--json', 'print JSON')
+  const list = overHttp(
+    new Command('list')
+      .description('Lists the messages to webhooks and what came of them, the newest first.')
+      .argument('[tenant]', 'name or id')
+      .addOption(new Option('--status <status>', 'only those').choices(DELIVERY_STATUS))
+      .option('--webhook <id>', 'only of this webhook', webhookId),
+  )
     .addHelpText('after', '\nExample:\n  $ flagmeter delivery list --status dead')
-    .action(async (tenant: string | undefined, { status, webhook, json }: Options) => {
+    .action(async (tenant: string | undefined, { status, webhook, ...options }: Options) => {
       const filter = { tenant, status, webhook }
-      const deliveries = await askAll<Delivery>(server(), '/api/deliveries', 'deliveries', filter)
-      if (json) return printJson(terminal, deliveries)
-      if (deliveries.length === 0) return void terminal.out.write('no deliveries\n')
-      print(terminal, deliveries)
+      const deliveries = await withServer(terminal, options, (server) =>
+        askAll<Delivery>(server, '/api/deliveries', 'deliveries', filter),
+      )
+      printItems(terminal, options, deliveries, DELIVERIES)
     })
-  const retry = new Command('retry')
-    .description('Tries again, now, what was not delivered: one delivery, a tenant’s, a webhook’s, or all.')
-    .argument('[delivery]', 'id; default: all')
-    .option('--tenant <tenant>', 'only of this tenant')
-    .option('--webhook <id>', 'only of this webhook')
-    .option('--json', 'print JSON')
+  const retry = overHttp(
+    new Command('retry')
+      .description('Tries again, now, what was not delivered: one delivery, a tenant’s, a webhook’s, or all.')
+      .argument(
+        '[delivery]',
+        'id, from `flagmeter delivery list`; default: all',
+        idOf('a delivery', 'flagmeter delivery list'),
+      )
+      .option('--tenant <tenant>', 'only of this tenant')
+      .option('--webhook <id>', 'only of this webhook', webhookId),
+  )
     .addHelpText('after', '\nExample:\n  $ flagmeter delivery retry --tenant acme-corp')
-    .action(async (delivery: string | undefined, { tenant, webhook, json }: Options) => {
+    .action(async (delivery: string | undefined, { tenant, webhook, ...options }: Options) => {
       const body = { delivery, tenant, webhook }
-      const answer = await ask<{ retried: number }>({ server: server(), path: '/api/deliveries/retry', body })
-      if (json) printJson(terminal, answer)
+      const answer = await withServer(terminal, options, (server) =>
+        ask<{ retried: number }>({ server, path: '/api/deliveries/retry', body }),
+      )
+      if (options.json) printJson(terminal, answer)
       if (delivery !== undefined && answer.retried === 0) {
         throw new CommandError(`there is no delivery ${delivery} that was not delivered`)
       }
-      if (!json) terminal.out.write(`${answer.retried} due now\n`)
+      if (!options.json) terminal.out.write(`${answer.retried} due now\n`)
     })
   return new Command('delivery')
     .description('Shows and retries the messages to webhooks.')
@@ -50,9 +61,11 @@ export function deliveryCommand(terminal: Terminal): Command {
     .addCommand(retry)
 }
 
-function print(terminal: Terminal, deliveries: Delivery[]): void {
-  const rows = deliveries.map((delivery) => [
-    delivery.createdAt.slice(0, 19).replace('T', ' '),
+const DELIVERIES: View<Delivery> = {
+  none: 'no deliveries',
+  head: ['created (UTC)', 'tenant', 'alert', 'kind', 'status', 'tries', 'last failure', 'id'],
+  row: (delivery) => [
+    secondOf(delivery.createdAt),
     delivery.tenantName,
     delivery.threshold === undefined ? 'test' : `${delivery.threshold} %`,
     delivery.kind,
@@ -60,6 +73,5 @@ function print(terminal: Terminal, deliveries: Delivery[]): void {
     delivery.attempts,
     delivery.reason ?? '',
     delivery.id,
-  ])
-  printTable(terminal, ['created (UTC)', 'tenant', 'alert', 'kind', 'status', 'tries', 'last failure', 'id'], rows)
+  ],
 }

@@ -1,74 +1,68 @@
 import { Command } from 'commander'
-import { z } from 'zod'
+import { SCOPES, type Scope } from '../lib/auth/scope.ts'
 import { newKey } from '../lib/auth/key.ts'
-import { type ApiKey, KeySettings, createKey, listKeys, revokeKey } from '../lib/admin/keys.ts'
-import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import { type Terminal, printJson, printTable } from './_command.ts'
-import { withDatabase } from './_database.ts'
-import { CLI_ACTOR, check } from './_tenants.ts'
+import type { ApiKey, NewApiKey } from '../lib/admin/keys.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
+import { ask, askAll } from './_http.ts'
+import { idOf, momentAhead } from './_options.ts'
+import { type View, minuteOf, printItem, printItems, printJson } from './_print.ts'
+import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
-interface Options {
-  name?: string
-  scopes?: string[]
+interface NewKey extends ServerOptions {
+  name: string
+  scopes: Scope[]
   tenant?: string
   expires?: string
-  json?: boolean
 }
-
-const DAY_MS = 24 * 60 * 60 * 1000
-const ID = '0d5f3f52-3c0f-4a41-9a62-0f5f9f0d8a0b'
 
 /** `flagmeter key create|list|revoke|generate` */
 export function keyCommand(terminal: Terminal): Command {
-  const create = new Command('create')
-    .description('Makes a key and prints it, this once. To rotate: make a new one, use it, revoke the old one.')
-    .requiredOption('--name <name>', 'what it is for')
-    .requiredOption(
-      '--scopes <scopes>',
-      'ingest, read or admin (which includes both), with commas between them',
-      (list: string) => list.split(','),
-    )
-    .option('--tenant <tenant>', 'name or id of the only tenant it may speak of; default: any')
-    .option('--expires <time>', 'when it ends: RFC 3339, or days like 90d; default: never')
-    .option('--json', 'print JSON')
+  const create = overHttp(
+    new Command('create')
+      .description(
+        'Makes a key and prints it, this once. To rotate a key, make a new one, use it, and revoke the old one. ' +
+          'When no admin key is left to make keys with, --direct makes one.',
+      )
+      .requiredOption('--name <name>', 'what it is for')
+      .requiredOption('--scopes <scopes>', 'ingest, read or admin (which includes both), separated by commas', scopes)
+      .option('--tenant <tenant>', 'name or id of the only tenant it may speak of; default: any')
+      .option('--expires <time>', 'when it ends: RFC 3339, a day, or like 90d; default: never', momentAhead),
+  )
     .addHelpText(
       'after',
       '\nExample:\n  $ flagmeter key create --name billing-app --scopes ingest,read --tenant acme-corp --expires 365d',
     )
-    .action(async ({ name, scopes, tenant, expires, json }: Options) => {
-      const days = /^(\d{1,5})d$/.exec(expires ?? '')?.[1]
-      const expiresAt = days === undefined ? expires : new Date(Date.now() + Number(days) * DAY_MS).toISOString()
-      const settings = check(z.object(KeySettings), { name, scopes, expiresAt })
-      const key = await withDatabase(terminal, async (database) => {
-        const tenantId = tenant === undefined ? undefined : (await getTenant(database, tenant)).id
-        return await createKey(database, CLI_ACTOR, { ...settings, tenantId })
-      })
-      if (json) return printJson(terminal, key)
-      print(terminal, [key])
-      terminal.out.write(`\nthe key, shown this once: ${key.key}\n`)
+    .action(async ({ name, scopes: given, tenant, expires, ...options }: NewKey) => {
+      const body = { name, scopes: given, tenant, expiresAt: expires }
+      const key = await withServer(terminal, options, (server) =>
+        ask<NewApiKey>({ server, path: '/api/keys', body, once: true }),
+      )
+      printItem(terminal, options, key, KEYS)
+      if (!options.json) terminal.out.write(`\nthe key, shown this once: ${key.key}\n`)
     })
-  const list = new Command('list')
-    .description('Lists the keys, the newest first; never the keys themselves.')
-    .argument('[tenant]', 'only those of this tenant, by name or id')
-    .option('--json', 'print JSON')
+  const list = overHttp(
+    new Command('list')
+      .description('Lists the keys, the newest first; never the keys themselves.')
+      .argument('[tenant]', 'only those of this tenant, by name or id'),
+  )
     .addHelpText('after', '\nExample:\n  $ flagmeter key list acme-corp')
-    .action(async (tenant: string | undefined, { json }: Options) => {
-      const keys = await withDatabase(terminal, async (database) => {
-        const tenantId = tenant === undefined ? null : (await getTenant(database, tenant)).id
-        return (await listKeys(database, tenantId, null, 10_000)).items
-      })
-      if (json) return printJson(terminal, keys)
-      if (keys.length === 0) return void terminal.out.write('no keys\n')
-      print(terminal, keys)
+    .action(async (tenant: string | undefined, options: ServerOptions) => {
+      const keys = await withServer(terminal, options, (server) =>
+        askAll<ApiKey>(server, '/api/keys', 'keys', { tenant }),
+      )
+      printItems(terminal, options, keys, KEYS)
     })
-  const revoke = new Command('revoke')
-    .description('Revokes a key for good. Every server refuses it within a second.')
-    .argument('<key>', 'its id, not the key itself')
-    .option('--json', 'print JSON')
-    .addHelpText('after', `\nExample:\n  $ flagmeter key revoke ${ID}`)
-    .action(async (id: string, { json }: Options) => {
-      const key = await withDatabase(terminal, (database) => revokeKey(database, CLI_ACTOR, id))
-      if (json) printJson(terminal, key)
+  const revoke = overHttp(
+    new Command('revoke')
+      .description('Revokes a key for good. Every server refuses it within a second.')
+      .argument('<key>', 'its id, from `flagmeter key list`; not the key itself', idOf('a key', 'flagmeter key list')),
+  )
+    .addHelpText('after', '\nExample:\n  $ flagmeter key revoke 0d5f3f52-3c0f-4a41-9a62-0f5f9f0d8a0b')
+    .action(async (id: string, options: ServerOptions) => {
+      const key = await withServer(terminal, options, (server) =>
+        ask<ApiKey>({ server, path: `/api/keys/${id}`, method: 'DELETE' }),
+      )
+      if (options.json) printJson(terminal, key)
       else terminal.out.write(`revoked ${key.hint} (${key.name})\n`)
     })
   const generate = new Command('generate')
@@ -82,20 +76,28 @@ export function keyCommand(terminal: Terminal): Command {
   return command
 }
 
-function print(terminal: Terminal, keys: ApiKey[]): void {
-  const rows = keys.map((key) => [
+function scopes(list: string): Scope[] {
+  const given = list.split(',').map((scope) => scope.trim())
+  const wrong = given.find((scope) => !SCOPES.includes(scope as Scope))
+  if (wrong === undefined) return given as Scope[]
+  throw new CommandError(`--scopes: '${wrong}' is no scope; there are ${SCOPES.join(', ')}`, Exit.usage)
+}
+
+const KEYS: View<ApiKey> = {
+  none: 'no keys',
+  head: ['key', 'name', 'scopes', 'tenant', 'state', 'last used (UTC)', 'id'],
+  row: (key) => [
     key.hint,
     key.name,
     key.scopes.join(','),
     key.tenantName ?? 'any',
-    state(key),
-    key.lastUsedAt?.slice(0, 16).replace('T', ' ') ?? 'never',
+    stateOf(key),
+    key.lastUsedAt === undefined ? 'never' : minuteOf(key.lastUsedAt),
     key.id,
-  ])
-  printTable(terminal, ['key', 'name', 'scopes', 'tenant', 'state', 'last used (UTC)', 'id'], rows)
+  ],
 }
 
-function state({ revokedAt, expiresAt }: ApiKey): string {
+function stateOf({ revokedAt, expiresAt }: ApiKey): string {
   if (revokedAt) return 'revoked'
   if (!expiresAt) return 'valid'
   return `${Date.parse(expiresAt) > Date.now() ? 'until' : 'expired'} ${expiresAt.slice(0, 10)}`

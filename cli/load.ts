@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Terminal } from './_command.ts'
+import { duration } from './_options.ts'
+import { URL_OPTION } from './_server.ts'
 import * as parse from './load/options.ts'
 import type { LoadOptions } from './load/run.ts'
 
@@ -10,7 +12,7 @@ export const loadCommand = (terminal: Terminal): Command => {
     .optionsGroup('Synthetic load:')
     .option('--rps <n>', 'requests per second, whatever the answers do (open loop)', parse.positive(1_000_000), 100)
     .addOption(
-      new Option('--duration <time>', 'how long, like 30, 30s or 2m').argParser(parse.duration).default(10_000, '10s'),
+      new Option('--duration <time>', 'how long, like 30, 30s or 2m').argParser(duration).default(10_000, '10s'),
     )
     .addOption(
       new Option('--tenants <names>', 'names with commas between them; or a number N: tenant-1 to tenant-N')
@@ -50,7 +52,7 @@ export const loadCommand = (terminal: Terminal): Command => {
     .option(
       '--seed <n>',
       'the same seed and options send the same events with the same ids (default: random; for a trace 1)',
-      parse.seed,
+      parse.seedNumber,
     )
     .option('--max-p99 <ms>', 'exit 1 when the P99 latency is above', parse.positive(3_600_000))
     .option(
@@ -58,7 +60,7 @@ export const loadCommand = (terminal: Terminal): Command => {
       'exit 1 when more events, or more than so many like 0.1%, are refused or dropped (default for a trace: 0)',
       parse.maxErrors,
     )
-    .option('--url <url>', 'the server; default: FLAGMETER_URL, or the local `up`')
+    .option(...URL_OPTION)
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
   return command.action(async (options: LoadOptions) => {
@@ -72,7 +74,8 @@ const HELP = `
 Latency counts from the time a request was due, so waiting for a slow server is part of it. An event that waited 10 s
 for one of 256 connections is dropped, and counts as an error. Ids derive from the seed, what is to be sent and the
 number of the event: repeating a run with the seed it printed changes nothing on the server. A replay derives them from
-the file, and may be repeated the same way; what is refused for the moment it sends again, up to ten times.
+the file, and may be repeated the same way; what is refused for the moment it sends again, up to ten times. A run of which
+no event is accepted exits 1.
 
 Examples:
   $ flagmeter load --rps 500 --duration 1m --max-p99 50 --max-errors 0.1%

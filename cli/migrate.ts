@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import type { Database } from '../lib/store/database.ts'
 import { NewerDatabase, migrate, migrationStatus } from '../lib/store/migrate.ts'
-import { CommandError, type Terminal, printJson, printTable, settings, wholeNumber } from './_command.ts'
+import { CommandError, type Terminal, settings } from './_command.ts'
 import { withDatabase } from './_database.ts'
+import { wholeNumber } from './_options.ts'
+import { printJson, printTable } from './_print.ts'
 import { offerExamples } from './seed.ts'
 
 /** `flagmeter migrate` */
@@ -14,7 +16,14 @@ export const migrateCommand = (terminal: Terminal): Command =>
     .option('--status', 'only list the migrations; exit 1 when one is missing, or is of a newer release')
     .option('--wait <seconds>', 'how long to wait for a database that does not answer yet', wholeNumber, 60)
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://… flagmeter migrate')
+    .addHelpText(
+      'after',
+      `
+Straight to the database: no server works before its database is migrated.
+
+Example:
+  $ DATABASE_URL=postgres://… flagmeter migrate`,
+    )
     .action(async ({ status, wait, json }: { status?: boolean; wait: number; json?: boolean }) => {
       const { seedExamples } = settings(terminal)
       const work = async (database: Database) => {

@@ -1,102 +1,101 @@
 import { Command, Option } from 'commander'
-import { PERIODS, QuotaChanges, QuotaSettings } from '../lib/quota/quota.ts'
-import { type Quota, createQuota, deleteQuota, listQuotas, updateQuota } from '../lib/admin/quotas.ts'
-import { getTenant } from '../lib/tenants/tenant_cache.ts'
-import type { Database } from '../lib/store/database.ts'
-import { CommandError, Exit, type Terminal, onOff, percents, printJson, printTable, wholeNumber } from './_command.ts'
-import { withDatabase } from './_database.ts'
-import { CLI_ACTOR, check } from './_tenants.ts'
+import { PERIODS, type QuotaSettings } from '../lib/quota/quota.ts'
+import type { Quota } from '../lib/admin/quotas.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
+import { ask, askAll } from './_http.ts'
+import { idOf, onOff, percents, tokenCount } from './_options.ts'
+import { type View, printItem, printItems, printJson } from './_print.ts'
+import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
-type Options = Partial<QuotaSettings> & { json?: boolean }
+type Options = Partial<QuotaSettings> & ServerOptions
 
-const limit = (): Option => new Option('--token-limit <tokens>', 'tokens per period').argParser(wholeNumber)
+const limit = (): Option => new Option('--token-limit <tokens>', 'tokens per period, like 50k').argParser(tokenCount)
 
 const withSettings = (command: Command): Command =>
   command
     .addOption(onOff('--hard', 'whether checks and reservations are refused beyond it (default of a new quota: on)'))
     .option('--thresholds <percents>', 'where alerts are raised, in percent (default of a new quota: 80,100)', percents)
-    .option('--json', 'print JSON')
+
+const quotaId = idOf('a quota', 'flagmeter quota list')
+const EXAMPLE_ID = '2c1f7c3e-6f0d-4a53-8a0e-3b5a7e6d9c21'
 
 /** `flagmeter quota list|create|update|delete` */
 export function quotaCommand(terminal: Terminal): Command {
-  const show = (quotas: Quota[], json: boolean | undefined, value: unknown = quotas) =>
-    json ? printJson(terminal, value) : print(terminal, quotas)
-  const list = new Command('list')
-    .description(
-      'Lists the quotas of a tenant, or of all, beside the monthly ones. `flagmeter usage` shows their counters.',
-    )
-    .argument('[tenant]', 'name or id')
-    .option('--json', 'print JSON')
+  const list = overHttp(
+    new Command('list')
+      .description('Lists the additional quotas of a tenant, or of all. `flagmeter usage` shows what is left of each.')
+      .argument('[tenant]', 'name or id'),
+  )
     .addHelpText('after', '\nExample:\n  $ flagmeter quota list acme-corp')
-    .action(async (tenant: string | undefined, { json }: Options) => {
-      show(await withDatabase(terminal, (database) => all(database, tenant)), json)
+    .action(async (tenant: string | undefined, options: ServerOptions) => {
+      const quotas = await withServer(terminal, options, (server) =>
+        askAll<Quota>(server, '/api/quotas', 'quotas', { tenant }),
+      )
+      printItems(terminal, options, quotas, QUOTAS)
     })
-  const create = withSettings(
-    new Command('create')
-      .description('Adds a quota to a tenant. What its open period has counted already counts.')
-      .argument('<tenant>', 'name or id')
-      .option('--feature <feature>', 'which feature it counts (default: all)')
-      .addOption(new Option('--period <period>', 'how often it begins again').choices(PERIODS).makeOptionMandatory())
-      .addOption(limit().makeOptionMandatory()),
+  const create = overHttp(
+    withSettings(
+      new Command('create')
+        .description('Adds a quota to a tenant. What its open period has counted already counts.')
+        .argument('<tenant>', 'name or id')
+        .option('--feature <feature>', 'which feature it counts (default: all)')
+        .addOption(new Option('--period <period>', 'how often it begins again').choices(PERIODS).makeOptionMandatory())
+        .addOption(limit().makeOptionMandatory()),
+    ),
   )
     .addHelpText(
       'after',
-      '\nExample:\n  $ flagmeter quota create acme-corp --feature gpt-4-turbo --period day --token-limit 50000',
+      '\nExample:\n  $ flagmeter quota create acme-corp --feature gpt-4-turbo --period day --token-limit 50k',
     )
-    .action(async (tenant: string, { json, ...given }: Options) => {
-      const settings = check(QuotaSettings, given)
-      const quota = await withDatabase(terminal, (database) => createQuota(database, CLI_ACTOR, tenant, settings))
-      show([quota], json, quota)
+    .action(async (tenant: string, { url, direct, json, ...given }: Options) => {
+      const body = { tenant, ...given }
+      const quota = await withServer(terminal, { url, direct }, (server) =>
+        ask<Quota>({ server, path: '/api/quotas', body, once: true }),
+      )
+      printItem(terminal, { json }, quota, QUOTAS)
     })
-  const update = withSettings(
-    new Command('update')
-      .description('Changes a quota. A threshold that the change makes reached raises its alert at once.')
-      .argument('<quota>', 'its id')
-      .addOption(limit()),
+  const update = overHttp(
+    withSettings(
+      new Command('update')
+        .description('Changes a quota. A newly crossed threshold raises its alert at once.')
+        .argument('<quota>', 'its id, from `flagmeter quota list`', quotaId)
+        .addOption(limit()),
+    ),
   )
-    .addHelpText(
-      'after',
-      '\nExample:\n  $ flagmeter quota update 2c1f7c3e-6f0d-4a53-8a0e-3b5a7e6d9c21 --token-limit 75000',
-    )
-    .action(async (id: string, { json, ...given }: Options) => {
-      if (Object.keys(given).length === 0) throw new CommandError('nothing to change: give an option', Exit.usage)
-      const changes = check(QuotaChanges, given)
-      const quota = await withDatabase(terminal, (database) => updateQuota(database, CLI_ACTOR, id, changes))
-      show([quota], json, quota)
+    .addHelpText('after', `\nExample:\n  $ flagmeter quota update ${EXAMPLE_ID} --token-limit 75k`)
+    .action(async (id: string, { url, direct, json, ...body }: Options) => {
+      if (Object.keys(body).length === 0) throw new CommandError('nothing to change: give an option', Exit.usage)
+      const quota = await withServer(terminal, { url, direct }, (server) =>
+        ask<Quota>({ server, path: `/api/quotas/${id}`, method: 'PATCH', body }),
+      )
+      printItem(terminal, { json }, quota, QUOTAS)
     })
-  const remove = new Command('delete')
-    .description('Deletes a quota with its counters. Its alerts stay.')
-    .argument('<quota>', 'its id')
-    .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ flagmeter quota delete 2c1f7c3e-6f0d-4a53-8a0e-3b5a7e6d9c21')
-    .action(async (id: string, { json }: Options) => {
-      const quota = await withDatabase(terminal, (database) => deleteQuota(database, CLI_ACTOR, id))
-      if (json) printJson(terminal, quota)
+  const remove = overHttp(
+    new Command('delete')
+      .description('Deletes a quota with its counters. Its alerts stay.')
+      .argument('<quota>', 'its id, from `flagmeter quota list`', quotaId),
+  )
+    .addHelpText('after', `\nExample:\n  $ flagmeter quota delete ${EXAMPLE_ID}`)
+    .action(async (id: string, options: ServerOptions) => {
+      const quota = await withServer(terminal, options, (server) =>
+        ask<Quota>({ server, path: `/api/quotas/${id}`, method: 'DELETE', once: true }),
+      )
+      if (options.json) printJson(terminal, quota)
       else terminal.out.write(`deleted ${quota.id}\n`)
     })
   return new Command('quota')
-    .description('Lists, creates, changes and deletes the quotas of tenants beside the monthly ones.')
-    .addHelpText('after', '\nExample:\n  $ flagmeter quota create acme-corp --period hour --token-limit 20000')
+    .description('Lists, creates, changes and deletes the quotas that tenants have in addition to the monthly one.')
+    .addHelpText('after', '\nExample:\n  $ flagmeter quota create acme-corp --period hour --token-limit 20k')
     .addCommand(list)
     .addCommand(create)
     .addCommand(update)
     .addCommand(remove)
 }
 
-async function all(database: Database, tenant: string | undefined): Promise<Quota[]> {
-  const tenantId = tenant === undefined ? null : (await getTenant(database, tenant)).id
-  const found: Quota[] = []
-  for (let after = 0, more = true; more;) {
-    const { items, positions } = await listQuotas(database, tenantId, after, 1000)
-    found.push(...items)
-    after = positions.at(-1) ?? 0
-    more = items.length === 1000
-  }
-  return found
-}
-
-function print(terminal: Terminal, quotas: Quota[]): void {
-  const rows = quotas.map((quota) => [
+const QUOTAS: View<Quota> = {
+  none: 'no additional quotas',
+  head: ['tenant', 'feature', 'per', 'limit', 'kind', 'alerts at', 'id'],
+  row: (quota) => [
     quota.tenantName,
     quota.feature ?? '(all)',
     quota.period,
@@ -104,6 +103,5 @@ function print(terminal: Terminal, quotas: Quota[]): void {
     quota.hard ? 'hard' : 'soft',
     quota.thresholds.map((percent) => `${percent} %`).join(', '),
     quota.id,
-  ])
-  printTable(terminal, ['tenant', 'feature', 'per', 'limit', 'kind', 'alerts at', 'id'], rows)
+  ],
 }

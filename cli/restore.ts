@@ -18,6 +18,8 @@ export const restoreCommand = (terminal: Terminal): Command =>
     .addHelpText(
       'after',
       `
+Straight to the database: it is filled before any server uses it.
+
 Examples:
   $ DATABASE_URL=postgres://…/empty flagmeter restore flagmeter.dump
   $ FLAGMETER_DIR=restored flagmeter restore flagmeter.dump && FLAGMETER_DIR=restored flagmeter up`,

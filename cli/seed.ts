@@ -3,10 +3,11 @@ import { Command } from 'commander'
 import { z } from 'zod'
 import { type Database, query } from '../lib/store/database.ts'
 import { loadSql } from '../lib/store/sql.ts'
-import { CommandError, Exit, type Terminal, printJson } from './_command.ts'
-import { withDatabase } from './_database.ts'
 import { TenantSeed, seedTenant } from '../lib/admin/tenants.ts'
-import { check } from './_tenants.ts'
+import { fieldErrors } from '../lib/schema.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
+import { withDatabase } from './_database.ts'
+import { printJson } from './_print.ts'
 
 /** The tenants of a first start, with the default quota and billing day. */
 const EXAMPLES: TenantSeed[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((name) => ({ name }))
@@ -22,7 +23,14 @@ export const seedCommand = (terminal: Terminal): Command =>
       'a JSON array like [{"name":"acme-corp","monthlyQuota":1000000,"billingDay":1,"timezone":"UTC","quotas":[{"feature":"gpt-4-turbo","period":"day","tokenLimit":50000}]}]',
     )
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ flagmeter seed --file tenants.json')
+    .addHelpText(
+      'after',
+      `
+Straight to the database: it prepares one before any server runs, each tenant with all that belongs to it in one transaction.
+
+Example:
+  $ flagmeter seed --file tenants.json`,
+    )
     .action(async ({ file, json }: { file?: string; json?: boolean }) => {
       const tenants = file === undefined ? EXAMPLES : await readTenants(file)
       const created = await withDatabase(terminal, (database) => seed(database, tenants))
@@ -37,8 +45,7 @@ export const seedCommand = (terminal: Terminal): Command =>
 /** Creates the tenants that do not exist and returns their names. Default: the examples. */
 export async function seed(database: Database, tenants: TenantSeed[] = EXAMPLES): Promise<string[]> {
   const created: string[] = []
-  for (const tenant of tenants)
-    if (await seedTenant(database, 'seed', check(TenantSeed, tenant))) created.push(tenant.name)
+  for (const tenant of tenants) if (await seedTenant(database, 'seed', tenant)) created.push(tenant.name)
   return created
 }
 
@@ -58,9 +65,8 @@ async function readTenants(file: string): Promise<TenantSeed[]> {
   } catch (error) {
     throw new CommandError(`${file}: ${(error as Error).message}`, Exit.usage)
   }
-  try {
-    return check(z.array(TenantSeed, 'the file must hold a JSON array'), value)
-  } catch (error) {
-    throw new CommandError((error as Error).message.replaceAll(/^/gm, `${file}: `), Exit.usage)
-  }
+  const parsed = z.array(TenantSeed, 'the file must hold a JSON array').safeParse(value)
+  if (parsed.success) return parsed.data
+  const mistakes = fieldErrors(parsed.error).map(({ field, detail }) => `${file}: ${field} ${detail}`)
+  throw new CommandError(mistakes.join('\n'), Exit.usage)
 }

@@ -21,12 +21,12 @@ Example:
   $ DATABASE_URL=postgres://… VALKEY_URL=redis://… PORT=3001 flagmeter serve event-ingest health`,
     )
     .action(async (names: string[]) => {
-      const config = databaseSettings(terminal)
       const loaded = await loadHandlers(names)
       const endpoints = endpointsOf(loaded)
       const consumer = names.find((name) => !endpoints.some((endpoint) => endpoint.name === name))
       if (consumer !== undefined)
         throw new CommandError(`'${consumer}' is a consumer: run \`flagmeter worker ${consumer}\``, Exit.usage)
+      const config = databaseSettings(terminal)
       const { ctx, release } = await openContext(config, { stopping: terminal.stop })
       try {
         const metrics = await listenMetrics(ctx)

@@ -1,13 +1,15 @@
 import { Command, Option } from 'commander'
 import { FAIL_MODES } from '../lib/tenants/tenant_cache.ts'
-import { CommandError, Exit, type Terminal, onOff, percents, printJson, printTable, wholeNumber } from './_command.ts'
-import { withDatabase } from './_database.ts'
-import { deleteTenant } from '../lib/admin/tenants.ts'
-import { CLI_ACTOR, type Tenant, type TenantSettings, createTenant, listTenants, updateTenant } from './_tenants.ts'
+import type { Tenant, TenantSettings } from '../lib/admin/tenants.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
+import { ask, askAll } from './_http.ts'
+import { onOff, percents, tokenCount, wholeNumber } from './_options.ts'
+import { type View, printItem, printItems, printJson } from './_print.ts'
+import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
 const withSettings = (command: Command): Command =>
   command
-    .option('--monthly-quota <tokens>', 'tokens per billing period (default of a new tenant: 1,000,000)', wholeNumber)
+    .option('--monthly-quota <tokens>', 'tokens per billing period, like 5M (default of a new tenant: 1M)', tokenCount)
     .addOption(
       onOff('--monthly-hard', 'whether checks and reservations are refused beyond it (default of a new tenant: on)'),
     )
@@ -28,74 +30,86 @@ const withSettings = (command: Command): Command =>
         'whether checks and reservations are allowed while the database is away',
       ).choices(FAIL_MODES),
     )
-    .option('--json', 'print JSON')
 
-type Options = Partial<TenantSettings> & { json?: boolean }
+type Options = Partial<TenantSettings> & ServerOptions
 
-/** `flagmeter tenant list|create|update` */
+/** `flagmeter tenant list|create|update|delete` */
 export function tenantCommand(terminal: Terminal): Command {
-  const list = new Command('list')
-    .description('Lists every tenant.')
-    .option('--json', 'print JSON')
+  const list = overHttp(new Command('list').description('Lists every tenant.'))
     .addHelpText('after', '\nExample:\n  $ flagmeter tenant list --json')
-    .action(async ({ json }: Options) => {
-      const tenants = await withDatabase(terminal, listTenants)
-      if (json) printJson(terminal, tenants)
-      else print(terminal, tenants)
+    .action(async (options: ServerOptions) => {
+      const tenants = await withServer(terminal, options, (server) => askAll<Tenant>(server, '/api/tenants', 'tenants'))
+      printItems(terminal, options, tenants, TENANTS)
     })
-  const create = withSettings(new Command('create').description('Creates a tenant.').argument('<name>'))
+  const create = overHttp(withSettings(new Command('create').description('Creates a tenant.').argument('<name>')))
     .addHelpText(
       'after',
-      '\nExample:\n  $ flagmeter tenant create acme-corp --monthly-quota 5000000 --timezone Europe/Berlin',
+      '\nExample:\n  $ flagmeter tenant create acme-corp --monthly-quota 5M --timezone Europe/Berlin',
     )
-    .action(async (name: string, { json, ...given }: Options) => {
-      const tenant = await withDatabase(terminal, (database) => createTenant(database, { name, ...given }))
-      if (json) printJson(terminal, tenant)
-      else print(terminal, [tenant])
+    .action(async (name: string, { url, direct, json, ...given }: Options) => {
+      const body = { name, ...given }
+      const tenant = await withServer(terminal, { url, direct }, (server) =>
+        ask<Tenant>({ server, path: '/api/tenants', body, once: true }),
+      )
+      printItem(terminal, { json }, tenant, TENANTS)
     })
-  const update = withSettings(
-    new Command('update').description(
-      'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods, of a large tenant in the background, by `up` or `worker`; a threshold that the change makes reached raises its alert at once.',
+  const update = overHttp(
+    withSettings(
+      new Command('update')
+        .description(
+          'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods; for a large tenant ' +
+            'this goes on in the background, in `up` or `worker`. A newly crossed threshold raises its alert at once.',
+        )
+        .argument('<tenant>', 'name or id')
+        .option('--name <name>', 'new name'),
     ),
   )
-    .argument('<tenant>', 'name or id')
-    .option('--name <name>', 'new name')
     .addHelpText('after', '\nExample:\n  $ flagmeter tenant update acme-corp --billing-day 15')
-    .action(async (ref: string, { json, ...given }: Options) => {
-      if (Object.keys(given).length === 0) throw new CommandError('nothing to change: give an option', Exit.usage)
-      const tenant = await withDatabase(terminal, (database) => updateTenant(database, ref, given))
-      if (json) printJson(terminal, tenant)
-      else print(terminal, [tenant])
+    .action(async (ref: string, { url, direct, json, ...body }: Options) => {
+      if (Object.keys(body).length === 0) throw new CommandError('nothing to change: give an option', Exit.usage)
+      const tenant = await withServer(terminal, { url, direct }, (server) =>
+        ask<Tenant>({ server, path: pathOf(ref), method: 'PATCH', body }),
+      )
+      printItem(terminal, { json }, tenant, TENANTS)
     })
-  const remove = new Command('delete')
-    .description(
-      'Deletes a tenant for good: its settings, quotas, keys and webhooks at once, and with them it is gone for everybody; what it has gathered (usage, alerts, events) in the background. The audit log stays.',
-    )
-    .argument('<tenant>', 'name or id')
-    .option('--yes', 'do it: nothing brings it back')
-    .option('--json', 'print JSON')
+  const remove = overHttp(
+    new Command('delete')
+      .description(
+        'Deletes a tenant for good: its settings, quotas, keys and webhooks at once, so that nobody can use it any ' +
+          'more; what it has gathered (usage, alerts, events) in the background. The audit log stays.',
+      )
+      .argument('<tenant>', 'name or id')
+      .option('--yes', 'do it: nothing brings it back'),
+  )
     .addHelpText('after', '\nExample:\n  $ flagmeter tenant delete acme-corp --yes')
-    .action(async (ref: string, { yes, json }: { yes?: boolean; json?: boolean }) => {
-      if (!yes) throw new CommandError(`this deletes '${ref}' with all its data, for good: say --yes`, Exit.usage)
-      const tenant = await withDatabase(terminal, (database) => deleteTenant(database, CLI_ACTOR, ref))
-      if (json) printJson(terminal, tenant)
+    .action(async (ref: string, options: ServerOptions & { yes?: boolean }) => {
+      if (!options.yes)
+        throw new CommandError(`this deletes '${ref}' with all its data, for good: say --yes`, Exit.usage)
+      const tenant = await withServer(terminal, options, (server) =>
+        ask<Tenant>({ server, path: pathOf(ref), method: 'DELETE', once: true }),
+      )
+      if (options.json) printJson(terminal, tenant)
       else terminal.out.write(`deleted ${tenant.name}\n`)
     })
   return new Command('tenant')
     .description('Lists, creates, changes and deletes tenants.')
-    .addHelpText('after', '\nExample:\n  $ flagmeter tenant create acme-corp --monthly-quota 5000000')
+    .addHelpText('after', '\nExample:\n  $ flagmeter tenant create acme-corp --monthly-quota 5M')
     .addCommand(list)
     .addCommand(create)
     .addCommand(update)
     .addCommand(remove)
 }
 
+const pathOf = (ref: string): string => `/api/tenants/${encodeURIComponent(ref)}`
+
 /** What is on its way: the new billing day and time zone. */
 const pending = ({ billingDay, timezone, percent }: NonNullable<Tenant['rebuild']>): string =>
   `changing to ${billingDay}, ${timezone}: ${percent} %`
 
-function print(terminal: Terminal, tenants: Tenant[]): void {
-  const rows = tenants.map((tenant) => [
+const TENANTS: View<Tenant> = {
+  none: 'no tenants: make one with `flagmeter tenant create`',
+  head: ['tenant', 'monthly quota', 'kind', 'billing day', 'time zone', 'alerts at', 'fail mode', 'id'],
+  row: (tenant) => [
     tenant.name,
     tenant.monthlyQuota,
     tenant.monthlyHard ? 'hard' : 'soft',
@@ -104,10 +118,5 @@ function print(terminal: Terminal, tenants: Tenant[]): void {
     tenant.thresholds.map((percent) => `${percent} %`).join(', '),
     tenant.failMode,
     tenant.id,
-  ])
-  printTable(
-    terminal,
-    ['tenant', 'monthly quota', 'kind', 'billing day', 'time zone', 'alerts at', 'fail mode', 'id'],
-    rows,
-  )
+  ],
 }

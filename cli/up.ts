@@ -9,7 +9,7 @@ import { EmbeddedPostgresError } from '../lib/embedded/postgres.ts'
 import { keepEmbeddedPostgres } from '../lib/embedded/keeper.ts'
 import { migrate } from '../lib/store/migrate.ts'
 import { type FirstKey, IGNORED, ensureAdminKey } from './_admin_key.ts'
-import { CommandError, Exit, type Terminal, adminKeyFile, readAdminKey, settings } from './_command.ts'
+import { CommandError, Exit, type Terminal, settings } from './_command.ts'
 import { loadHandlers } from './_handlers.ts'
 import {
   aborted,
@@ -21,6 +21,7 @@ import {
   listenMetrics,
   settleHeap,
 } from './_serving.ts'
+import { adminKeyFile, readAdminKey } from './_up_file.ts'
 import { offerExamples } from './seed.ts'
 import { claimFolder, writeUpFile } from './_up_folder.ts'
 
@@ -136,7 +137,7 @@ function welcome(
             `$(cat ${quote(adminKeyFile(dir))})`,
             `the one in ${adminKeyFile(dir)}, where commands on this machine find it`,
           ]
-        : ['$FLAGMETER_KEY', 'one of yours, in FLAGMETER_KEY; `flagmeter key create` makes more']
+        : ['$FLAGMETER_KEY', 'one of yours, in FLAGMETER_KEY; `flagmeter key create --direct` makes more']
   const note = isIgnored ? IGNORED : file && `The first admin key is made: ${file}`
   out.write(`
 FlagMeter is running at ${url} (${valkeyUrl ? 'events through Valkey' : 'events straight to PostgreSQL'}).

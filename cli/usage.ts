@@ -2,8 +2,10 @@ import { Command } from 'commander'
 import type { QuotaUsage } from '../lib/quota/quota.ts'
 import type { OverviewUsage } from '../lib/usage/overview.ts'
 import type { Usage } from '../lib/usage/usage.ts'
-import { type Terminal, printJson, printTable, serverOf } from './_command.ts'
+import type { Terminal } from './_command.ts'
 import { ask, askAll } from './_http.ts'
+import { type View, minuteOf, printItems, printJson, printTable } from './_print.ts'
+import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
 interface TenantUsage extends Usage {
   features: { feature: string; totalTokens: number; eventCount: number }[]
@@ -12,35 +14,59 @@ interface TenantUsage extends Usage {
 
 /** `flagmeter usage [tenant]` */
 export const usageCommand = (terminal: Terminal): Command =>
-  new Command('usage')
-    .description('Shows what a tenant has used of its quota in the open billing period; without a name, what all have.')
-    .argument('[tenant]', 'name or id')
-    .option('--url <url>', 'the server; default: FLAGMETER_URL, or the local `up`')
-    .option('--json', 'print JSON')
+  overHttp(
+    new Command('usage')
+      .description(
+        'Shows what a tenant has used of its quotas in the open periods, and by feature; ' +
+          'without a name, what all have used of the monthly ones.',
+      )
+      .argument('[tenant]', 'name or id'),
+  )
     .addHelpText('after', '\nExample:\n  $ flagmeter usage acme-corp --json')
-    .action(async (tenant: string | undefined, options: { url?: string; json?: boolean }) => {
-      const server = serverOf(terminal, options.url)
+    .action(async (tenant: string | undefined, options: ServerOptions) => {
       if (tenant === undefined) {
-        const tenants = await askAll<OverviewUsage>(server, '/api/usage', 'tenants')
-        if (options.json) printJson(terminal, tenants)
-        else print(terminal, tenants)
+        const tenants = await withServer(terminal, options, (server) =>
+          askAll<OverviewUsage>(server, '/api/usage', 'tenants'),
+        )
+        printItems(terminal, options, tenants, MONTHLY)
         return
       }
-      const usage = await ask<TenantUsage>({ server, path: `/api/usage/${encodeURIComponent(tenant)}` })
-      if (options.json) return printJson(terminal, usage)
-      const monthly = usage.quotas.find(({ id }) => id === usage.tenant)
-      print(terminal, [{ ...usage, reservedTokens: monthly?.reservedTokens ?? 0 }])
-      printQuotas(terminal, usage.quotas)
-      if (usage.features.length > 0) {
-        const rows = usage.features.map(({ feature, totalTokens, eventCount }) => [feature, totalTokens, eventCount])
-        printTable(terminal, ['feature', 'tokens', 'events'], rows)
-      }
+      const usage = await withServer(terminal, options, (server) =>
+        ask<TenantUsage>({ server, path: `/api/usage/${encodeURIComponent(tenant)}` }),
+      )
+      if (options.json) printJson(terminal, usage)
+      else printUsage(terminal, usage)
     })
 
-/** A tenant with nothing but its monthly quota has it in the first table. */
-function printQuotas(terminal: Terminal, quotas: QuotaUsage[]): void {
-  if (quotas.length === 1 && quotas[0]!.reservedTokens === 0) return
-  const rows = quotas.map((quota) => [
+function printUsage(terminal: Terminal, usage: TenantUsage): void {
+  const monthly = usage.quotas.find(({ id }) => id === usage.tenant)
+  printItems(terminal, {}, [{ ...usage, reservedTokens: monthly?.reservedTokens ?? 0 }], MONTHLY)
+  // A tenant with nothing but its monthly quota has it in the first table.
+  if (usage.quotas.length > 1 || monthly?.reservedTokens !== 0) printItems(terminal, {}, usage.quotas, QUOTAS)
+  if (usage.features.length === 0) return
+  const rows = usage.features.map(({ feature, totalTokens, eventCount }) => [feature, totalTokens, eventCount])
+  printTable(terminal, ['feature', 'tokens', 'events'], rows)
+}
+
+const MONTHLY: View<Usage & { reservedTokens: number }> = {
+  none: 'no tenants',
+  head: ['tenant', 'tokens', 'reserved', 'quota', 'used', 'left', 'from (UTC)', 'to (UTC)'],
+  row: (usage) => [
+    usage.tenantName,
+    usage.totalTokens,
+    usage.reservedTokens,
+    usage.monthlyQuota,
+    `${usage.quotaPercent} %`,
+    Math.max(0, usage.monthlyQuota - usage.totalTokens - usage.reservedTokens),
+    minuteOf(usage.periodStart),
+    minuteOf(usage.periodEnd),
+  ],
+}
+
+const QUOTAS: View<QuotaUsage> = {
+  none: 'no quotas',
+  head: ['quota of', 'per', 'kind', 'tokens', 'reserved', 'limit', 'used', 'resets (UTC)'],
+  row: (quota) => [
     quota.feature ?? '(all)',
     quota.period,
     quota.hard ? 'hard' : 'soft',
@@ -48,21 +74,6 @@ function printQuotas(terminal: Terminal, quotas: QuotaUsage[]): void {
     quota.reservedTokens,
     quota.tokenLimit,
     `${quota.quotaPercent} %`,
-    quota.resetAt.slice(0, 16).replace('T', ' '),
-  ])
-  printTable(terminal, ['quota of', 'per', 'kind', 'tokens', 'reserved', 'limit', 'used', 'resets (UTC)'], rows)
-}
-
-function print(terminal: Terminal, tenants: (Usage & { reservedTokens: number })[]): void {
-  const rows = tenants.map((usage) => [
-    usage.tenantName,
-    usage.totalTokens,
-    usage.reservedTokens,
-    usage.monthlyQuota,
-    `${usage.quotaPercent} %`,
-    Math.max(0, usage.monthlyQuota - usage.totalTokens - usage.reservedTokens),
-    usage.periodStart.slice(0, 16).replace('T', ' '),
-    usage.periodEnd.slice(0, 16).replace('T', ' '),
-  ])
-  printTable(terminal, ['tenant', 'tokens', 'reserved', 'quota', 'used', 'left', 'from (UTC)', 'to (UTC)'], rows)
+    minuteOf(quota.resetAt),
+  ],
 }

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { type Database, inTransaction } from '../lib/store/database.ts'
 import { loadSql } from '../lib/store/sql.ts'
-import { CommandError, type Terminal, printJson, printTable } from './_command.ts'
+import { CommandError, type Terminal } from './_command.ts'
 import { withDatabase } from './_database.ts'
+import { printJson, printTable } from './_print.ts'
 
 const CHECKS = ['rollups', 'hours', 'features', 'periods']
 
@@ -30,11 +31,18 @@ export const verifyCommand = (terminal: Terminal): Command =>
       'Recomputes rollups from events, hours and counters from rollups, and holds from reservations. Prints the differences, up to 1,000 of each kind; exit 1 if there is one.',
     )
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ flagmeter verify && echo exact')
+    .addHelpText(
+      'after',
+      `
+Straight to the database: it reads all of it, in one snapshot.
+
+Example:
+  $ flagmeter verify && echo exact`,
+    )
     .action(async ({ json }: { json?: boolean }) => {
       const { differences, count } = await withDatabase(terminal, compareBooks)
       if (json) printJson(terminal, differences)
-      else if (differences.length > 0) print(terminal, differences)
+      else if (differences.length > 0) printDifferences(terminal, differences)
       else terminal.out.write('rollups match events, hours and counters match rollups and reservations\n')
       const rest = count > differences.length ? `; the first ${SHOWN} of each kind are shown` : ''
       if (count > 0) throw new CommandError(`${count} differences${rest}`)
@@ -67,7 +75,7 @@ async function compareBooks(
   )
 }
 
-function print(terminal: Terminal, differences: (Difference & { check: string })[]): void {
+function printDifferences(terminal: Terminal, differences: (Difference & { check: string })[]): void {
   const rows = differences.map((row) => [
     row.check,
     row.tenant_id,

@@ -24,12 +24,12 @@ Example:
   $ flagmeter worker rollup --once`,
     )
     .action(async (names: string[], { once = false }: { once?: boolean }) => {
-      const config = databaseSettings(terminal)
       const loaded = await loadHandlers(names)
       const consumers = consumersOf(loaded)
       const endpoint = names.find((name) => !consumers.some((consumer) => consumer.name === name))
       if (endpoint !== undefined)
         throw new CommandError(`'${endpoint}' is an endpoint: run \`flagmeter serve ${endpoint}\``, Exit.usage)
+      const config = databaseSettings(terminal)
       const stream = consumers.find(({ handler }) => handler.kind === 'stream')
       if (stream && names.length > 0 && !config.valkeyUrl) {
         throw new CommandError(`'${stream.name}' reads a stream: set VALKEY_URL`, Exit.usage)

@@ -15,7 +15,7 @@ export default handler({
   tenancy: 'all',
   summary: 'Adds a quota to a tenant, in addition to the monthly one',
   answers: { 201: Quota.describe('The quota was added. What its open period has used counts already.') },
-  problems: ['tenant_not_found'],
+  problems: ['tenant_not_found', 'quota_exists'],
   body: QuotaSettings.extend({ tenant: TenantRef }).meta({ id: 'QuotaInput', examples: [examples.quotaInput] }),
   async handle(ctx, { body: { tenant, ...settings }, caller }) {
     return json(201, await createQuota(ctx.database, actorOf(caller), tenant, settings))

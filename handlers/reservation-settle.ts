@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { MAX_TOKENS } from '../lib/events/event.ts'
-import { whole } from '../lib/schema.ts'
+import { must } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { EventAccepted, ingest, timeMistake } from '../lib/events/ingest.ts'
 import { Problem } from '../lib/problem.ts'
@@ -22,7 +22,13 @@ export default handler({
   problems: ['reservation_not_found', 'timestamp_out_of_range', 'idempotency_key_reused', 'event_rejected'],
   params: z.object({ reservation: z.string() }),
   body: z
-    .strictObject({ tokens: whole(1, MAX_TOKENS, `must be a whole number from 1 to ${MAX_TOKENS}`) })
+    .strictObject({
+      tokens: z
+        .number(must('must be a number'))
+        .int('must be a whole number')
+        .min(1, 'must be at least 1; to give back a reservation of which nothing was used, release it')
+        .max(MAX_TOKENS, `must be at most ${MAX_TOKENS.toLocaleString('en-US')}`),
+    })
     .meta({ id: 'Settlement', examples: [{ tokens: 1_320 }] }),
   async handle(ctx, call) {
     const { tokens } = call.body

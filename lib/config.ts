@@ -138,7 +138,7 @@ export const Settings = z.object({
     .default('.flagmeter')
     .describe('folder for the embedded database and the first admin key'),
   FLAGMETER_KEY: key('is mistyped, or no key; `flagmeter key create` makes one').describe(
-    'key for commands that use the API; for a server on this machine, defaults to the one in `FLAGMETER_DIR`',
+    'key for commands; for a server on this machine, defaults to the one in `FLAGMETER_DIR`, or `FLAGMETER_ADMIN_KEY`',
   ),
   FLAGMETER_URL: url(/^https?$/, 'http://127.0.0.1:3000').describe(
     'server that commands use; default: the local `flagmeter up`',

@@ -17,6 +17,7 @@ export const PROBLEMS = {
   method_not_allowed: [405, 'The path does not answer this method'],
   request_timeout: [408, 'The request took too long to arrive'],
   tenant_exists: [409, 'The name is taken by another tenant'],
+  quota_exists: [409, 'The tenant has this quota already'],
   idempotency_key_reused: [409, 'The id or Idempotency-Key was used for something else'],
   quota_exceeded: [409, 'The quota has not that many tokens left'],
   too_many_webhooks: [409, 'The tenant has as many webhooks as it may have'],

@@ -14,6 +14,8 @@ import { emptyFolder } from './_folder.ts'
 import { KEY } from './_key.ts'
 import { freePort } from './_valkey.ts'
 
+const NOBODY = '00000000-0000-4000-8000-000000000000'
+
 test('twenty servers that start at once make one admin key, in a file that only its owner reads', async () => {
   const DATABASE_URL = await createDatabase()
   const FLAGMETER_DIR = await emptyFolder()
@@ -32,7 +34,7 @@ test('twenty servers that start at once make one admin key, in a file that only 
   const printed = servers.filter(({ output }) => output().includes('made the first admin key'))
   expect([printed.length, printed[0]!.output().includes(file)]).toEqual([1, true])
   for (const { output } of servers) expect(output()).not.toContain(key)
-  const keys = JSON.parse((await runCli(['key', 'list', '--json'], env)).out)
+  const keys = JSON.parse((await runCli(['key', 'list', '--direct', '--json'], env)).out)
   expect(keys.map(({ name, scopes }: any) => [name, scopes])).toEqual([
     ['first admin key', ['ingest', 'read', 'admin']],
   ])
@@ -182,7 +184,7 @@ test('every change of a tenant, a webhook and a key is in the audit log: who, wh
   await request('DELETE', `/api/webhooks/${webhook.id}`)
   const key = (await post('/api/keys', { name: 'app', scopes: ['read'] })).body
   await request('DELETE', `/api/keys/${key.id}`)
-  await runCli(['tenant', 'update', 'acme-corp', '--name', 'acme'], { DATABASE_URL: databaseUrl })
+  await runCli(['tenant', 'update', 'acme-corp', '--name', 'acme', '--direct'], { DATABASE_URL: databaseUrl })
   await ctx.database`update tenants set billing_day = 3 where name = 'acme'`
   const { entries } = (await get('/api/audit?limit=8')).body
   expect(entries.map(({ actor, action }: any) => [actor.replace(/ \(.*/, ''), action])).toEqual([
@@ -200,8 +202,11 @@ test('every change of a tenant, a webhook and a key is in the audit log: who, wh
   expect(JSON.stringify(entries)).not.toMatch(/geheim|whsec|"hash"/)
   const own = (await get(`/api/audit?tenant=${webhook.tenant}`)).body.entries
   expect(own.every(({ tenant }: any) => tenant === webhook.tenant)).toBe(true)
-  const { out } = await runCli(['audit', 'acme'], { DATABASE_URL: databaseUrl })
-  expect(out).toMatch(/cli +tenant.updated +acme +name: "acme-corp" → "acme"/)
+  const quota = { tenant: 'acme', feature: 'x', period: 'day', tokenLimit: 50_000, hard: false }
+  await post('/api/quotas', quota)
+  const { out } = await runCli(['audit', 'acme', '--direct'], { DATABASE_URL: databaseUrl })
+  expect(out).toMatch(/cli +tenant.updated +acme +acme +name: "acme-corp" → "acme"/)
+  expect(out).toMatch(/quota.created +acme +50,000 x tokens per day, soft/)
 })
 
 test('the key commands do what they say', async () => {
@@ -227,17 +232,33 @@ test('the key commands do what they say', async () => {
   expect((await runCli(['key', 'revoke', id], env)).out).toMatch(/^revoked fm_\w{4}… \(app\)\n$/)
   // Within a second: the command may be faster.
   await until(async () =>
-    /revoked: set FLAGMETER_KEY/.test((await runCli(['usage'], { ...env, FLAGMETER_KEY: key })).err),
+    /revoked: set FLAGMETER_KEY.*`flagmeter key create --direct`/.test(
+      (await runCli(['usage'], { ...env, FLAGMETER_KEY: key })).err,
+    ),
   )
   expect(isKey((await runCli(['key', 'generate'])).out.trim())).toBe(true)
   for (const [args, code, message] of [
     [['key', 'create', '--name', 'x'], 2, /--scopes <scopes>' not specified/],
-    [['key', 'create', '--name', 'x', '--scopes', 'write'], 2, /scopes.0 must be one of ingest, read, admin/],
-    [['key', 'create', '--name', 'x', '--scopes', 'read', '--expires', 'soon'], 2, /expiresAt must be an RFC 3339/],
-    [['key', 'create', '--name', 'x', '--scopes', 'read', '--tenant', 'nobody'], 1, /tenant does not exist/],
-    [['key', 'revoke', 'x'], 1, /key does not exist/],
+    [
+      ['key', 'create', '--name', 'x', '--scopes', 'write'],
+      2,
+      /^flagmeter: --scopes: 'write' is no scope; there are ingest, read, admin\n$/,
+    ],
+    [
+      ['key', 'create', '--name', 'x', '--scopes', 'read', '--expires', 'soon'],
+      2,
+      /option '--expires <time>' argument 'soon' is invalid. .* 90d, 52w or 1y/,
+    ],
+    [['key', 'create', '--name', 'x', '--scopes', 'read', '--tenant', 'nobody'], 1, /tenant/],
+    [['key', 'revoke', 'x'], 2, /'x' is not the id of a key: `flagmeter key list` shows the ids/],
+    [
+      ['key', 'revoke', key],
+      2,
+      /^flagmeter: that is the key itself, not its id: `flagmeter key list` shows the ids\n$/,
+    ],
+    [['key', 'revoke', NOBODY], 1, /key .*`flagmeter key list` shows the ids/],
     [['tenant', 'delete', 'acme-corp'], 2, /say --yes/],
-    [['audit', 'nobody'], 1, /tenant does not exist/],
+    [['audit', 'nobody'], 1, /tenant/],
   ] as const) {
     const result = await runCli([...args], env)
     expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])

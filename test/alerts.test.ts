@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
 import { expect, test } from 'vitest'
-import { createTenant, updateTenant } from '../cli/_tenants.ts'
+import { createTenant, updateTenant } from './_tenants.ts'
 import type { Context } from '../lib/context.ts'
 import { recordEvents } from '../lib/events/record.ts'
 import { createContext } from './_context.ts'

@@ -5,6 +5,19 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { runCli } from './_cli.ts'
 
+/** Straight to the database or the stores; everything else goes over HTTP, and can go straight with --direct. */
+const DIRECT = [
+  'migrate',
+  'seed',
+  'verify',
+  'dead-letter list',
+  'dead-letter replay',
+  'backup',
+  'restore',
+  'config check',
+]
+const NEITHER = ['up', 'serve', 'worker', 'load', 'key generate']
+
 test('help of every command has an example, and its page has the help', async () => {
   const page = await readFile(join(import.meta.dirname, '../docs/reference/cli.md'), 'utf8')
   const sections = [...page.matchAll(/^## flagmeter (.+)\n\n```\n([^`]*(?:`[^`]+`[^`]*)*)\n```$/gm)]
@@ -15,10 +28,64 @@ test('help of every command has an example, and its page has the help', async ()
   expect([code, out]).toEqual([0, expect.stringContaining(sections[0]![2]!.split('\n').at(-1)!)])
 })
 
+test('every command goes over HTTP and has --direct, or its help says why it goes straight to the database', async () => {
+  const page = await readFile(join(import.meta.dirname, '../docs/reference/cli.md'), 'utf8')
+  const sections = [...page.matchAll(/^## flagmeter (.+)\n\n```\n(Usage: [^]*?)\n```$/gm)]
+  for (const [, name, help] of sections) {
+    const isOverHttp = ![...DIRECT, ...NEITHER].includes(name!)
+    expect([name, /^ {2}--direct /m.test(help!)]).toEqual([name, isOverHttp])
+    expect([name, /^Straight (to|from) the (database|stores): /m.test(help!)]).toEqual([name, DIRECT.includes(name!)])
+  }
+  expect(sections.map(([, name]) => name)).toEqual(expect.arrayContaining([...DIRECT, ...NEITHER]))
+})
+
 describe('what goes wrong is one line and an exit code', () => {
   test.concurrent.each<[string, string[], Record<string, string>, number, RegExp]>([
-    ['an unknown command', ['fly'], {}, 2, /unknown command 'fly'/],
-    ['an unknown option', ['usage', '--fast'], {}, 2, /unknown option '--fast'/],
+    ['an unknown command', ['fly'], {}, 2, /^flagmeter: unknown command 'fly' \(see `flagmeter --help`\)\n$/],
+    ['a mistyped command', ['tenant', 'lst'], {}, 2, /^flagmeter: unknown command 'lst' \(Did you mean list\?\) .*\n$/],
+    [
+      'an unknown option',
+      ['usage', '--fast'],
+      {},
+      2,
+      /^flagmeter: unknown option '--fast' \(see `flagmeter usage --help`\)\n$/,
+    ],
+    ['a missing argument', ['send', 'acme-corp'], {}, 2, /^flagmeter: missing required argument 'feature' .*\n$/],
+    [
+      'wrong usage with --json',
+      ['usage', '--fast', '--json'],
+      {},
+      2,
+      /^\{"error":\{"message":"unknown option .*"\}\}\n$/,
+    ],
+    [
+      'a server that is not there, with --json',
+      ['usage', '--json'],
+      { FLAGMETER_URL: 'http://127.0.0.1:1' },
+      3,
+      /^\{"error":\{"message":"no FlagMeter answers at .*"\}\}\n$/,
+    ],
+    [
+      'a quota that is no number',
+      ['tenant', 'create', 'x', '--monthly-quota', '1,5'],
+      {},
+      2,
+      /argument '1,5' is invalid/,
+    ],
+    [
+      'a name where an id is wanted',
+      ['quota', 'update', 'acme-corp'],
+      {},
+      2,
+      /'acme-corp' is not the id of a quota: .* list/,
+    ],
+    [
+      'variables that are no settings',
+      ['verify'],
+      { FLAGMETER_PORT: '3000', FLAGMETER_DATABASE: 'x' },
+      3,
+      /^flagmeter: FLAGMETER_PORT is not a setting: did you mean PORT\?\nflagmeter: FLAGMETER_DATABASE is not a setting.*\n/,
+    ],
     ['tokens that are no number', ['send', 'acme-corp', 'x', 'many'], {}, 2, /whole number/],
     [
       'a server that is not there',
@@ -39,9 +106,16 @@ describe('what goes wrong is one line and an exit code', () => {
     [
       'an unknown handler',
       ['serve', 'nothing'],
-      { DATABASE_URL: 'postgres://127.0.0.1:1/x' },
+      {},
       2,
       /^flagmeter: there is no handler 'nothing'; known: .*event-ingest.*\n$/,
+    ],
+    [
+      'a mistyped handler',
+      ['serve', 'dashbord'],
+      {},
+      2,
+      /^flagmeter: there is no handler 'dashbord'; did you mean 'dashboard'\?\n$/,
     ],
     [
       'a consumer that is served',

@@ -47,13 +47,13 @@ test('migrate, seed, tenant, send, usage and verify work together', async () => 
   expect((await runCli(['verify'], env)).code).toBe(0)
   for (const [args, code, message] of [
     [['tenant', 'create', 'acme-corp'], 1, /exists already/],
-    [['tenant', 'create', 'x', '--billing-day', '32'], 2, /billingDay must be from 1 to 31/],
-    [['tenant', 'create', 'x', '--timezone', 'Mars/Base'], 2, /timezone must be an IANA name/],
-    [['tenant', 'update', 'nobody', '--billing-day', '2'], 1, /tenant does not exist/],
+    [['tenant', 'create', 'x', '--billing-day', '32'], 2, /^flagmeter: --billing-day must be from 1 to 31\n$/],
+    [['tenant', 'create', 'x', '--timezone', 'Mars/Base'], 2, /^flagmeter: --timezone must be an IANA name/],
+    [['tenant', 'update', 'nobody', '--billing-day', '2'], 1, /tenant/],
     [['tenant', 'update', 'acme-corp', '--name', 'umbrella-corp'], 1, /name is taken/],
     [['tenant', 'update', 'acme-corp'], 2, /nothing to change/],
-    [['send', 'nobody', 'x', '1'], 1, /no such tenant/],
-    [['send', 'acme-corp', 'x', '0'], 1, /tokens must be a whole number/],
+    [['send', 'nobody', 'x', '1'], 1, /tenant/],
+    [['send', 'acme-corp', 'x', '0'], 2, /^flagmeter: <tokens> must be/],
     [['seed', '--file', '/nonexistent.json'], 2, /nonexistent.json: ENOENT/],
     [['dead-letter', 'replay', 'x'], 2, /not the id/],
   ] as const) {
@@ -138,25 +138,144 @@ test('the webhook, alert and delivery commands do what they say', async () => {
       2,
       /Allowed choices are slack, standard/,
     ],
-    [['webhook', 'create', 'nobody', '--kind', 'slack', '--url', 'https://a.example'], 1, /tenant does not exist/],
-    [['webhook', 'create', 'acme-corp', '--kind', 'slack', '--url', 'a.example'], 1, /url must be a URL like/],
-    [['webhook', 'update', unknown, '--enable'], 1, /no such webhook/],
+    [['webhook', 'create', 'nobody', '--kind', 'slack', '--url', 'https://a.example'], 1, /tenant/],
+    [
+      ['webhook', 'create', 'acme-corp', '--kind', 'slack', '--url', 'a.example'],
+      2,
+      /^flagmeter: --url must be a URL like/,
+    ],
+    [['webhook', 'update', unknown, '--enable'], 1, /webhook .*`flagmeter webhook list` shows the ids/],
     [['webhook', 'update', unknown], 2, /nothing to change/],
-    [['webhook', 'delete', 'x'], 1, /no such webhook/],
-    [['webhook', 'test', '../tenants'], 1, /no such webhook/],
+    [['webhook', 'delete', 'x'], 2, /'x' is not the id of a webhook/],
+    [['webhook', 'test', '../tenants'], 2, /not the id of a webhook/],
     [['delivery', 'retry', unknown], 1, /no delivery/],
-    [['delivery', 'retry', 'x'], 1, /delivery must be the id/],
+    [['delivery', 'retry', 'x'], 2, /'x' is not the id of a delivery/],
     [['delivery', 'list', '--status', 'late'], 2, /Allowed choices are/],
-    [['alert', 'list', 'nobody'], 1, /tenant does not exist/],
+    [['alert', 'list', 'nobody'], 1, /tenant/],
     [
       ['tenant', 'update', 'acme-corp', '--thresholds', '80,1001'],
       2,
-      /thresholds.1 must be a whole number from 1 to 1000/,
+      /^flagmeter: --thresholds must be a whole number from 1 to 1000\n$/,
     ],
     [['tenant', 'update', 'acme-corp', '--thresholds', ''], 2, /must be a whole number/],
   ] as const) {
     const result = await run(...args)
     expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])
+  }
+})
+
+test('check, reserve, settle, release and series do what they say', async () => {
+  const { url } = await createTestServer()
+  const run = (...args: string[]) => runCli(args, { FLAGMETER_URL: url })
+  const quota = ['quota', 'create', 'acme-corp', '--feature', 'x', '--period', 'day']
+  expect((await run(...quota, '--token-limit', '2k')).out).toMatch(/acme-corp +x +day +2,000 +hard/)
+  expect(await run('check', 'acme-corp', 'x', '1500')).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(
+      /^allowed: 2,000 of 2,000 x tokens today are left, until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n$/,
+    ),
+  })
+  expect(await run('check', 'acme-corp', 'x', '1M')).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringMatching(/^flagmeter: refused 1,000,000 tokens: 2,000 of 2,000 x tokens today are left/),
+  })
+  const reserved = await run('reserve', 'acme-corp', 'x', '1500', '--idempotency-key', 'one')
+  expect(reserved.out).toMatch(/^reserved rs_[\w-]+\nuntil [\d :-]{19} UTC; 500 tokens left\n$/)
+  expect((await run('reserve', 'acme-corp', 'x', '1500', '--idempotency-key', 'one')).out).toContain(
+    reserved.out.split('\n')[0],
+  )
+  const refused = await run('reserve', 'acme-corp', 'x', '501', '--json')
+  expect([refused.code, refused.out, JSON.parse(refused.err).error]).toMatchObject([
+    1,
+    '',
+    { code: 'quota_exceeded', status: 409, remaining: 500, message: expect.stringContaining('501 were asked for') },
+  ])
+  const [, id] = /^reserved (\S+)/.exec(reserved.out)!
+  expect((await run('settle', id!, '1320')).out).toMatch(/^settled as event [0-9a-f-]{36}\n$/)
+  const [, other] = /^reserved (\S+)/.exec((await run('reserve', 'acme-corp', 'x', '680', '--ttl-seconds', '60')).out)!
+  expect((await run('release', other!)).out).toBe('released\n')
+  expect((await run('usage', 'acme-corp')).out).toMatch(/x +day +hard +1,320 +0 +2,000 +66 %/)
+  expect((await run('series', 'acme-corp')).out).toMatch(
+    /^from \(UTC\) +tokens +events\n[\d-]{10} \d\d:00 +1,320 +1\n$/,
+  )
+  expect((await run('series', 'acme-corp', '--by-feature', '--step', 'day')).out).toMatch(/ 00:00 +x +1,320 +1\n$/)
+  const series = JSON.parse((await run('series', 'acme-corp', '--feature', 'x', '--from', '2h', '--json')).out)
+  expect(series).toMatchObject({
+    tenantName: 'acme-corp',
+    feature: 'x',
+    points: [{ totalTokens: 1320, eventCount: 1 }],
+  })
+  expect((await run('series', 'acme-corp', '--feature', 'y')).out).toBe('no events in this time\n')
+  for (const [args, code, message] of [
+    [['settle', id!, '0'], 2, /`flagmeter release` it/],
+    [['settle', 'x', '1'], 2, /'x' is not the id of a reservation, which begins with rs_/],
+    [['settle', 'rs_x', '1'], 1, /reservation/],
+    [['release', 'x'], 2, /'x' is not the id of a reservation/],
+    [
+      ['reserve', 'acme-corp', 'x', '1', '--ttl-seconds', '3601'],
+      2,
+      /^flagmeter: --ttl-seconds must be from 1 to 3600/,
+    ],
+    [['series', 'acme-corp', '--from', '1h', '--to', '2h'], 2, /^flagmeter: --from must be before to/],
+    [['series', 'acme-corp', '--from', 'monday'], 2, /like 2027-01-31 \(in UTC\), or a time ago like 12h, 7d or 4w/],
+    [['series', 'acme-corp', '--from', '300d', '--step', 'minute'], 1, /take a larger step or a shorter range/],
+  ] as const) {
+    const result = await run(...args)
+    expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])
+  }
+})
+
+test('with --direct every command does the same without a server or a key, and the audit log says so', async () => {
+  const env = { DATABASE_URL: await createDatabase(), FLAGMETER_URL: 'http://127.0.0.1:1', FLAGMETER_KEY: '' }
+  const run = (...args: string[]) => runCli([...args, '--direct'], env)
+  expect((await run('tenant', 'list')).out).toBe('no tenants: make one with `flagmeter tenant create`\n')
+  expect((await run('tenant', 'create', 'acme-corp', '--monthly-quota', '5M')).out).toMatch(/acme-corp +5,000,000/)
+  expect((await run('send', 'acme-corp', 'x', '7')).out).toMatch(/^accepted /)
+  expect((await run('usage', 'acme-corp')).out).toMatch(/acme-corp +7 +0 +5,000,000/)
+  expect((await run('key', 'create', '--name', 'rescue', '--scopes', 'admin')).out).toMatch(
+    /shown this once: fm_\w{36}\n$/,
+  )
+  expect((await run('audit')).out).toMatch(/cli +key.created +rescue *\n.* cli +tenant.created +acme-corp +acme-corp/)
+  expect(await run('tenant', 'create', 'acme-corp')).toMatchObject({ code: 1, err: expect.stringContaining('exists') })
+  expect(await runCli(['tenant', 'list'], env)).toMatchObject({ code: 3, err: expect.stringContaining('use --direct') })
+})
+
+test('a quota that is there already is refused with its id; what differs in limit or kind is another', async () => {
+  const { url } = await createTestServer()
+  const create = (...args: string[]) =>
+    runCli(['quota', 'create', 'acme-corp', '--period', 'day', ...args, '--json'], { FLAGMETER_URL: url })
+  const first = JSON.parse((await create('--token-limit', '50k')).out)
+  const again = await create('--token-limit', '50_000', '--thresholds', '90')
+  expect([again.code, JSON.parse(again.err).error]).toMatchObject([
+    1,
+    { code: 'quota_exists', quota: first.id, message: expect.stringContaining(first.id) },
+  ])
+  for (const args of [['60k'], ['50k', '--hard', 'off'], ['50k', '--feature', 'x']])
+    expect([args, (await create('--token-limit', ...args)).code]).toEqual([args, 0])
+})
+
+test('with --json a refusal is one line of JSON, and what is printed is one document with a newline', async () => {
+  const { url, databaseUrl } = await createTestServer()
+  const env = { FLAGMETER_URL: url, DATABASE_URL: databaseUrl }
+  const refusal = await runCli(['tenant', 'create', 'x', '--monthly-quota', '0', '--json'], env)
+  expect([refusal.code, refusal.out, refusal.err.endsWith('}\n')]).toEqual([2, '', true])
+  expect(JSON.parse(refusal.err).error).toMatchObject({
+    message: '--monthly-quota must be from 1 to 1,000,000,000,000,000',
+    code: 'invalid_request',
+    errors: [{ field: 'monthlyQuota', detail: 'must be from 1 to 1,000,000,000,000,000' }],
+  })
+  for (const args of [
+    ['tenant', 'list'],
+    ['quota', 'list'],
+    ['usage'],
+    ['usage', 'acme-corp'],
+    ['audit'],
+    ['verify'],
+  ]) {
+    const { out } = await runCli([...args, '--json'], env)
+    expect([args, JSON.stringify(JSON.parse(out), null, 2)]).toEqual([args, out.slice(0, -1)])
+    expect(out.at(-1)).toBe('\n')
   }
 })
 
@@ -171,7 +290,7 @@ test('verify exits 1 and prints the difference', async () => {
 
 test('a database that is not migrated is told in one line', async () => {
   const empty = inject('templateUrl').replace(/\/\w+$/, '/postgres')
-  const result = await runCli(['tenant', 'list'], { DATABASE_URL: empty })
+  const result = await runCli(['tenant', 'list', '--direct'], { DATABASE_URL: empty })
   expect([result.code, result.err]).toEqual([3, 'flagmeter: the database is not migrated: run `flagmeter migrate`\n'])
 })
 

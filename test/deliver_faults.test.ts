@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, inject, test } from 'vitest'
-import { createTenant } from '../cli/_tenants.ts'
+import { createTenant } from './_tenants.ts'
 import { startCli } from './_cli.ts'
 import { createContext, createDatabase, startConsumers, until } from './_context.ts'
 import { LOCAL, addWebhook, atRest, createReceiver, cross, deliveries, tenantId } from './_deliveries.ts'

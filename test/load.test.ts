@@ -130,6 +130,13 @@ test('passing --max-p99 or --max-errors is exit 1, with one line that says which
   expect(error?.message).toBe('5 of 10 events (50%) were refused or dropped, over --max-errors 49.9%')
 })
 
+test('a run of which no event is accepted is exit 1, with the reason', async () => {
+  const server = await fakeServer((_, response) => answer(response, 401, problem(401, 'unauthorized')))
+  const run = await loadJson(['--url', server.url, '--rps', '50', '--duration', '100ms', '--max-errors', '100%'])
+  expect(run.figures).toMatchObject({ accepted: 0, refused: 5 })
+  expect(run.error).toMatchObject({ code: 1, message: 'no event was accepted (unauthorized, about unauthorized)' })
+})
+
 test('a server that is not there is one line and exit 3', async () => {
   const { error } = await load(['--url', 'http://127.0.0.1:1'])
   expect(error).toMatchObject({

@@ -66,6 +66,6 @@ test('verify on a database that is all wrong says how many differences there are
   expect(JSON.parse(out).filter(({ check }: any) => check === 'rollups').length).toBe(1_000)
   expect([code, err]).toEqual([
     1,
-    expect.stringMatching(/^flagmeter: 15\d{4} differences; the first 1000 of each kind are shown\n$/),
+    expect.stringMatching(/^\{"error":\{"message":"15\d{4} differences; the first 1000 of each kind are shown"\}\}\n$/),
   ])
 })

@@ -74,6 +74,7 @@ async function scenes({
     'POST /api/quotas': [
       ['', { tenant: 'acme-corp', period: 'week', tokenLimit: 10 }],
       ['', { tenant: 'nobody', period: 'week', tokenLimit: 10 }],
+      ['', { tenant: 'acme-corp', feature: 'y', period: 'day', tokenLimit: 10 }],
     ],
     'PATCH /api/quotas/{quota}': [
       [`/api/quotas/${quota}`, { hard: false }],

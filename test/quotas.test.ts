@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import { seed } from '../cli/seed.ts'
+import { TenantSeed } from '../lib/admin/tenants.ts'
 import type { Context } from '../lib/context.ts'
 import { createContext, createTestServer, until } from './_context.ts'
 import { createProxy } from './_proxy.ts'
@@ -212,6 +213,25 @@ test('quotas over HTTP: bad input names its field, a tenant sees its own and cha
   ])
   await seed(ctx.database, [{ name: 'seeded', quotas: [{ period: 'day', tokenLimit: 5, hard: false }] }])
   expect((await get('/api/quotas?tenant=seeded')).body.quotas).toMatchObject([{ period: 'day', hard: false }])
+})
+
+test('a quota that the tenant has already is refused with its id, also when two ask at once, and in a seed file', async () => {
+  const { post, get } = await createTestServer()
+  const quota = { tenant: 'acme-corp', feature: 'x', period: 'day', tokenLimit: 10 }
+  const [first, second] = await Promise.all([post('/api/quotas', quota), post('/api/quotas', quota)])
+  const [made, refused] = first.status === 201 ? [first, second] : [second, first]
+  expect(made.status).toBe(201)
+  expect(refused).toMatchObject({ status: 409, body: { code: 'quota_exists', quota: made.body.id } })
+  expect(refused.body.detail).toContain(made.body.id)
+  expect((await post('/api/quotas', { ...quota, hard: true, thresholds: [50] })).status).toBe(409)
+  const others = [{ tokenLimit: 11 }, { hard: false }, { period: 'week' }, { feature: 'y' }, { feature: undefined }]
+  for (const other of [...others, { tenant: 'globex-inc' }])
+    expect([other, (await post('/api/quotas', { ...quota, ...other })).status]).toEqual([other, 201])
+  expect((await get('/api/quotas?tenant=acme-corp')).body.quotas).toHaveLength(6)
+  const settings = { period: 'day', tokenLimit: 10 }
+  const twins = TenantSeed.safeParse({ name: 'a', quotas: [settings, { ...settings, hard: true, thresholds: [1] }] })
+  expect(twins.error?.issues).toMatchObject([{ path: ['quotas'], message: 'must not hold the same quota twice' }])
+  expect(TenantSeed.safeParse({ name: 'a', quotas: [settings, { ...settings, hard: false }] }).success).toBe(true)
 })
 
 describe('a check', () => {

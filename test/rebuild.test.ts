@@ -177,7 +177,7 @@ test('quotas may come and go, tokens be held, and the tenant be deleted meanwhil
 })
 
 test('the API and the command line show how far it is; other settings apply at once; back to what is, it ends', async () => {
-  const { ctx, get, request, databaseUrl } = await createTestServer()
+  const { ctx, get, request, url } = await createTestServer()
   const id = await tenantId(ctx)
   await fill(ctx, id, 3_000, 90)
   await begin(ctx, id, otherDay, 'Europe/Berlin')
@@ -189,7 +189,7 @@ test('the API and the command line show how far it is; other settings apply at o
   expect(body.rebuild.percent).toBeLessThan(80)
   const changed = (await request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 5, name: 'acme' })).body
   expect(changed).toMatchObject({ name: 'acme', monthlyQuota: 5, billingDay: 1, rebuild: shown })
-  expect((await runCli(['tenant', 'list'], { DATABASE_URL: databaseUrl })).out).toMatch(
+  expect((await runCli(['tenant', 'list'], { FLAGMETER_URL: url })).out).toMatch(
     new RegExp(`acme .* UTC \\(changing to ${otherDay}, Europe/Berlin: \\d+ %\\)`),
   )
   const ended = (await request('PATCH', '/api/tenants/acme', { billingDay: 1, timezone: 'UTC' })).body

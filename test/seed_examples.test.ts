@@ -50,7 +50,7 @@ test('examples that were deleted do not come back, neither with migrate nor with
   const { database, databaseUrl, names, run } = await freshDatabase()
   await run(['migrate'], { SEED_EXAMPLES: 'true' })
   await ensureAdminKey(database, { ...parseConfig({}), adminKey: KEY })
-  for (const name of EXAMPLES) await run(['tenant', 'delete', name, '--yes'])
+  for (const name of EXAMPLES) await run(['tenant', 'delete', name, '--yes', '--direct'])
   await database`update api_keys set revoked_at = now()`
   expect(await run(['migrate'], { SEED_EXAMPLES: 'true' })).toBe('up to date\n')
   const env = { DATABASE_URL: databaseUrl, FLAGMETER_DIR: await emptyFolder(), FLAGMETER_ADMIN_KEY: '', PORT: '0' }
@@ -63,12 +63,12 @@ test('examples that were deleted do not come back, neither with migrate nor with
 
 test('a database with tenants of its own gets no examples, one whose first start was cut off gets the rest', async () => {
   const own = await freshDatabase()
-  await own.run(['tenant', 'create', 'umbrella-corp'])
+  await own.run(['tenant', 'create', 'umbrella-corp', '--direct'])
   await own.run(['migrate'], { SEED_EXAMPLES: 'true' })
   expect(await own.names()).toEqual(['umbrella-corp'])
 
   const half = await freshDatabase()
-  await half.run(['tenant', 'create', 'globex-inc'])
+  await half.run(['tenant', 'create', 'globex-inc', '--direct'])
   await half.run(['migrate'], { SEED_EXAMPLES: 'true' })
   expect(await half.names()).toEqual(EXAMPLES)
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { updateTenant } from '../cli/_tenants.ts'
+import { updateTenant } from './_tenants.ts'
 import { verify } from '../cli/verify.ts'
 import { query } from '../lib/store/database.ts'
 import { recordEvents } from '../lib/events/record.ts'

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { EmbeddedPostgresError, openEmbeddedPostgres } from '../../lib/embedded/postgres.ts'
-import { CommandError, Exit, type Terminal, readUpFile, settings } from '../_command.ts'
+import { CommandError, Exit, type Terminal, settings } from '../_command.ts'
 import { withOpenDatabase } from '../_database.ts'
 import { awaitDatabase } from '../_stores.ts'
+import { readUpFile } from '../_up_file.ts'
 import { claimFolder } from '../_up_folder.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { type Dispatcher, Pool } from 'undici'
-import { CommandError, Exit, type Server } from '../_command.ts'
+import { CommandError, Exit } from '../_command.ts'
+import type { Server } from '../_http.ts'
 
 /** After this long without an answer, a request counts as timed out; so does one that waited as long for a connection. */
 export const TIMEOUT_MS = 10_000
@@ -22,7 +23,7 @@ export interface LoadClient {
   /** Sends events in one request; `done` is called once. A callback, since a promise and a stream cost a tenth of the rate. */
   send: (events: LoadEvent[], done: (answer: Answer) => void) => void
   /** @throws CommandError when nothing answers at all */
-  check: () => Promise<void>
+  expectServer: () => Promise<void>
   /** Cuts off what is still unanswered. */
   close: () => Promise<void>
 }
@@ -41,7 +42,7 @@ export function openLoadClient({ url, key }: Server, connections: number): LoadC
   const post = { method: 'POST', path: `${prefix}/api/events`, headers } as const
   return {
     send: (events, done) => void pool.dispatch({ ...post, body: bodyOf(events) }, new Exchange(done)),
-    check: async () => {
+    expectServer: async () => {
       const get = { method: 'GET', path: `${prefix}/api/health/live` } as const
       const { status, error } = await new Promise<Answer>((resolve) => void pool.dispatch(get, new Exchange(resolve)))
       if (status > 0) return // Not our business here what it says: the events will tell.

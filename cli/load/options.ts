@@ -1,21 +1,10 @@
 import { InvalidArgumentError } from 'commander'
 import { MAX_TOKENS } from '../../lib/events/event.ts'
-import { wholeNumber } from '../_command.ts'
+import { wholeNumber } from '../_options.ts'
 
 /** Events per request, as the server takes them. */
 const MAX_BATCH = 10_000
 const MAX_NAMES = 1_000_000
-const DAY_MS = 86_400_000
-
-const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-
-/** `30`, `30s`, `1.5m`, `500ms`, `2h` in milliseconds. */
-export function duration(value: string): number {
-  const [, amount = '', unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value) ?? []
-  const ms = Number(amount) * UNITS[unit]!
-  if (!(ms > 0 && ms <= 30 * DAY_MS)) throw new InvalidArgumentError('must be a time like 30, 30s, 2m or 1h.')
-  return ms
-}
 
 /** A positive number up to `max`. */
 export const positive =
@@ -23,7 +12,7 @@ export const positive =
   (value: string): number => {
     const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : 0
     if (!(number > 0 && number <= max))
-      throw new InvalidArgumentError(`must be a number above 0, up to ${max.toLocaleString('en-US')}.`)
+      throw new InvalidArgumentError(`It must be a number above 0, up to ${max.toLocaleString('en-US')}.`)
     return number
   }
 
@@ -32,26 +21,26 @@ function positiveOrMax(value: string): number {
   try {
     return positive(1_000_000)(value)
   } catch {
-    throw new InvalidArgumentError("must be 'max' or a factor above 0, such as 1 or 60.")
+    throw new InvalidArgumentError("It must be 'max' or a factor above 0, such as 1 or 60.")
   }
 }
 
 export function batch(value: string): number {
   const events = wholeNumber(value)
-  if (events < 1 || events > MAX_BATCH) throw new InvalidArgumentError(`must be from 1 to ${MAX_BATCH}.`)
+  if (events < 1 || events > MAX_BATCH) throw new InvalidArgumentError(`It must be from 1 to ${MAX_BATCH}.`)
   return events
 }
 
-export function seed(value: string): number {
+export function seedNumber(value: string): number {
   const number = wholeNumber(value)
-  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError('must be at most 2^53 - 1.')
+  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError('It must be at most 2^53 - 1.')
   return number
 }
 
 /** A tenant or a feature. */
 export function name(value: string): string {
   if (value.length === 0 || value.length > 200 || /[\p{Cc}\p{Cs}]/u.test(value)) {
-    throw new InvalidArgumentError('must be 1 to 200 characters long, without control characters.')
+    throw new InvalidArgumentError('It must be 1 to 200 characters long, without control characters.')
   }
   return value
 }
@@ -67,7 +56,7 @@ export function tenants(value: string): string[] {
   if (!/^\d+$/.test(value)) return names(value)
   const count = Number(value)
   if (count < 1 || count > MAX_NAMES)
-    throw new InvalidArgumentError(`must be names, or a number from 1 to ${MAX_NAMES}.`)
+    throw new InvalidArgumentError(`It must be names, or a number from 1 to ${MAX_NAMES}.`)
   return Array.from({ length: count }, (_, i) => `tenant-${i + 1}`)
 }
 
@@ -76,7 +65,7 @@ export function tokens(value: string): { min: number; max: number } {
   const [, low = '', high = low] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(value) ?? []
   const range = { min: Number(low), max: Number(high) }
   if (range.min < 1 || range.max < range.min || range.max > MAX_TOKENS) {
-    throw new InvalidArgumentError(`must be a range like 100-2000, from 1 to ${MAX_TOKENS}.`)
+    throw new InvalidArgumentError(`It must be a range like 100-2000, from 1 to ${MAX_TOKENS}.`)
   }
   return range
 }
@@ -86,6 +75,6 @@ export function maxErrors(value: string): { count: number; percent: boolean } {
   const [, number, percent] = /^(\d+(?:\.\d+)?)(%)?$/.exec(value) ?? []
   const count = Number(number)
   const fits = number !== undefined && (percent ? count <= 100 : Number.isInteger(count))
-  if (!fits) throw new InvalidArgumentError('must be a number of events such as 5, or a share such as 0.1%.')
+  if (!fits) throw new InvalidArgumentError('It must be a number of events such as 5, or a share such as 0.1%.')
   return { count, percent: percent !== undefined }
 }

@@ -1,6 +1,8 @@
 import { randomInt } from 'node:crypto'
 import type { Command } from 'commander'
-import { CommandError, Exit, type Terminal, printJson, serverOf } from '../_command.ts'
+import { CommandError, Exit, type Terminal } from '../_command.ts'
+import { printJson } from '../_print.ts'
+import { serverOf } from '../_server.ts'
 import { type LoadClient, openLoadClient } from './client.ts'
 import { type ReplayPlan, replayConnections, runReplay } from './replay.ts'
 import { type Limits, passedLimits, printReport, showProgress, summarize } from './report.ts'
@@ -45,7 +47,7 @@ export async function load(terminal: Terminal, command: Command, options: LoadOp
       : await planReplay(terminal, options, options.trace)
   const client = openLoadClient(server, run.connections)
   try {
-    await client.check()
+    await client.expectServer()
     const tally = new Tally()
     const hideProgress = options.json ? () => {} : showProgress(terminal, tally, run.events)
     await run.start(client, tally).finally(hideProgress)
@@ -59,6 +61,8 @@ export async function load(terminal: Terminal, command: Command, options: LoadOp
     if (options.trace !== undefined && !options.maxErrors && missing > 0) {
       passed.unshift(`events not accepted: ${missing.toLocaleString('en-US')}; the same command again is safe`)
     }
+    const refusals = [...tally.refusals].map(([refused, { detail }]) => [refused, detail].filter(Boolean).join(', '))
+    if (tally.accepted === 0 && missing > 0) passed.unshift(`no event was accepted (${refusals[0] ?? 'none went out'})`)
     if (passed.length > 0) throw new CommandError(passed.join('; '))
   } finally {
     await client.close()
@@ -88,7 +92,7 @@ async function planReplay({ err, stop }: Terminal, options: LoadOptions, file: s
   const { tenant, feature, speed, seed = 1, batch = speed === Infinity ? 1000 : 1 } = options
   const trace = await scanTrace(file, stop)
   if (!trace.sorted && speed !== Infinity)
-    err.write(`note: ${file} is not in the order of time; a call behind a later one goes out right after it\n`)
+    err.write(`flagmeter: ${file} is not in the order of time; a call behind a later one goes out right after it\n`)
   const plan: ReplayPlan = { trace, tenant, feature, speed, batch, seed }
   const { calls, empty } = trace
   const pace = speed === Infinity ? 'maximum speed' : `speed ${speed}`

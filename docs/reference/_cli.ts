@@ -15,13 +15,17 @@ export function cliPage(): string {
 
 <!-- Written by \`npm run reference\` from the commands' own help. -->
 
-In a checkout run \`npx flagmeter …\`; after \`npm i -g .\` run \`flagmeter …\`. Commands that print data take \`--json\`.
+In a checkout run \`npx flagmeter …\`; after \`npm i -g .\` run \`flagmeter …\`. Commands that print data take \`--json\`
+and then print one JSON value. With \`--json\` a failure is one line of JSON on standard error too,
+\`{"error": {"message": …}}\`, with the members of the API's [problem](../problems.md) when there is one.
 
 Exit codes: \`0\` done, \`1\` failed or refused, \`2\` wrong usage or settings, \`3\` a server or database is not reachable.
 
-\`send\`, \`usage\`, \`load\`, \`webhook\`, \`alert\` and \`delivery\` talk HTTP to \`FLAGMETER_URL\`, the first three also to
-\`--url\`. The other commands use \`DATABASE_URL\`. Without those, both find the \`flagmeter up\` that runs in this folder.
-The key is \`FLAGMETER_KEY\`; for a server on this machine it defaults to the first admin key, in \`FLAGMETER_DIR\`.
+Commands go over HTTP, to \`--url\`, \`FLAGMETER_URL\`, or the \`flagmeter up\` that runs in this folder. The key is
+\`FLAGMETER_KEY\`; for a server on this machine it defaults to the first admin key, in \`FLAGMETER_DIR\` or
+\`FLAGMETER_ADMIN_KEY\`. When there is no server or no key, \`--direct\` goes straight to \`DATABASE_URL\`, or to the database of
+that \`up\`. Commands that always do, such as \`migrate\`, say why in their help.
+
 [Settings](settings.md) explains each variable.
 
 | command | what it does |

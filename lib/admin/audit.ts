@@ -16,6 +16,7 @@ export const AuditEntry = z
     action: z.string().describe('What, like `tenant.updated`.'),
     subject: z.guid().describe('The id of what was changed.'),
     tenant: z.guid().describe('The id of its tenant.').optional(),
+    tenantName: z.string().describe('Its name now. Absent when the tenant is gone.').optional(),
     before: z.record(z.string(), z.unknown()).describe('The columns before the change, without secrets.').optional(),
     after: z.record(z.string(), z.unknown()).describe('The columns after the change, without secrets.').optional(),
   })

@@ -3,6 +3,7 @@ import type { Bound } from '../auth/caller.ts'
 import { type Database, change } from '../store/database.ts'
 import { type Listed, list } from '../store/document.ts'
 import { Instant, asUuid } from '../schema.ts'
+import { errorCode } from '../store/outage.ts'
 import { Problem } from '../problem.ts'
 import { Period, type QuotaChanges, type QuotaSettings } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
@@ -48,7 +49,7 @@ export async function getQuota(database: Database, ref: string, { tenantId = nul
   return quota
 }
 
-/** Adds a quota to a tenant; its open period is counted at once. @throws Problem tenant_not_found */
+/** Adds a quota to a tenant; its open period is counted at once. @throws Problem tenant_not_found, quota_exists */
 export async function createQuota(
   database: Database,
   actor: string,
@@ -57,10 +58,17 @@ export async function createQuota(
 ): Promise<Quota> {
   const { id } = await getTenant(database, tenant)
   const args = [id, feature ?? null, period, tokenLimit, hard ?? null, thresholds ?? null]
-  const [created] = await change<{ id: string | null }>(database, actor, loadSql('queries/quota_create'), args)
+  const [created] = await change<{ id: string | null }>(database, actor, loadSql('queries/quota_create'), args).catch(
+    (error: unknown) => {
+      throw errorCode(error) === '23505' ? quotaExists((error as { detail?: string }).detail) : error
+    },
+  )
   if (!created?.id) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' }) // deleted meanwhile
   return await getQuota(database, created.id, ANY_TENANT)
 }
+
+const quotaExists = (id = ''): Problem =>
+  new Problem('quota_exists', { detail: `the tenant has this quota already: change it, its id is ${id}`, quota: id })
 
 /** Changes what is given of a quota. @throws Problem quota_not_found */
 export async function updateQuota(

@@ -62,8 +62,17 @@ export async function createTenant(database: Database, actor: string, settings: 
 /** The example a seeded tenant gets: to be given its URL, tested and enabled. */
 const EXAMPLE_WEBHOOK = 'https://hooks.slack.com/services/REPLACE/WITH/YOURS'
 
+/** What no two quotas of a tenant have in common: the rule of create_quota. */
+const identity = ({ feature, period, tokenLimit, hard = true }: z.infer<typeof QuotaSettings>): string =>
+  JSON.stringify([feature ?? null, period, tokenLimit, hard])
+
 /** A tenant of a seed file: its settings, and its quotas beside the monthly one. */
-export const TenantSeed = TenantSettings.extend({ quotas: z.array(QuotaSettings, 'must be a list').optional() })
+export const TenantSeed = TenantSettings.extend({
+  quotas: z
+    .array(QuotaSettings, 'must be a list')
+    .refine((quotas) => new Set(quotas.map(identity)).size === quotas.length, 'must not hold the same quota twice')
+    .optional(),
+})
 export type TenantSeed = z.infer<typeof TenantSeed>
 
 /** Creates a tenant with its quotas and a disabled example of a Slack webhook, if the name is free. Returns whether it was. */

@@ -12,13 +12,15 @@ export interface Caller {
   tenantName?: string
   /** When its key or its session ends, in milliseconds since 1970; undefined: never. */
   expiresAt?: number
+  /** How the audit log names it, when it is not a key. */
+  actor?: string
 }
 
 /** Of a caller, the tenant it is bound to; null: none. */
 export type Bound = { readonly tenantId?: string | null }
 
 /** How the audit log names a caller. */
-export const actorOf = ({ keyId, keyName }: Caller): string => `key ${keyName} (${keyId})`
+export const actorOf = ({ actor, keyId, keyName }: Caller): string => actor ?? `key ${keyName} (${keyId})`
 
 /** `admin` may do what the other scopes may. */
 export const hasScope = ({ scopes }: Caller, scope: Scope): boolean =>

@@ -21,7 +21,7 @@ export const Thresholds = z
   .transform((percents) => [...new Set(percents)].sort((a, b) => a - b))
 
 /** Tokens per period. */
-export const TokenLimit = whole(1, 1e15, 'must be from 1 to 1e15')
+export const TokenLimit = whole(1, 1e15, 'must be from 1 to 1,000,000,000,000,000')
 /** Whether checks and reservations are refused beyond the limit; a soft quota only alerts. */
 export const Hard = z.boolean('must be true or false')
 

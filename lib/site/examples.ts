@@ -176,6 +176,7 @@ export const auditEntry = {
   action: 'tenant.updated',
   subject: TENANT,
   tenant: TENANT,
+  tenantName: 'acme-corp',
   before: { name: 'acme-corp', monthly_quota: 1_000_000 },
   after: { name: 'acme-corp', monthly_quota: 2_000_000 },
 }

@@ -1,0 +1,22 @@
+import { Settings } from '../lib/config.ts'
+import { nearest } from './_nearest.ts'
+
+const PREFIX = 'FLAGMETER_'
+/** The image's tag, in the `.env` of compose. */
+const IMAGE_TAG = 'FLAGMETER_VERSION'
+/** Kubernetes tells every container of a service called `flagmeter`. */
+const OF_A_SERVICE = /^FLAGMETER_(SERVICE_(HOST|PORT)|PORT_\d)/
+
+/** One line per variable that looks like a setting and is none: a mistyped one would be ignored without a word. */
+export function unknownSettings(env: Record<string, string | undefined>): string[] {
+  const known = Object.keys(Settings.shape)
+  const byEnding = new Map(known.map((name) => [withoutPrefix(name), name]))
+  return Object.entries(env).flatMap(([name, value = '']) => {
+    const isOther = name === IMAGE_TAG || OF_A_SERVICE.test(name) || value.startsWith('tcp://')
+    if (!name.startsWith(PREFIX) || known.includes(name) || isOther) return []
+    const meant = nearest(withoutPrefix(name), [...byEnding.keys()])
+    return [`${name} is not a setting${meant === undefined ? '' : `: did you mean ${byEnding.get(meant)}?`}`]
+  })
+}
+
+const withoutPrefix = (name: string): string => name.replace(PREFIX, '')

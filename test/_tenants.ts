@@ -1,0 +1,13 @@
+import * as admin from '../lib/admin/tenants.ts'
+import type { Database } from '../lib/store/database.ts'
+
+/** Creates a tenant, checked as the API checks it. */
+export const createTenant = async (database: Database, given: admin.TenantSettings): Promise<admin.Tenant> =>
+  await admin.createTenant(database, 'test', admin.TenantSettings.parse(given))
+
+/** Changes what is given of a tenant, checked as the API checks it. */
+export const updateTenant = async (
+  database: Database,
+  ref: string,
+  given: Partial<admin.TenantSettings>,
+): Promise<admin.Tenant> => await admin.updateTenant(database, 'test', ref, admin.TenantChanges.parse(given))
