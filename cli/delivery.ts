@@ -10,6 +10,12 @@ interface Options {
   json?: boolean
 }
 
+/** What a request to retry answers. Servers of an earlier release retry everything at once and send no `more`. */
+interface Retried {
+  retried: number
+  more?: boolean
+}
+
 /** `flagmeter delivery list|retry` */
 export function deliveryCommand(terminal: Terminal): Command {
   const server = () => serverOf(terminal, undefined)
@@ -36,12 +42,17 @@ export function deliveryCommand(terminal: Terminal): Command {
     .addHelpText('after', '\nExample:\n  $ flagmeter delivery retry --tenant acme-corp')
     .action(async (delivery: string | undefined, { tenant, webhook, json }: Options) => {
       const body = { delivery, tenant, webhook }
-      const answer = await ask<{ retried: number }>({ server: server(), path: '/api/deliveries/retry', body })
-      if (json) printJson(terminal, answer)
-      if (delivery !== undefined && answer.retried === 0) {
+      let retried = 0
+      for (let more = true; more;) {
+        const answer = await ask<Retried>({ server: server(), path: '/api/deliveries/retry', body })
+        retried += answer.retried
+        more = answer.more === true
+      }
+      if (json) printJson(terminal, { retried })
+      if (delivery !== undefined && retried === 0) {
         throw new CommandError(`there is no delivery ${delivery} that was not delivered`)
       }
-      if (!json) terminal.out.write(`${answer.retried} due now\n`)
+      if (!json) terminal.out.write(`${retried} due now\n`)
     })
   return new Command('delivery')
     .description('Shows and retries the messages to webhooks.')
