@@ -1,5 +1,5 @@
--- $1: tenant names, $2: tenant ids, $3: the moment, $4: tenant id or null. Tokens per step of the open period so far: at most 128 steps
--- of whole hours, the first one beginning with the hour in which the period begins.
+-- $1: tenant names, $2: tenant ids, $3: the moment, $4: tenant id or null. Tokens per step of the open period so far:
+-- at most 128 steps of whole hours, the first one beginning with the hour in which the period begins.
 select t.id as tenant, f.first_hour as "from", f.step_seconds,
        (
          select coalesce(json_agg(coalesce(s.tokens, 0) order by n), '[]')
