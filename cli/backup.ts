@@ -5,10 +5,11 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { Gauge, Registry } from 'prom-client'
+import { findSchema } from '../lib/store/database_schema.ts'
 import { createMetricsServer } from '../lib/metrics/metrics_server.ts'
 import { backupName, newestBackupAt, pruneBackups } from './_backup_folder.ts'
 import { CommandError, Exit, type Terminal, wholeNumber } from './_command.ts'
-import { databaseSettings } from './_database.ts'
+import { databaseSettings, withDatabase } from './_database.ts'
 import { duration } from './load/options.ts'
 import { startPgTool } from './_pg_tools.ts'
 import { bind } from './_serving.ts'
@@ -27,7 +28,8 @@ const RETRY_MS = 60_000
 export const backupCommand = (terminal: Terminal): Command =>
   new Command('backup')
     .description(
-      'Writes the whole database into one file with pg_dump (custom format), while everything runs. Needs pg_dump, as new as the server.',
+      'Writes all of FlagMeter’s schema into one file with pg_dump (custom format), while everything runs. ' +
+        'Needs pg_dump, as new as the server.',
     )
     .argument('[file]', 'where to; - is standard output; default: a name with the time, in --dir')
     .option('--dir <folder>', 'folder of the backups', '.')
@@ -46,23 +48,29 @@ Example:
         throw new CommandError('--every and --keep choose the names of the files: leave the file out', Exit.usage)
       if (keep === 0) throw new CommandError('--keep must be at least 1', Exit.usage)
       const { databaseUrl } = databaseSettings(terminal)
-      if (file === '-') return await dump(terminal, databaseUrl, terminal.out)
+      if (file === '-') return await dump(terminal, databaseUrl, () => terminal.out)
       if (every !== undefined) return await repeat(terminal, databaseUrl, { dir, every, ...(keep && { keep }) })
       await backUp(terminal, databaseUrl, file ?? join(dir, backupName(new Date())))
       if (keep) await pruneBackups(dir, keep)
     })
 
-/** Streams a dump: memory does not grow with the database. */
-async function dump(terminal: Terminal, databaseUrl: string, to: NodeJS.WritableStream): Promise<void> {
-  const { child, done } = startPgTool(terminal, 'pg_dump', databaseUrl, FORMAT)
-  await Promise.all([pipeline(child.stdout!, to), done])
+/**
+ * Streams a dump: memory does not grow with the database. Only FlagMeter's schema is dumped, unless that is `public`: a
+ * dump of `public` alone also creates it, which fails in a database that has one.
+ */
+async function dump(terminal: Terminal, databaseUrl: string, open: () => NodeJS.WritableStream): Promise<void> {
+  const { current } = await withDatabase(terminal, findSchema)
+  if (current === null) throw new CommandError('the database is not migrated: there is nothing to back up')
+  const only = current === 'public' ? [] : [`--schema="${current.replaceAll('"', '""')}"`]
+  const { child, done } = startPgTool(terminal, 'pg_dump', databaseUrl, [...FORMAT, ...only])
+  await Promise.all([pipeline(child.stdout!, open()), done])
 }
 
 /** Writes under another name first: what has the name of a backup is whole, and on disk. Returns its bytes. */
 async function backUp(terminal: Terminal, databaseUrl: string, file: string): Promise<number> {
   const partial = `${file}.partial`
   try {
-    await dump(terminal, databaseUrl, createWriteStream(partial, { mode: 0o600, flush: true }))
+    await dump(terminal, databaseUrl, () => createWriteStream(partial, { mode: 0o600, flush: true }))
     await rename(partial, file)
   } catch (error) {
     await rm(partial, { force: true })

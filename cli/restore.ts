@@ -2,25 +2,26 @@ import { createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { Command } from 'commander'
-import { query } from '../lib/store/database.ts'
+import { findSchema } from '../lib/store/database_schema.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { databaseSettings, withDatabase } from './_database.ts'
 import { startPgTool } from './_pg_tools.ts'
-
-const TABLES = `select count(*) as tables from pg_tables where schemaname = 'public'`
 
 /** `flagmeter restore <file>` */
 export const restoreCommand = (terminal: Terminal): Command =>
   new Command('restore')
     .description(
-      'Fills an empty database from a backup, in one transaction. Afterwards run `flagmeter migrate` and `flagmeter verify`.',
+      'Puts a backup into a database that has no FlagMeter yet, in one transaction. Afterwards run `flagmeter migrate` and `flagmeter verify`.',
     )
     .argument('<file>', 'what `flagmeter backup` wrote; - is standard input')
     .addHelpText('after', '\nExample:\n  $ DATABASE_URL=postgres://…/empty flagmeter restore flagmeter.dump')
     .action(async (file: string) => {
       const { databaseUrl } = databaseSettings(terminal)
-      const [row] = await withDatabase(terminal, (database) => query<{ tables: number }>(database, TABLES))
-      if (row!.tables > 0) throw new CommandError('the database is not empty: make a new one, and restore into that')
+      const { installed } = await withDatabase(terminal, findSchema)
+      if (installed.length > 0)
+        throw new CommandError(
+          `the database already has FlagMeter, in the schema ${installed[0]}: restore into another database`,
+        )
       if (file !== '-')
         await access(file).catch((error: Error) => {
           throw new CommandError(`can't read the backup: ${error.message}`, Exit.usage)

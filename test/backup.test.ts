@@ -6,7 +6,7 @@ import { backupName } from '../cli/_backup_folder.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { migrate } from '../lib/store/migrate.ts'
 import { runCli, startCli } from './_cli.ts'
-import { createContext, createTestServer, until } from './_context.ts'
+import { createContext, createDatabase, createTestServer, until } from './_context.ts'
 import { emptyFolder } from './_folder.ts'
 import { freePort } from './_valkey.ts'
 import { canDump, startDumpableServer } from './_postgres_tools.ts'
@@ -68,7 +68,7 @@ describe.skipIf(!canDump)('backup and restore (need pg_dump on the PATH, and a s
     expect(await count(restored.database)).toBe(before)
     expect(await runCli(['restore', file], empty)).toMatchObject({
       code: 1,
-      err: 'flagmeter: the database is not empty: make a new one, and restore into that\n',
+      err: 'flagmeter: the database already has FlagMeter, in the schema flagmeter: restore into another database\n',
     })
   })
 
@@ -116,12 +116,12 @@ describe.skipIf(!canDump)('backup and restore (need pg_dump on the PATH, and a s
 })
 
 test('without pg_dump, and without a place to write, the reason is one line', async () => {
-  const databaseUrl = 'postgres://u:geheim@127.0.0.1:1/x'
-  const missing = await runCli(['backup', 'x.dump'], { DATABASE_URL: databaseUrl, PATH: '/nonexistent' })
+  const missing = await runCli(['backup', 'x.dump'], { DATABASE_URL: await createDatabase(), PATH: '/nonexistent' })
   expect([missing.code, missing.err]).toEqual([
     3,
     expect.stringMatching(/^flagmeter: pg_dump is not on the PATH: .*\n$/),
   ])
+  const databaseUrl = 'postgres://u:geheim@127.0.0.1:1/x'
   const place = await runCli(['backup', '/nonexistent/x.dump'], { DATABASE_URL: databaseUrl })
   expect([place.code, place.err]).toEqual([expect.any(Number), expect.stringMatching(/^flagmeter: [^\n]+\n$/)])
   expect(place.code).not.toBe(0)

@@ -1,8 +1,10 @@
 -- Writes a change of a tenant, a webhook or a key to the audit log. The actor is what the transaction says it is
 -- (flagmeter.actor), else the database user. Secrets and hashes are left out, and of a URL all but its origin.
+-- It sets its search_path because triggers also run for somebody who changes a row by hand, with another one.
 create or replace function audit_change()
 returns trigger
 language plpgsql
+set search_path from current
 as $$
 declare
   v_image jsonb := to_jsonb(coalesce(new, old));

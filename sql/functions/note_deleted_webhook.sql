@@ -4,6 +4,7 @@
 create or replace function note_deleted_webhook()
 returns trigger
 language plpgsql
+set search_path from current
 as $$
 begin
   insert into deleted_webhooks (tenant_id, webhook_id) values (old.tenant_id, old.id) on conflict do nothing;

@@ -21,7 +21,7 @@ begin
     from unnest(v_holds)
   ) as h;
   if p_outcome = 'lapsed' then -- no process knows whose those are
-    perform pg_notify('flagmeter_changes', json_build_object('tenants', json_build_array(tenant_id))::text)
+    perform pg_notify(notify_channel(), json_build_object('tenants', json_build_array(tenant_id))::text)
     from (select distinct tenant_id from unnest(v_holds)) as lapsed;
   end if;
   return cardinality(v_holds);
