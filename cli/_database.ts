@@ -18,7 +18,7 @@ export function databaseSettings(terminal: Terminal): Config & { databaseUrl: st
 export const STATEMENT_TIMEOUT_MS = 10 * 60 * 1000
 
 /** Opens the database for one command. */
-export const openCommandDatabase = (config: Pick<Config, 'databaseUrl'>): Database =>
+export const openCommandDatabase = (config: Pick<Config, 'databaseUrl' | 'databaseSchema'>): Database =>
   openDatabase({ ...config, databasePoolSize: 2 }, STATEMENT_TIMEOUT_MS)
 
 /** Opens the database for one piece of work; waits so many seconds for one that does not answer. */
@@ -27,14 +27,17 @@ export const withDatabase = <T>(
   work: (database: Database) => Promise<T>,
   waitSeconds = 0,
 ): Promise<T> =>
-  withOpenDatabase(databaseSettings(terminal).databaseUrl, async (database) => {
+  withOpenDatabase(databaseSettings(terminal), async (database) => {
     await awaitDatabase(terminal, database, waitSeconds)
     return await work(database)
   })
 
 /** Opens this database for one piece of work. */
-export async function withOpenDatabase<T>(databaseUrl: string, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = openCommandDatabase({ databaseUrl })
+export async function withOpenDatabase<T>(
+  config: Pick<Config, 'databaseUrl' | 'databaseSchema'>,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
+  const database = openCommandDatabase(config)
   try {
     return await work(database)
   } finally {

@@ -7,7 +7,7 @@ import { createMetricsServer } from '../lib/metrics/metrics_server.ts'
 import { CommandError, Exit, type Terminal, settings } from './_command.ts'
 import { duration, wholeNumber } from './_options.ts'
 import { bind } from './_serving.ts'
-import { withDatabaseUrl } from './backup/database.ts'
+import { withBackupDatabase } from './backup/database.ts'
 import { backupName, newestBackupAt, pruneBackups } from './backup/folder.ts'
 import { writeBackup } from './backup/write.ts'
 
@@ -24,7 +24,7 @@ const RETRY_MS = 60_000
 export const backupCommand = (terminal: Terminal): Command =>
   new Command('backup')
     .description(
-      'Writes the whole database to one compressed file: a consistent snapshot, while everything runs. ' +
+      'Writes FlagMeter’s whole schema to one compressed file: a consistent snapshot, while everything runs. ' +
         'Also works for the embedded database, whether `flagmeter up` is running or not.',
     )
     .argument('[file]', 'the file to write; - is standard output; default: a name with the time, in --dir')
@@ -34,7 +34,7 @@ export const backupCommand = (terminal: Terminal): Command =>
     .addHelpText(
       'after',
       `
-Straight from the database: pg_dump reads all of it, whatever the servers do meanwhile.
+Straight from the database, so that it needs no server, and reads one snapshot of all of it.
 
 Example:
   $ flagmeter backup before-the-upgrade.dump
@@ -52,7 +52,7 @@ Example:
     })
 
 const dump = (terminal: Terminal, to: NodeJS.WritableStream): Promise<void> =>
-  withDatabaseUrl(terminal, (databaseUrl) => writeBackup(databaseUrl, to, terminal.stop))
+  withBackupDatabase(terminal, (config) => writeBackup(config, to, terminal.stop))
 
 /** Writes under another name first: what has the name of a backup is whole, and on disk. Returns its bytes. */
 async function backUp(terminal: Terminal, file: string): Promise<number> {

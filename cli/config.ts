@@ -58,7 +58,7 @@ async function checkDatabase(terminal: Terminal, config: Config): Promise<Findin
   const subject = 'database'
   const databaseUrl = config.databaseUrl ?? readUpFile(config.dir)?.databaseUrl
   if (!databaseUrl) return { subject, ok: true, detail: 'no DATABASE_URL: `flagmeter up` runs its own' }
-  const database = openDatabase({ databaseUrl, databasePoolSize: 1 })
+  const database = openDatabase({ ...config, databaseUrl, databasePoolSize: 1 })
   try {
     await awaitDatabase(terminal, database, 0)
     const [row] = await database<{ version: number }[]>`select current_setting('server_version_num')::int as version`

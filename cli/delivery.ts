@@ -14,6 +14,12 @@ interface Options extends ServerOptions {
 
 const webhookId = idOf('a webhook', 'flagmeter webhook list')
 
+/** What a request to retry answers. Servers of an earlier release retry everything at once and send no `more`. */
+interface Retried {
+  retried: number
+  more?: boolean
+}
+
 /** `flagmeter delivery list|retry` */
 export function deliveryCommand(terminal: Terminal): Command {
   const list = overHttp(
@@ -45,14 +51,20 @@ export function deliveryCommand(terminal: Terminal): Command {
     .addHelpText('after', '\nExample:\n  $ flagmeter delivery retry --tenant acme-corp')
     .action(async (delivery: string | undefined, { tenant, webhook, ...options }: Options) => {
       const body = { delivery, tenant, webhook }
-      const answer = await withServer(terminal, options, (server) =>
-        ask<{ retried: number }>({ server, path: '/api/deliveries/retry', body }),
-      )
-      if (options.json) printJson(terminal, answer)
-      if (delivery !== undefined && answer.retried === 0) {
+      const retried = await withServer(terminal, options, async (server) => {
+        let count = 0
+        for (let more = true; more;) {
+          const answer = await ask<Retried>({ server, path: '/api/deliveries/retry', body })
+          count += answer.retried
+          more = answer.more === true
+        }
+        return count
+      })
+      if (options.json) printJson(terminal, { retried })
+      if (delivery !== undefined && retried === 0) {
         throw new CommandError(`there is no delivery ${delivery} that was not delivered`)
       }
-      if (!options.json) terminal.out.write(`${answer.retried} due now\n`)
+      if (!options.json) terminal.out.write(`${retried} due now\n`)
     })
   return new Command('delivery')
     .description('Shows and retries the messages to webhooks.')

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises'
 import { Command } from 'commander'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { withOpenDatabase } from './_database.ts'
-import { withDatabaseUrl } from './backup/database.ts'
+import { type DatabaseConfig, withBackupDatabase } from './backup/database.ts'
 import { readBackup } from './backup/read.ts'
 import { verify } from './verify.ts'
 
@@ -29,14 +29,14 @@ Examples:
         await access(file).catch((error: Error) => {
           throw new CommandError(`can't read the backup: ${error.message}`, Exit.usage)
         })
-      await withDatabaseUrl(terminal, (databaseUrl) => restore(terminal, databaseUrl, file), true)
+      await withBackupDatabase(terminal, (config) => restore(terminal, config, file), true)
     })
 
-async function restore(terminal: Terminal, databaseUrl: string, file: string): Promise<void> {
+async function restore(terminal: Terminal, config: DatabaseConfig, file: string): Promise<void> {
   const from = file === '-' ? process.stdin : createReadStream(file)
-  const { rows, leftOut } = await readBackup(databaseUrl, from, terminal.stop)
+  const { rows, leftOut } = await readBackup(config, from, terminal.stop)
   for (const table of leftOut) terminal.err.write(`flagmeter: left out ${table}, which is no table of FlagMeter\n`)
-  const differences = await withOpenDatabase(databaseUrl, verify)
+  const differences = await withOpenDatabase(config, verify)
   if (differences.length > 0)
     throw new CommandError('restored as it was backed up, with differences: `flagmeter verify` prints them')
   terminal.out.write(`restored ${rows.toLocaleString('en-US')} rows; rollups, counters and holds match\n`)

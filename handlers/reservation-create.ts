@@ -71,7 +71,7 @@ export default handler({
       throw new Problem('idempotency_key_reused', { detail })
     }
     ctx.metrics.reservations.inc({ outcome: reserved.granted ? 'granted' : 'refused' })
-    if (reserved.quota) throw exceeded(wanted.tokens, reserved.remaining, reserved.quota)
+    if (!reserved.granted) throw exceeded(wanted.tokens, reserved.remaining, reserved.quota)
     return json(201, {
       id: writeReservationId({ ...wanted, id: reserved.id, createdAt: reserved.createdAt }),
       expiresAt: new Date(reserved.expiresAt).toISOString(),

@@ -6,6 +6,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** A setting is wrong; the message holds one line per mistake. */
 export class ConfigError extends Error {}
 
+const SCHEMA_ERROR =
+  'must be a plain name: up to 63 lower-case letters, digits and underscores, not beginning with a digit or pg_'
 const PORT_ERROR = 'must be a whole number from 0 to 65535'
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional()
@@ -39,6 +41,13 @@ export const Settings = z.object({
     'most connections to PostgreSQL per process; three more serve reports, and one more listens while ' +
       'somebody watches the dashboard',
   ),
+  DATABASE_SCHEMA: z
+    .string()
+    .regex(/^(?!pg_|information_schema$)[a-z_][a-z0-9_]{0,62}$/, SCHEMA_ERROR)
+    .optional()
+    .describe(
+      'PostgreSQL schema that holds everything; default: `flagmeter`, or `public` where an earlier release has put it',
+    ),
   VALKEY_URL: url(/^(redis|valkey)s?$/, 'redis://host:6379').describe(
     'Valkey or Redis 6.2 or newer; if unset, events go straight to PostgreSQL',
   ),
@@ -149,6 +158,8 @@ export const Settings = z.object({
 export interface Config {
   databaseUrl?: string
   databasePoolSize: number
+  /** Absent: nobody has chosen one. */
+  databaseSchema?: string
   valkeyUrl?: string
   valkeyTimeoutMs: number
   port: number
@@ -208,6 +219,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   return {
     ...(s.DATABASE_URL && { databaseUrl: s.DATABASE_URL }),
     databasePoolSize: s.DATABASE_POOL_SIZE,
+    ...(s.DATABASE_SCHEMA && { databaseSchema: s.DATABASE_SCHEMA }),
     ...(s.VALKEY_URL && { valkeyUrl: s.VALKEY_URL.replace(/^valkey/, 'redis') }),
     valkeyTimeoutMs: s.VALKEY_TIMEOUT_MS,
     port: s.PORT,

@@ -74,8 +74,8 @@ export async function ask(model: Model, real: Real, wanted: Wanted): Promise<voi
   const answer = (await real.reservations.reserve(wanted))!
   if (last && (isHeld(last) || last.status === 'settled')) {
     const isOther = last.feature !== wanted.feature || last.tokens !== wanted.tokens
-    const { granted, id, createdAt } = answer
-    assert.deepEqual([granted, id, createdAt, answer.isOther], [true, last.id, last.createdAt, isOther])
+    assert.ok(answer.granted)
+    assert.deepEqual([answer.id, answer.createdAt, answer.isOther], [last.id, last.createdAt, isOther])
     if (last.status === 'expired') last.status = 'held' // prolonged
     return
   }

@@ -81,7 +81,7 @@ describe('a backup restored into an empty database', () => {
     expect(await count(restored.database)).toBe(before)
     expect(await runCli(['restore', file], empty)).toMatchObject({
       code: 1,
-      err: 'flagmeter: the database is not empty: restore into a new one (DATABASE_URL, or FLAGMETER_DIR)\n',
+      err: 'flagmeter: the database already has FlagMeter, in the schema flagmeter: restore into another database\n',
     })
   })
 
@@ -262,10 +262,10 @@ test('a place that takes no more ends the backup, and leaves the database as it 
     insert into events
     select gen_random_uuid(), gen_random_uuid(), 'x', 1, now(), now() from generate_series(1, 100000)`
   const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error('no space left')) })
-  await expect(writeBackup(databaseUrl, full, new AbortController().signal)).rejects.toThrow('no space left')
+  await expect(writeBackup({ databaseUrl }, full, new AbortController().signal)).rejects.toThrow('no space left')
   const stop = new AbortController()
   const slow = new Writable({ write: () => stop.abort() }) // takes one piece, and never says that it has
-  await expect(writeBackup(databaseUrl, slow, stop.signal)).rejects.toThrow(/abort/)
+  await expect(writeBackup({ databaseUrl }, slow, stop.signal)).rejects.toThrow(/abort/)
   const busy = await database`
     select 1 from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'`
@@ -279,7 +279,10 @@ test('the embedded database is backed up with `up` and without, and restored int
   const up = await startUp(env)
   await runCli(['send', 'acme-corp', 'gpt-4o', '500'], env)
   expect(await runCli(['backup', files[0]!], env)).toMatchObject({ code: 0, err: '' })
-  expect(await runCli(['restore', files[0]!], env)).toMatchObject({ code: 1, err: expect.stringMatching(/not empty/) })
+  expect(await runCli(['restore', files[0]!], env)).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/already has FlagMeter/),
+  })
   await stopUp(up)
   expect(await runCli(['backup', files[1]!], env)).toMatchObject({ code: 0, err: '' })
   const two = { ...env, FLAGMETER_DIR: join(dir, 'two') }

@@ -156,17 +156,35 @@ test('the pauses are those of the schedule, up to a tenth longer; then the deliv
   })
   expect(dead.url).toBe(`${new URL(receiver.url).origin}/…`)
   status = 200
-  expect((await post('/api/deliveries/retry', { delivery: dead.id })).body).toEqual({ retried: 1 })
+  expect((await post('/api/deliveries/retry', { delivery: dead.id })).body).toEqual({ retried: 1, more: false })
   await until(() => atRest(ctx))
   expect((await get(`/api/deliveries/${dead.id}`)).body).toMatchObject({
     status: 'delivered',
     attempts: 1,
     responseStatus: 200,
   })
-  expect((await post('/api/deliveries/retry', {})).body).toEqual({ retried: 0 })
+  expect((await post('/api/deliveries/retry', {})).body).toEqual({ retried: 0, more: false })
   expect(await ctx.metrics.registry.getSingleMetricAsString('flagmeter_deliveries_total')).toMatch(
     /outcome="delivered"} 1\n.*outcome="retried"} 3\n.*outcome="dead"} 1/,
   )
+})
+
+test('a request retries at most ten thousand deliveries, the oldest first, and says that there are more', async () => {
+  const { ctx, post } = await createTestServer(LOCAL)
+  const [tenant, webhook] = [await tenantId(ctx), await addWebhook(ctx, await tenantId(ctx), 'http://127.0.0.1:9/')]
+  await ctx.database`
+    insert into deliveries (tenant_id, webhook_id, status, attempts, finished_at)
+    select ${tenant}, ${webhook}, 'dead', 3, now() from generate_series(1, 10500)`
+  const retry = async () => (await post('/api/deliveries/retry', {})).body
+  expect(await retry()).toEqual({ retried: 10_000, more: true })
+  const [row] = await ctx.database`
+    select (select max(position) from deliveries where status = 'pending' and attempts = 0)
+           < (select min(position) from deliveries where status = 'dead') as is_oldest_first`
+  expect(row!.is_oldest_first).toBe(true)
+  expect([await retry(), await retry()]).toEqual([
+    { retried: 500, more: false },
+    { retried: 0, more: false },
+  ])
 })
 
 test('the schedule tries at once, after 1, 2 and 4 seconds, and then ever slower for at least three days', async () => {

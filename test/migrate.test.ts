@@ -8,7 +8,8 @@ import { emptyFolder } from './_folder.ts'
 import { freePort } from './_valkey.ts'
 
 /** A function as a newer release would have it. */
-const NEWER_FUNCTION = `create or replace function told_thresholds(tenant uuid) returns text[] language sql as $$ select '{newer}'::text[] $$`
+const NEWER_FUNCTION =
+  "create or replace function told_thresholds(p_tenant uuid) returns text[] language sql as $$ select '{newer}'::text[] $$"
 
 test('a database that a newer release has migrated is left alone: migrate and up refuse, and say what to do', async () => {
   const ctx = await createContext()

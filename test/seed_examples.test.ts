@@ -39,8 +39,7 @@ test('migrate makes the schema and the examples of a database that has neither',
   const { databaseUrl } = await freshDatabase()
   const admin = postgres(databaseUrl, { max: 1, onnotice: () => {} })
   onTestFinished(() => admin.end())
-  await admin`drop schema public cascade`
-  await admin`create schema public`
+  await admin`drop schema flagmeter cascade`
   const { out } = await runCli(['migrate', '--json'], { DATABASE_URL: databaseUrl, SEED_EXAMPLES: 'true' })
   const { applied, seeded } = JSON.parse(out) as { applied: string[]; seeded: string[] }
   expect([applied[0], seeded]).toEqual(['000001_pipeline', EXAMPLES])

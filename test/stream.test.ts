@@ -186,7 +186,7 @@ test('dead letters and failing deliveries are in the totals; what is no notice i
   const stream = await listen(server)
   await ready(server)
   for (const payload of ['', 'x', '[]', '{"tenants":"x"}', '{"tenants":[1]}', '{"changed":7}', '{"tenants":["no id"]}'])
-    await database`select pg_notify('flagmeter_changes', ${payload})`
+    await database`select pg_notify(notify_channel(), ${payload})`
   await database`insert into dead_letters (id, payload, reason) values (gen_random_uuid(), 'x', 'y')`
   await addWebhook(server.ctx, await tenantId(server.ctx), receiver.url)
   await startConsumers(server.ctx, ['deliver'])

@@ -123,8 +123,8 @@ test('a webhook that is disabled gets no delivery, and what waited for it is dea
   const states = async () =>
     (await deliveries(ctx)).map((row: any) => `${row.webhook_id === id ? 'off' : 'on'} ${row.status}`)
   expect((await states()).toSorted()).toEqual(['off dead', 'on pending', 'on pending'])
-  expect((await post('/api/deliveries/retry', { webhook: id })).body).toEqual({ retried: 1 })
-  expect((await post('/api/deliveries/retry', { tenant: 'globex-inc' })).body).toEqual({ retried: 0 })
+  expect((await post('/api/deliveries/retry', { webhook: id })).body).toEqual({ retried: 1, more: false })
+  expect((await post('/api/deliveries/retry', { tenant: 'globex-inc' })).body).toEqual({ retried: 0, more: false })
   await request('DELETE', `/api/webhooks/${other}`)
   expect(await states()).toEqual(['off pending'])
 })

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Config } from '../../lib/config.ts'
 import { EmbeddedPostgresError, openEmbeddedPostgres } from '../../lib/embedded/postgres.ts'
 import { CommandError, Exit, type Terminal, settings } from '../_command.ts'
 import { withOpenDatabase } from '../_database.ts'
@@ -8,21 +9,24 @@ import { awaitDatabase } from '../_stores.ts'
 import { readUpFile } from '../_up_file.ts'
 import { claimFolder } from '../_up_folder.ts'
 
+/** Where the database is, and FlagMeter in it. */
+export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'databaseSchema'>
+
 /**
- * Calls `work` with the URL of the database: DATABASE_URL, or that of the `up` that runs in FLAGMETER_DIR. Else it starts
+ * Calls `work` with the settings of the database: DATABASE_URL, or that of the `up` that runs in FLAGMETER_DIR. Else it starts
  * the embedded one of that folder for as long as the work takes.
  * @throws CommandError when there is none, and `make` does not say to make one
  */
-export async function withDatabaseUrl(
+export async function withBackupDatabase(
   terminal: Terminal,
-  work: (databaseUrl: string) => Promise<void>,
+  work: (config: DatabaseConfig) => Promise<void>,
   make = false,
 ): Promise<void> {
   const config = settings(terminal)
   const databaseUrl = config.databaseUrl ?? readUpFile(config.dir)?.databaseUrl
   if (databaseUrl) {
-    await withOpenDatabase(databaseUrl, (database) => awaitDatabase(terminal, database, 0))
-    return await work(databaseUrl)
+    await withOpenDatabase({ ...config, databaseUrl }, (database) => awaitDatabase(terminal, database, 0))
+    return await work({ ...config, databaseUrl })
   }
   const dir = resolve(config.dir)
   if (!make && !existsSync(join(dir, 'postgres/PG_VERSION')))
@@ -34,7 +38,7 @@ export async function withDatabaseUrl(
   try {
     const server = await openEmbeddedPostgres({ dir })
     try {
-      await work(server.url)
+      await work({ ...config, databaseUrl: server.url })
     } finally {
       await server.release()
     }

@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Transaction, inTransaction, openDatabase } from '../../lib/store/database.ts'
-import { createTables, migrateWithin, unknownMigrations } from '../../lib/store/migrate.ts'
+import { findInTransaction } from '../../lib/store/database_schema.ts'
+import { createTables, applyMissing, unknownMigrations } from '../../lib/store/migrate.ts'
 import { loadSql } from '../../lib/store/sql.ts'
 import { CommandError } from '../_command.ts'
+import type { DatabaseConfig } from './database.ts'
 import { COPY_SETTINGS, type End, type Head, type TableHead, copied, tableName } from './format.ts'
 import { type BackupReader, openBackup, unpackBackup } from './reader.ts'
 
@@ -18,8 +20,8 @@ export interface Restored {
  * Fills an empty database from a backup, and brings it to this release, in one transaction.
  * @throws CommandError when it is not empty, or the backup can't be used
  */
-export async function readBackup(databaseUrl: string, from: Readable, stop: AbortSignal): Promise<Restored> {
-  const database = openDatabase({ databaseUrl, databasePoolSize: 1 }, 0)
+export async function readBackup(config: DatabaseConfig, from: Readable, stop: AbortSignal): Promise<Restored> {
+  const database = openDatabase({ ...config, databasePoolSize: 1 }, 0)
   const backup = openBackup(unpackBackup(from, stop))
   try {
     return await inTransaction(database, (transaction) => load(transaction, backup))
@@ -30,9 +32,11 @@ export async function readBackup(databaseUrl: string, from: Readable, stop: Abor
 }
 
 async function load(transaction: Transaction, backup: BackupReader): Promise<Restored> {
-  const found = await transaction.unsafe(loadSql('queries/backup_tables'))
-  if (found.length > 0)
-    throw new CommandError('the database is not empty: restore into a new one (DATABASE_URL, or FLAGMETER_DIR)')
+  const { installed } = await findInTransaction(transaction)
+  if (installed.length > 0)
+    throw new CommandError(
+      `the database already has FlagMeter, in the schema ${installed[0]}: restore into another database`,
+    )
   const { flagmeterBackup, migrations, sequences } = await backup.line<Partial<Head>>()
   if (flagmeterBackup !== 1 || !migrations || !sequences) throw new CommandError('this is no backup of FlagMeter')
   const unknown = unknownMigrations(migrations)
@@ -52,7 +56,7 @@ async function load(transaction: Transaction, backup: BackupReader): Promise<Res
     if (last !== null && !restored.leftOut.includes(table))
       await transaction`select setval(pg_get_serial_sequence(${tableName({ table })}, ${column}), ${last})`
   await transaction.unsafe(`analyze ${made.map(tableName).join(', ')}`)
-  await migrateWithin(transaction)
+  await applyMissing(transaction)
   return restored
 }
 

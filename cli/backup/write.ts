@@ -3,8 +3,10 @@ import { finished, pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import pkg from '../../package.json' with { type: 'json' }
 import { type Database, type Transaction, inTransaction, openDatabase } from '../../lib/store/database.ts'
+import { stayInSchema } from '../../lib/store/database_schema.ts'
 import { holdMigrations } from '../../lib/store/migrate.ts'
 import { loadSql } from '../../lib/store/sql.ts'
+import type { DatabaseConfig } from './database.ts'
 import { COPY_SETTINGS, END_OF_ROWS, type End, type Head, type TableHead, copied } from './format.ts'
 
 const CHUNK_BYTES = 64 * 1024
@@ -13,8 +15,8 @@ const LEVEL = 4
 
 type Write = (data: string | Uint8Array) => Promise<void>
 
-/** Writes the whole database to a stream, from one snapshot, while others go on. Memory does not grow with it. */
-export async function writeBackup(databaseUrl: string, to: NodeJS.WritableStream, stop: AbortSignal): Promise<void> {
+/** Writes all of FlagMeter's tables to a stream, from one snapshot, while others go on. Memory does not grow with it. */
+export async function writeBackup(config: DatabaseConfig, to: NodeJS.WritableStream, stop: AbortSignal): Promise<void> {
   const gzip = createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES })
   const failed = new AbortController()
   const written = pipeline(gzip, to, { signal: stop })
@@ -25,7 +27,7 @@ export async function writeBackup(databaseUrl: string, to: NodeJS.WritableStream
     failed.signal.throwIfAborted()
   }
   // No statement is too slow: the reader may be.
-  const database = openDatabase({ databaseUrl, databasePoolSize: 2 }, 0)
+  const database = openDatabase({ ...config, databasePoolSize: 2 }, 0)
   try {
     const work = (transaction: Transaction) => copyAll(database, transaction, write)
     await inTransaction(database, work, 'isolation level repeatable read read only')
@@ -39,6 +41,7 @@ export async function writeBackup(databaseUrl: string, to: NodeJS.WritableStream
 
 async function copyAll(database: Database, transaction: Transaction, write: Write): Promise<void> {
   await holdMigrations(transaction)
+  await stayInSchema(transaction)
   await transaction.unsafe(COPY_SETTINGS)
   const tables = await transaction.unsafe<TableHead[]>(loadSql('queries/backup_tables'))
   const migrations = await transaction<{ name: string }[]>`select name from schema_migrations order by name`

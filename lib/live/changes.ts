@@ -2,8 +2,6 @@ import { z } from 'zod'
 import { type Database, query } from '../store/database.ts'
 import { loadSql } from '../store/sql.ts'
 
-/** Where processes tell each other what has changed (NOTIFY). */
-export const CHANNEL = 'flagmeter_changes'
 const EVERY_MS = 250
 /** A notification has room for 8,000 bytes. */
 const TENANTS_PER_NOTICE = 150
@@ -75,7 +73,7 @@ export function openChanges(database: Database, clock: () => number): Changes {
       notices.push({ tenants: ids.slice(from, from + TENANTS_PER_NOTICE), events: 0, tokens: 0 })
     Object.assign(notices[0]!, sums)
     const payloads = notices.map((notice) => JSON.stringify(notice))
-    await query(database, loadSql('queries/change_notify'), [CHANNEL, payloads], 1_000).catch(() => {
+    await query(database, loadSql('queries/change_notify'), [payloads], 1_000).catch(() => {
       // The sums are for a rate of this moment; which tenants to look at again is not forgotten.
       for (const id of ids) touched(id)
     })

@@ -33,7 +33,7 @@ interface Watcher extends Readable {
 }
 
 interface Needs {
-  config: Pick<Config, 'databaseUrl'>
+  config: Pick<Config, 'databaseUrl' | 'databaseSchema'>
   database: Database
   log: Logger
   clock: () => number

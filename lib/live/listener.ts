@@ -1,4 +1,4 @@
-import { CHANNEL, ChangeNotice } from './changes.ts'
+import { ChangeNotice } from './changes.ts'
 import type { Config } from '../config.ts'
 import { type Database, openDatabase, query } from '../store/database.ts'
 import { loadSql } from '../store/sql.ts'
@@ -18,14 +18,15 @@ export interface Listener {
  * @param onGap what was told before is missed: whenever listening begins
  */
 export function openListener(
-  { config, database }: { config: Pick<Config, 'databaseUrl'>; database: Database },
+  { config, database }: { config: Pick<Config, 'databaseUrl' | 'databaseSchema'>; database: Database },
   onNotice: (notice: ChangeNotice) => void,
   onGap: () => void,
 ): Listener {
   let connection: ReturnType<typeof openDatabase>
   let heardAt = 0
+  let isReleased = false
 
-  function listen(): void {
+  async function listen(): Promise<void> {
     const mine = openDatabase({ ...config, databasePoolSize: 1 })
     connection = mine
     heardAt = performance.now()
@@ -34,19 +35,25 @@ export function openListener(
       const notice = ChangeNotice.safeParse(parse(payload))
       if (notice.success) onNotice(notice.data)
     }
-    mine.listen(CHANNEL, hear, onGap).catch(() => {}) // the next look finds it silent
+    try {
+      const [row] = await query<{ channel: string }>(database, loadSql('queries/notify_channel'))
+      if (!isReleased && connection === mine) await mine.listen(row!.channel, hear, onGap)
+    } catch {
+      // The next look finds it silent.
+    }
   }
 
   const timer = setInterval(() => {
     if (performance.now() - heardAt > LOST_MS) {
       void connection.end({ timeout: 0 })
-      listen()
-    } else query(database, loadSql('queries/change_notify'), [CHANNEL, ['{}']]).catch(() => {})
+      void listen()
+    } else query(database, loadSql('queries/change_notify'), [['{}']]).catch(() => {})
   }, PING_MS).unref()
-  listen()
+  void listen()
 
   return {
     async release() {
+      isReleased = true
       clearInterval(timer)
       await connection.end({ timeout: 0 }).catch(() => {})
     },

@@ -25,31 +25,33 @@ export interface Wanted extends Reservation {
 }
 
 /** What came of it. A key whose reservation is held or settled is granted that one, as it was made. */
-export interface Reserved {
-  granted: boolean
-  id: string
-  /** When it was made, and until when it holds; milliseconds since 1970. */
-  createdAt: number
-  expiresAt: number
+export type Reserved = {
   /** What is left of the tightest quota. */
   remaining: number
   /** It was made before, for another feature or of other tokens. */
   isOther: boolean
-  /** The tightest quota, of one that is refused. */
-  quota?: QuotaUsage
-}
+} & (
+  | {
+      granted: true
+      id: string
+      /** When it was made, and until when it holds; milliseconds since 1970. */
+      createdAt: number
+      expiresAt: number
+    }
+  | {
+      granted: false
+      /** The tightest one. */
+      quota: QuotaUsage
+    }
+)
 
 /** A row of `reserve_tokens`. */
-interface ReservedRow extends QuotaRow {
-  position: number
-  granted: boolean
-  expires_at: number
+type ReservedRow = {
+  place: number
   remaining: number
-  known_id: string | null
-  known_feature: string | null
-  known_tokens: number | null
-  known_at: number | null
-}
+  /** How the reservation of this key was made before. */
+  known: { id: string; feature: string; tokens: number; created_at: string } | null
+} & ({ expires_at: Date; refused_by: null } | { expires_at: null; refused_by: QuotaRow })
 
 /** Makes and gives back reservations. */
 export interface Reservations {
@@ -85,23 +87,23 @@ export function openReservations(ctx: Needs): Reservations {
       const key = keyOf(wanted)
       if (!places.has(key)) places.set(key, unique.push(wanted))
     }
+    const asked = unique.map(({ tenantId, id, key = null, feature, tokens, createdAt, ttlSeconds }) => ({
+      tenant_id: tenantId,
+      id,
+      key,
+      feature,
+      tokens,
+      created_at: new Date(createdAt).toISOString(),
+      ttl_seconds: ttlSeconds,
+    }))
     const rows = await queryAgain<ReservedRow>(
       ctx.database,
       loadSql('queries/reservation_create'),
-      [
-        unique.map(({ tenantId }) => tenantId),
-        unique.map(({ id }) => id),
-        unique.map(({ key }) => key ?? null),
-        unique.map(({ feature }) => feature),
-        unique.map(({ tokens }) => tokens),
-        unique.map(({ createdAt }) => new Date(createdAt).toISOString()),
-        unique.map(({ ttlSeconds }) => ttlSeconds),
-        !ctx.valkey, // with it, a settlement may wait in the stream: `lapse` looks
-      ],
+      [JSON.stringify(asked), !ctx.valkey], // with it, a settlement may wait in the stream: `lapse` looks
       ANSWER_MS,
     )
     touched(group)
-    const byPlace = new Map(rows.map((row) => [row.position, row]))
+    const byPlace = new Map(rows.map((row) => [row.place, row]))
     return group.map((wanted) => {
       const place = places.get(keyOf(wanted))!
       return toReserved(wanted, unique[place - 1]!, byPlace.get(place))
@@ -133,14 +135,10 @@ const keyOf = ({ tenantId, id, key }: Wanted): string => tenantId + (key ?? id)
 /** `first` is what was sent for this key. */
 function toReserved(wanted: Wanted, first: Wanted, row: ReservedRow | undefined): Reserved | undefined {
   if (!row) return undefined
-  const [feature, tokens] = [row.known_feature ?? first.feature, row.known_tokens ?? first.tokens]
-  return {
-    granted: row.granted,
-    id: row.known_id ?? first.id,
-    createdAt: row.known_at ?? first.createdAt,
-    expiresAt: row.expires_at,
-    remaining: row.remaining,
-    isOther: feature !== wanted.feature || tokens !== wanted.tokens,
-    ...(!row.granted && { quota: toQuotaUsage(row) }),
-  }
+  const { remaining, known } = row
+  const { id, feature, tokens } = known ?? first
+  const answer = { remaining, isOther: feature !== wanted.feature || tokens !== wanted.tokens }
+  if (row.refused_by) return { ...answer, granted: false, quota: toQuotaUsage(row.refused_by) }
+  const createdAt = known ? Date.parse(known.created_at) : first.createdAt
+  return { ...answer, granted: true, id, createdAt, expiresAt: row.expires_at.getTime() }
 }

@@ -69,9 +69,16 @@ export class DatabaseTimeout extends Error {
   readonly code = 'ANSWER_TIMEOUT'
 }
 
+/**
+ * Where PostgreSQL looks up names. Earlier releases had no schema of their own: their tables are wherever the server's
+ * default path has put them. In a new database `flagmeter` has everything, and comes first.
+ */
+const searchPath = (schema: string | undefined): string =>
+  schema === undefined ? 'flagmeter, "$user", public' : `"${schema}"`
+
 /** Opens a pool, with these settings of the server on each connection; connections are made when first used. */
 export function openDatabase(
-  config: Pick<Config, 'databaseUrl' | 'databasePoolSize'>,
+  config: Pick<Config, 'databaseUrl' | 'databasePoolSize' | 'databaseSchema'>,
   statementTimeoutMs = STATEMENT_TIMEOUT_MS,
   settings: Record<string, number> = {},
 ): Database {
@@ -86,6 +93,7 @@ export function openDatabase(
     // Compiling takes longer than any of our statements: with it, one tenant with a million features made everybody's reads 100 times slower.
     connection: {
       application_name: 'flagmeter',
+      search_path: searchPath(config.databaseSchema),
       TimeZone: 'UTC',
       jit: 'off',
       statement_timeout: statementTimeoutMs,

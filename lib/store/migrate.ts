@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, type Transaction, inTransaction } from './database.ts'
+import { enterSchema, findSchema } from './database_schema.ts'
 import { loadSql, sqlFolder } from './sql.ts'
 
 /** Any fixed number: two migrations of one database never run at the same time. */
@@ -18,11 +19,12 @@ export interface Migration {
 
 /** Each migration in `sql/migrations`, in order, and when it was applied; then those of newer releases. */
 export async function migrationStatus(database: Database): Promise<Migration[]> {
-  const [{ present } = { present: false }] = await database<{ present: boolean }[]>`
-    select to_regclass('schema_migrations') is not null as present`
-  const rows = present
-    ? await database<{ name: string; applied_at: Date }[]>`select name, applied_at from schema_migrations`
-    : []
+  const { current } = await findSchema(database)
+  const rows =
+    current === null
+      ? []
+      : await database<{ name: string; applied_at: Date }[]>`
+          select name, applied_at from ${database(current)}.schema_migrations`
   const applied = new Map(rows.map((row) => [row.name, row.applied_at]))
   const known = listFiles('migrations')
   const unknown = unknownMigrations([...applied.keys()])
@@ -48,16 +50,18 @@ export class NewerDatabase extends Error {
 /**
  * Applies what is missing and re-applies every function and view, all in one transaction.
  * Safe to call from many processes at once. Returns the names that were applied.
- * @throws NewerDatabase
+ * @throws NewerDatabase, SchemaError
  */
 export async function migrate(database: Database): Promise<string[]> {
   // One transaction: whoever works meanwhile sees the version before or the new one, and no function is ever missing.
-  return await inTransaction(database, migrateWithin)
+  return await inTransaction(database, async (transaction) => {
+    await startMigrating(transaction)
+    return await applyMissing(transaction)
+  })
 }
 
-/** As `migrate`, in a transaction that does more. */
-export async function migrateWithin(transaction: Transaction): Promise<string[]> {
-  await startMigrating(transaction)
+/** As `migrate`, behind `createTables` in its transaction. */
+export async function applyMissing(transaction: Transaction): Promise<string[]> {
   const rows = await transaction<{ name: string }[]>`select name from schema_migrations`
   const done = new Set(rows.map(({ name }) => name))
   const unknown = unknownMigrations([...done])
@@ -97,6 +101,7 @@ async function startMigrating(transaction: Transaction): Promise<void> {
   await transaction`set local statement_timeout = 0`
   await transaction`set local lock_timeout = 0`
   await transaction`select pg_advisory_xact_lock(${ADVISORY_LOCK})`
+  await enterSchema(transaction)
   await transaction`
     create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
 }

@@ -31,8 +31,8 @@ interface Line {
 }
 
 /** Opens the reports of one process, on a pool of their own. */
-export function openReports({ databaseUrl }: Pick<Config, 'databaseUrl'>): Reports {
-  const settings = { databasePoolSize: AT_ONCE, ...(databaseUrl !== undefined && { databaseUrl }) }
+export function openReports(config: Pick<Config, 'databaseUrl' | 'databaseSchema'>): Reports {
+  const settings = { ...config, databasePoolSize: AT_ONCE }
   // Without workers beside it, a report takes one processor of the database at most.
   const database = openDatabase(settings, STATEMENT_MS, {
     max_parallel_workers_per_gather: 0,

@@ -1,11 +1,12 @@
--- Raises the alerts for what a change of quotas has made reached: all that is reached now and is not among `told`.
-create or replace function alert_reached(tenant uuid, told text[])
+-- Raises the alerts for what a change of quotas has made reached: all that is reached now and is not among `p_told`.
+create or replace function alert_reached(p_tenant uuid, p_told text[])
 returns void
 language sql
 as $$
   select raise_alert(
-    tenant, r.quota_id, r.feature, r.period, r.period_start, r.period_end, r.threshold, r.version, r.token_limit, r.total_tokens
+    p_tenant, r.quota_id, r.feature, r.period, r.period_start, r.period_end,
+    r.threshold, r.version, r.token_limit, r.total_tokens
   )
-  from reached_thresholds(tenant) as r
-  where (r.quota_id || ' ' || r.threshold) <> all (told)
+  from reached_thresholds(p_tenant) as r
+  where (r.quota_id || ' ' || r.threshold) <> all (p_told)
 $$;

@@ -1,17 +1,17 @@
--- Ends the holds of reservations that are still held and returns them; the caller gives the holds back (move_counters) in this
--- transaction. Of the others, and of ids that are not there, nothing is said: settling, releasing and lapsing are idempotent.
-create or replace function close_reservations(tenants uuid[], ids uuid[], outcome text)
-returns table (tenant_id uuid, feature text, quarter timestamptz, tokens bigint)
+-- Ends the holds of reservations that are still held and returns them; the caller gives the holds back (move_counters)
+-- in this transaction. Of the others, and of ids that are not there, nothing is said: settling, releasing and lapsing
+-- are idempotent.
+create or replace function close_reservations(p_tenants uuid[], p_ids uuid[], p_outcome text)
+returns setof hold
 language plpgsql
 as $$
-#variable_conflict use_column
 begin
   perform from reservations
-  where (tenant_id, id) in (select * from unnest(tenants, ids)) and status = 'held'
+  where (tenant_id, id) in (select * from unnest(p_tenants, p_ids)) and status = 'held'
   order by tenant_id, id for update;
   return query
-  update reservations set status = outcome
-  where (tenant_id, id) in (select * from unnest(tenants, ids)) and status = 'held'
+  update reservations set status = p_outcome
+  where (tenant_id, id) in (select * from unnest(p_tenants, p_ids)) and status = 'held'
   returning tenant_id, feature, date_bin('15 minutes', created_at, timestamptz 'epoch'), tokens;
 end
 $$;

@@ -1,36 +1,41 @@
 -- Adds a quota to a tenant, counts its open period from rollups, and raises the alerts that are due.
--- Its feature counts by itself from now on, however many the tenant has (counted_features). Null when there is no such tenant.
--- A quota that the tenant has already, but for its thresholds, is refused (unique_violation; the detail is its id): both
--- would count, hold and alert the same tokens.
+-- Its feature counts by itself from now on, however many the tenant has (counted_features).
+-- Null when there is no such tenant.
+-- A quota that the tenant has already, but for its thresholds, is refused (unique_violation; the detail is its id):
+-- both would count, hold and alert the same tokens.
 create or replace function create_quota(
-  tenant uuid, new_feature text, new_period text, new_limit bigint, is_hard boolean, new_thresholds int[]
+  p_tenant uuid, p_feature text, p_period text, p_token_limit bigint, p_hard boolean, p_thresholds int[]
 )
 returns uuid
 language plpgsql
 as $$
 declare
-  told text[];
-  twin uuid;
-  created uuid;
+  v_told text[];
+  v_twin uuid;
+  v_created uuid;
 begin
-  perform from tenants where tenants.id = tenant for no key update;
+  perform from tenants where id = p_tenant for no key update;
   if not found then
     return null;
   end if;
-  select id into twin from quotas
-  where tenant_id = tenant and feature is not distinct from new_feature and period = new_period
-    and token_limit = new_limit and hard = coalesce(is_hard, true)
+  select id into v_twin from quotas
+  where tenant_id = p_tenant and feature is not distinct from p_feature and period = p_period
+    and token_limit = p_token_limit and hard = coalesce(p_hard, true)
   limit 1;
   if found then
-    raise unique_violation using message = 'the tenant has this quota already', detail = twin;
+    raise unique_violation using message = 'the tenant has this quota already', detail = v_twin;
   end if;
-  told := told_thresholds(tenant);
-  insert into features (tenant_id, feature) select tenant, new_feature where new_feature is not null on conflict do nothing;
+  v_told := told_thresholds(p_tenant);
+  insert into features (tenant_id, feature)
+  select p_tenant, p_feature where p_feature is not null
+  on conflict do nothing;
   insert into quotas (tenant_id, feature, period, token_limit, hard, thresholds)
-  values (tenant, new_feature, new_period, new_limit, coalesce(is_hard, true), coalesce(new_thresholds, '{80,100}'))
-  returning id into created;
-  perform rebuild_counters(tenant, created);
-  perform alert_reached(tenant, told);
-  return created;
+  values (
+    p_tenant, p_feature, p_period, p_token_limit, coalesce(p_hard, true), coalesce(p_thresholds, '{80,100}')
+  )
+  returning id into v_created;
+  perform rebuild_counters(p_tenant, v_created);
+  perform alert_reached(p_tenant, v_told);
+  return v_created;
 end
 $$;

@@ -1,17 +1,19 @@
 -- Deletes a quota with its counters; alerts that it raised stay. Returns the id, null when there is no such quota.
-create or replace function delete_quota(quota uuid)
+create or replace function delete_quota(p_quota uuid)
 returns uuid
 language plpgsql
 as $$
 declare
-  tenant uuid;
+  v_tenant uuid;
 begin
-  select t.id into tenant from tenants t join quotas q on q.tenant_id = t.id where q.id = quota for no key update of t;
-  delete from quotas where tenant_id = tenant and id = quota;
+  select t.id into v_tenant
+  from tenants t join quotas q on q.tenant_id = t.id
+  where q.id = p_quota for no key update of t;
+  delete from quotas where tenant_id = v_tenant and id = p_quota;
   if not found then
     return null;
   end if;
-  delete from usage_periods where tenant_id = tenant and quota_id = quota;
-  return quota;
+  delete from usage_periods where tenant_id = v_tenant and quota_id = p_quota;
+  return p_quota;
 end
 $$;

@@ -1,25 +1,26 @@
--- What the counters of quotas must hold, from rollups and from reservations that are held: what a rebuild writes and what
--- `verify` compares with. Of one tenant or of all (null), from rollups since a moment.
-create or replace function expected_counters(only_tenant uuid, since timestamptz)
+-- What the counters of quotas must hold, from rollups and from reservations that are held: what `verify` compares with.
+-- Of one tenant or of all (null), from rollups since a moment.
+create or replace function expected_counters(p_tenant uuid, p_since timestamptz)
 returns table (
   tenant_id uuid, quota_id uuid, period_start timestamptz, period_end timestamptz,
   total_tokens bigint, event_count bigint, reserved_tokens bigint
 )
 language sql stable
 as $$
-  select c.tenant_id, c.quota_id, p.period_start, p.period_end, sum(c.tokens)::bigint, sum(c.events)::bigint, sum(c.reserved)::bigint
+  select c.tenant_id, c.quota_id, p.period_start, p.period_end,
+         sum(c.tokens)::bigint, sum(c.events)::bigint, sum(c.reserved)::bigint
   from (
     select q.*, m.quarter, sum(m.tokens) as tokens, sum(m.events) as events, sum(m.reserved) as reserved
     from (
       select r.tenant_id, r.feature, date_bin('15 minutes', r.minute, timestamptz 'epoch') as quarter,
              sum(r.total_tokens) as tokens, sum(r.event_count) as events, 0 as reserved
       from rollups r
-      where (only_tenant is null or r.tenant_id = only_tenant) and r.minute >= since
+      where (p_tenant is null or r.tenant_id = p_tenant) and r.minute >= p_since
       group by 1, 2, 3
       union all
       select h.tenant_id, h.feature, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, sum(h.tokens)
       from reservations h
-      where h.status = 'held' and (only_tenant is null or h.tenant_id = only_tenant)
+      where h.status = 'held' and (p_tenant is null or h.tenant_id = p_tenant)
       group by 1, 2, 3
     ) as m
     join (

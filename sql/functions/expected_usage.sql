@@ -1,5 +1,5 @@
--- What the counters must hold, from rollups: what a rebuild writes and what `verify` compares with.
--- Minutes are summed by quarter of an hour first: every time zone's midnight falls on one, and the period is asked 15 times less.
+-- What the counters must hold, from rollups: what a rebuild writes and what `verify` compares with. Minutes are summed
+-- by quarter of an hour first: every time zone's midnight falls on one, and the period is asked 15 times less.
 create or replace view expected_usage as
 select quarters.tenant_id, period_start, period_end, feature,
        sum(total_tokens)::bigint as total_tokens, sum(event_count)::bigint as event_count

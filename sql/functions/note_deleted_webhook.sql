@@ -1,8 +1,10 @@
--- Notes a webhook that is deleted, whoever deletes it: its deliveries follow in batches (prune_deliveries). What waits to be sent goes at
--- once, so that whoever looks for what is due need not step over it; but not more than a request can do.
+-- Notes a webhook that is deleted, whoever deletes it: its deliveries follow in batches (prune_deliveries). What waits
+-- to be sent goes at once, so that whoever looks for what is due need not step over it; but not more than a request can
+-- do.
 create or replace function note_deleted_webhook()
 returns trigger
 language plpgsql
+set search_path from current
 as $$
 begin
   insert into deleted_webhooks (tenant_id, webhook_id) values (old.tenant_id, old.id) on conflict do nothing;

@@ -1,30 +1,34 @@
--- Deletes at most `batch` rows of a tenant that was deleted, and returns how many; null: there is no such tenant.
-create or replace function prune_deleted_tenants(batch int)
+-- Deletes at most `p_batch` rows of a tenant that was deleted, and returns how many; null: there is no such tenant.
+create or replace function prune_deleted_tenants(p_batch int)
 returns bigint
 language plpgsql
 as $$
 declare
-  tenant uuid;
-  grown text;
-  deleted bigint;
-  rest bigint := batch;
+  v_tenant uuid;
+  v_table text;
+  v_deleted bigint;
+  v_rest bigint := p_batch;
 begin
-  select tenant_id into tenant from deleted_tenants order by deleted_at limit 1 for update skip locked;
+  select tenant_id into v_tenant from deleted_tenants order by deleted_at limit 1 for update skip locked;
   if not found then
     return null;
   end if;
-  -- Deliveries before the alerts they refer to.
-  foreach grown in array '{deliveries,alerts,events,rollups,usage_hours,usage_features,usage_periods,reservations,features,rebuilt_features}'::text[]
+  foreach v_table in array array[
+    'deliveries', 'alerts', -- in this order: a delivery refers to its alert
+    'events', 'rollups', 'usage_hours', 'usage_features', 'usage_periods', 'reservations', 'features',
+    'rebuilt_features'
+  ]
   loop
-    execute format('delete from %I where ctid = any (array(select ctid from %1$I where tenant_id = $1 limit $2))', grown)
-    using tenant, rest;
-    get diagnostics deleted = row_count;
-    rest := rest - deleted;
-    exit when rest <= 0;
+    execute format(
+      'delete from %I where ctid = any (array(select ctid from %1$I where tenant_id = $1 limit $2))', v_table
+    ) using v_tenant, v_rest;
+    get diagnostics v_deleted = row_count;
+    v_rest := v_rest - v_deleted;
+    exit when v_rest <= 0;
   end loop;
-  if rest > 0 then
-    delete from deleted_tenants where tenant_id = tenant;
+  if v_rest > 0 then
+    delete from deleted_tenants where tenant_id = v_tenant;
   end if;
-  return batch - rest;
+  return p_batch - v_rest;
 end
 $$;

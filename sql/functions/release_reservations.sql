@@ -1,26 +1,29 @@
--- Gives back what reservations still hold and returns how many did. Locks: tenants, reservations, counters, each by key.
-create or replace function release_reservations(tenants uuid[], ids uuid[], outcome text default 'released')
+-- Gives back what reservations still hold and returns how many did. Locks: tenants, reservations, counters, each by
+-- key.
+create or replace function release_reservations(p_tenants uuid[], p_ids uuid[], p_outcome text default 'released')
 returns int
 language plpgsql
 as $$
 declare
-  c_tenants uuid[]; c_features text[]; c_quarters timestamptz[]; c_tokens bigint[];
+  v_holds hold[];
+  v_nothing bigint[];
 begin
-  perform from tenants t where t.id = any (tenants) order by t.id for share;
-  select array_agg(c.tenant_id), array_agg(c.feature), array_agg(c.quarter), array_agg(-c.tokens)
-  into c_tenants, c_features, c_quarters, c_tokens
-  from close_reservations(tenants, ids, outcome) as c;
-  if c_tenants is null then
+  perform from tenants where id = any (p_tenants) order by id for share;
+  v_holds := array(select h::hold from close_reservations(p_tenants, p_ids, p_outcome) as h);
+  if cardinality(v_holds) = 0 then
     return 0;
   end if;
-  perform move_counters(
-    c_tenants, c_features, c_quarters, array_fill(0::bigint, array[cardinality(c_tokens)]),
-    array_fill(0::bigint, array[cardinality(c_tokens)]), c_tokens
-  );
-  if outcome = 'lapsed' then -- no process knows whose those are
-    perform pg_notify('flagmeter_changes', json_build_object('tenants', json_build_array(tenant))::text)
-    from (select distinct unnest(c_tenants) as tenant) as lapsed;
+  v_nothing := array_fill(0::bigint, array[cardinality(v_holds)]);
+  perform move_counters(h.tenants, h.features, h.quarters, v_nothing, v_nothing, h.given_back)
+  from (
+    select array_agg(tenant_id) as tenants, array_agg(feature) as features, array_agg(quarter) as quarters,
+           array_agg(-tokens) as given_back
+    from unnest(v_holds)
+  ) as h;
+  if p_outcome = 'lapsed' then -- no process knows whose those are
+    perform pg_notify(notify_channel(), json_build_object('tenants', json_build_array(tenant_id))::text)
+    from (select distinct tenant_id from unnest(v_holds)) as lapsed;
   end if;
-  return cardinality(c_tenants);
+  return cardinality(v_holds);
 end
 $$;

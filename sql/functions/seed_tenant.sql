@@ -1,21 +1,29 @@
--- Creates a tenant as create_tenant does, with an example of a Slack webhook, disabled, and with quotas beside the monthly one:
--- a JSON array of objects with feature, period, token_limit, hard and thresholds. No row comes back when the name is taken.
+-- Creates a tenant as create_tenant does, with an example of a Slack webhook, disabled, and with quotas beside the
+-- monthly one: a JSON array of objects with feature, period, token_limit, hard and thresholds. No row comes back when
+-- the name is taken.
 create or replace function seed_tenant(
-  new_name text, new_quota bigint, new_hard boolean, new_billing_day int, new_timezone text, new_thresholds int[], new_fail_mode text,
-  webhook_url text, webhook_host text, new_quotas jsonb
+  p_name text, p_monthly_quota bigint, p_monthly_hard boolean, p_billing_day int, p_timezone text, p_thresholds int[],
+  p_fail_mode text, p_webhook_url text, p_webhook_host text, p_quotas jsonb
 )
 returns table (tenant_id uuid)
 language plpgsql
 as $$
+declare
+  v_tenant uuid;
 begin
-  select id into tenant_id
-  from create_tenant(new_name, new_quota, new_hard, new_billing_day, new_timezone, new_thresholds, new_fail_mode);
+  select id into v_tenant
+  from create_tenant(
+    p_name, p_monthly_quota, p_monthly_hard, p_billing_day, p_timezone, p_thresholds, p_fail_mode
+  );
   if not found then
     return;
   end if;
-  insert into webhooks (tenant_id, kind, url, host, enabled) values (seed_tenant.tenant_id, 'slack', webhook_url, webhook_host, false);
-  perform create_quota(seed_tenant.tenant_id, q.feature, q.period, q.token_limit, q.hard, q.thresholds)
-  from jsonb_to_recordset(new_quotas) as q (feature text, period text, token_limit bigint, hard boolean, thresholds int[]);
+  insert into webhooks (tenant_id, kind, url, host, enabled)
+  values (v_tenant, 'slack', p_webhook_url, p_webhook_host, false);
+  perform create_quota(v_tenant, q.feature, q.period, q.token_limit, q.hard, q.thresholds)
+  from jsonb_to_recordset(p_quotas)
+    as q (feature text, period text, token_limit bigint, hard boolean, thresholds int[]);
+  tenant_id := v_tenant;
   return next;
 end
 $$;

@@ -20,7 +20,8 @@ create table events (
   primary key (tenant_id, id)
 );
 
--- Pruning scans by time. Events arrive nearly in order, so a block-range index is enough and costs inserts next to nothing.
+-- Pruning scans by time. Events arrive nearly in order, so a block-range index is enough and costs inserts next to
+-- nothing.
 create index events_created_at on events using brin (created_at) with (autosummarize = on);
 
 -- Tokens per minute. Room is left in each page of the counting tables, so that an update stays in its page (HOT).
@@ -37,7 +38,8 @@ create table rollups (
 -- A series over all features reads by minute.
 create index rollups_minute on rollups (tenant_id, minute);
 
--- The counter a quota question is answered from: one row per quota and period. The monthly quota's id is the tenant's own.
+-- The counter a quota question is answered from: one row per quota and period. The monthly quota's id is the tenant's
+-- own.
 create table usage_periods (
   tenant_id uuid not null,
   quota_id uuid not null,

@@ -4,8 +4,9 @@ alter table tenants
     check (cardinality(thresholds) between 1 and 10 and 1 <= all (thresholds) and 1000 >= all (thresholds)),
   add column quota_version int not null default 1;
 
--- Who is told. `secret` signs (kind standard); `previous_secret` signs too until it expires, for a rotation without a gap.
--- `host` is the URL's, with its port: no receiver gets more than its share of the sender. No foreign key to tenants, as elsewhere.
+-- Who is told. `secret` signs (kind standard); `previous_secret` signs too until it expires, for a rotation without a
+-- gap. `host` is the URL's, with its port: no receiver gets more than its share of the sender. No foreign key to
+-- tenants, as elsewhere.
 create table webhooks (
   tenant_id uuid not null,
   id uuid not null default gen_random_uuid(),

@@ -1,4 +1,5 @@
--- Who may call. A key is stored as its SHA-256; `hint` is its beginning, to tell keys apart. tenant_id null: any tenant.
+-- Who may call. A key is stored as its SHA-256; `hint` is its beginning, to tell keys apart. tenant_id null: any
+-- tenant.
 create table api_keys (
   id uuid primary key default gen_random_uuid(),
   position bigint generated always as identity,

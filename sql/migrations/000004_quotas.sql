@@ -24,8 +24,8 @@ create table quotas (
 create index quotas_id on quotas (id);
 create index quotas_position on quotas (position);
 
--- Tokens set aside before they are spent. Held until settled, released or lapsed; its hold stands in reserved_tokens of every
--- counter that concerns its feature at created_at. The id is also the id of the event that settles it.
+-- Tokens set aside before they are spent. Held until settled, released or lapsed; its hold stands in reserved_tokens of
+-- every counter that concerns its feature at created_at. The id is also the id of the event that settles it.
 create table reservations (
   tenant_id uuid not null,
   id uuid not null,

@@ -1,4 +1,5 @@
--- Tokens per hour of UTC: the pace of the last day and the line of a period, for every tenant at once, without a sum over minutes.
+-- Tokens per hour of UTC: the pace of the last day and the line of a period, for every tenant at once, without a sum
+-- over minutes.
 create table usage_hours (
   tenant_id uuid not null,
   hour timestamptz not null,
@@ -6,7 +7,8 @@ create table usage_hours (
   primary key (tenant_id, hour)
 ) with (fillfactor = 50);
 
--- Batches that are being recorded end first, and those that wait for this lock go on with the new move_counters: none is missed.
+-- Batches that are being recorded end first, and those that wait for this lock go on with the new move_counters: none
+-- is missed.
 lock table rollups in share row exclusive mode;
 
 insert into usage_hours (tenant_id, hour, total_tokens)

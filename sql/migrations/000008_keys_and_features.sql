@@ -1,5 +1,5 @@
--- The Idempotency-Key of a reservation, as a UUID of its tenant. It was the id itself; now ids are random, so that nobody can
--- name one before it is made, and a key whose tokens were given back can take tokens again under a new id.
+-- The Idempotency-Key of a reservation, as a UUID of its tenant. It was the id itself; now ids are random, so that
+-- nobody can name one before it is made, and a key whose tokens were given back can take tokens again under a new id.
 alter table reservations add column idempotency_key uuid;
 update reservations set idempotency_key = id where substr(id::text, 15, 1) = '5'; -- UUIDv5: made from a key
 create unique index reservations_idempotency_key on reservations (tenant_id, idempotency_key);

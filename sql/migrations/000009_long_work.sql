@@ -1,5 +1,6 @@
--- Billing days and time zones that are on their way: the counters of the new periods are summed beside those in use, step by step
--- (rebuild_step). Minutes before counted_until are in rebuilt_features, under this id. actor: whom the audit log names in the end.
+-- Billing days and time zones that are on their way: the counters of the new periods are summed beside those in use,
+-- step by step (rebuild_step). Minutes before counted_until are in rebuilt_features, under this id. actor: whom the
+-- audit log names in the end.
 create table tenant_rebuilds (
   tenant_id uuid primary key,
   id uuid not null default gen_random_uuid(),

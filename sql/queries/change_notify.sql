@@ -1,2 +1,2 @@
--- $1: channel, $2: payloads. Without anybody who listens it costs next to nothing.
-select pg_notify($1::text, payload) from unnest($2::text[]) as payload
+-- $1: payloads. Without anybody who listens it costs next to nothing.
+select pg_notify(notify_channel(), payload) from unnest($1::text[]) as payload

@@ -2,7 +2,8 @@
 -- $5: the position to start before, or null, $6: how many at most. Newest first. The path of a URL
 -- may hold a token, as Slack's does.
 select d.id, d.tenant_id as tenant, t.name as tenant_name, d.webhook_id as webhook, w.kind,
-       split_part(w.url, '://', 1) || '://' || w.host || '/…' as url, d.alert_id as alert, a.threshold, d.status, d.attempts,
+       split_part(w.url, '://', 1) || '://' || w.host || '/…' as url,
+       d.alert_id as alert, a.threshold, d.status, d.attempts,
        d.next_attempt_at, d.response_status, d.reason, d.created_at, d.finished_at, d.position
 from deliveries d
 join tenants t on t.id = d.tenant_id

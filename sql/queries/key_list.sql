@@ -1,4 +1,5 @@
--- $1: one id or null, $2: tenant id or null, $3: the position to start before, or null, $4: how many at most. Newest first.
+-- $1: one id or null, $2: tenant id or null, $3: the position to start before, or null, $4: how many at most. Newest
+-- first.
 select k.id, k.position, k.hint, k.name, k.scopes, t.id as tenant, t.name as tenant_name,
        k.created_at, k.expires_at, k.revoked_at, k.last_used_at
 from api_keys k left join tenants t on t.id = k.tenant_id

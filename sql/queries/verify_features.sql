@@ -1,4 +1,5 @@
--- Where the per-feature counters differ from the rollups of their period, as far back as those are kept. Deleted tenants are none of it.
+-- Where the per-feature counters differ from the rollups of their period, as far back as those are kept. Deleted
+-- tenants are none of it.
 select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.feature, a.feature) as feature,
        coalesce(e.period_start, a.period_start) as period_start,
        coalesce(e.total_tokens, 0) as expected_tokens, coalesce(a.total_tokens, 0) as actual_tokens,

@@ -1,5 +1,5 @@
--- Where the quota counters differ from the rollups of their period, as far back as those are kept, and from what is held.
--- Deleted tenants are none of it.
+-- Where the quota counters differ from the rollups of their period, as far back as those are kept, and from what is
+-- held. Deleted tenants are none of it.
 select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.quota_id, a.quota_id) as quota_id,
        coalesce(e.period_start, a.period_start) as period_start,
        coalesce(e.total_tokens, 0) as expected_tokens, coalesce(a.total_tokens, 0) as actual_tokens,
@@ -7,8 +7,10 @@ select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.quota_id, a.q
        coalesce(e.reserved_tokens, 0) as expected_reserved, coalesce(a.reserved_tokens, 0) as actual_reserved
 from expected_counters(null, '-infinity') e
 full join (select * from usage_periods where (total_tokens, event_count, reserved_tokens) <> (0, 0, 0)) as a
-  on e.tenant_id = a.tenant_id and e.quota_id = a.quota_id and e.period_start = a.period_start and e.period_end = a.period_end
-where (e.total_tokens, e.event_count, e.reserved_tokens) is distinct from (a.total_tokens, a.event_count, a.reserved_tokens)
+  on e.tenant_id = a.tenant_id and e.quota_id = a.quota_id
+    and e.period_start = a.period_start and e.period_end = a.period_end
+where (e.total_tokens, e.event_count, e.reserved_tokens)
+    is distinct from (a.total_tokens, a.event_count, a.reserved_tokens)
   and coalesce(e.tenant_id, a.tenant_id) not in (select tenant_id from deleted_tenants)
   and coalesce(e.period_start, a.period_start) >= (select rollups_pruned_before from event_retention)
 order by 1, 2, 3

@@ -1,4 +1,5 @@
--- $1: id, $2: new URL or null, $3: its host or null, $4: enabled or null. What waits for a webhook that is disabled is dead.
+-- $1: id, $2: new URL or null, $3: its host or null, $4: enabled or null. What waits for a webhook that is disabled is
+-- dead.
 with changed as (
   update webhooks
   set url = coalesce($2::text, url), host = coalesce($3::text, host), enabled = coalesce($4::boolean, enabled)

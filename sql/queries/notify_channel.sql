@@ -1,0 +1,1 @@
+select notify_channel() as channel
