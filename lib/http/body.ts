@@ -3,8 +3,10 @@ import type { IncomingMessage } from 'node:http'
 import { type Hold, SMALL } from './body_memory.ts'
 import { hasMoreLines, survey } from './body_scan.ts'
 import { type HttpHandler, InvalidJson } from './endpoint.ts'
+import { findJsonMistake, placeOf } from './json_mistake.ts'
 import { Problem } from '../problem.ts'
 import { inTurns, nextTurn } from './turns.ts'
+import { withCommas } from '../words.ts'
 
 const DEFAULT_BODY_BYTES = 64 * 1024
 /** A body comes in so many pieces at most: a chunk of one byte costs as much time as one of a thousand. Packets of 8 MiB are 6,000. */
@@ -30,18 +32,18 @@ export async function takeBody(
   const body = await readBody(req, maxBodyBytes, hold)
   if (maxEvents === undefined) return parse(req, body)
   const isLines = mediaType(req.headers['content-type']) === 'application/x-ndjson'
-  if (isLines && hasMoreLines(body, 2 * maxEvents)) throw tooMany(maxEvents) // an empty line after each is fine
+  if (isLines && hasMoreLines(body, 2 * maxEvents)) throw tooManyEvents(maxEvents) // an empty line after each is fine
   const found = survey(body, maxEvents, isLines)
-  if (found === 'events') throw tooMany(maxEvents)
+  if (found === 'events') throw tooManyEvents(maxEvents)
   if (found === 'too large')
-    throw new Problem('body_too_large', { detail: `the body holds more than ${maxEvents} events can` })
+    throw new Problem('body_too_large', { detail: `the body holds more than ${withCommas(maxEvents)} events can` })
   if (found.weight > SMALL) {
     await hold.work(found.weight)
     await nextTurn()
   }
   if (isLines) return parseLines(req, body, maxEvents)
   const value = found.cuts.length > 0 ? await parseParts(req, body, found.cuts) : parse(req, body, true)
-  if (Array.isArray(value) && value.length > maxEvents) throw tooMany(maxEvents) // spaces in front hid from the survey what it is
+  if (Array.isArray(value) && value.length > maxEvents) throw tooManyEvents(maxEvents) // spaces in front hid from the survey what it is
   return value
 }
 
@@ -77,7 +79,7 @@ class Pieces {
 
   add(piece: Buffer): void {
     if (++this.#count > MAX_PIECES)
-      throw new Problem('body_too_large', { detail: `the body came in more than ${MAX_PIECES} pieces` })
+      throw new Problem('body_too_large', { detail: `the body came in more than ${withCommas(MAX_PIECES)} pieces` })
     if (piece.length >= BLOCK_BYTES || this.#used + piece.length > BLOCK_BYTES) this.#endBlock()
     if (piece.length >= BLOCK_BYTES) {
       this.#pieces.push(piece)
@@ -124,14 +126,16 @@ function readBody(req: IncomingMessage, limit: number, hold: Hold): Promise<Buff
 }
 
 const tooLarge = (limit: number) =>
-  new Problem('body_too_large', { detail: `the body must be at most ${limit} bytes long` })
+  new Problem('body_too_large', { detail: `the body must be at most ${withCommas(limit)} bytes long` })
 
-const tooMany = (most: number) => new Problem('batch_too_large', { detail: `a batch has at most ${most} events` })
+const tooManyEvents = (most: number) =>
+  new Problem('batch_too_large', { detail: `a batch may hold at most ${withCommas(most)} events` })
 
 function parse(req: IncomingMessage, body: Buffer, takesLines = false): unknown {
+  if (body.length === 0) throw new Problem('invalid_json', { detail: 'the body is empty; send JSON' })
   checkType(req, takesLines)
   const value = parseJson(textOf(body))
-  if (value instanceof InvalidJson) throw new Problem('invalid_json', { detail: value.detail })
+  if (value instanceof InvalidJson) throw new Problem('invalid_json', { detail: `the body ${value.detail}` })
   return value
 }
 
@@ -144,15 +148,22 @@ async function parseParts(req: IncomingMessage, body: Buffer, cuts: number[]): P
   for (const to of [...cuts, body.length]) {
     if (from > 0) await nextTurn()
     const text = body.toString('utf8', from, to)
-    const part = parseJson((from > 0 ? '[' : '') + text + (to < body.length ? ']' : ''))
-    if (!Array.isArray(part) || part.length === 0)
-      throw new Problem('invalid_json', {
-        detail: `is not valid JSON after position ${body.toString('utf8', 0, from).length}`,
-      })
+    const part = tryJson((from > 0 ? '[' : '') + text + (to < body.length ? ']' : ''))
+    if (!Array.isArray(part) || part.length === 0) throw wrongPart(body, from, to)
     for (const value of part) values.push(value)
     from = to + 1
   }
   return values
+}
+
+/** The mistake in the part of a long array between two bytes: its beginning, or what follows a comma. */
+function wrongPart(body: Buffer, from: number, to: number): Problem {
+  const before = from > 0 ? '[0,' : ''
+  const mistake = findJsonMistake(before + body.toString('utf8', from, to) + (to < body.length ? ',' : ''))
+  const start = body.toString('utf8', 0, from).length
+  const place = placeOf(body.toString(), start + (mistake ? mistake.at - before.length : 0))
+  const detail = `the body is not valid JSON ${mistake ? `at ${place}: ${mistake.reason}` : `from ${place} on`}`
+  return new Problem('invalid_json', { detail })
 }
 
 /** A value, or InvalidJson, per line. */
@@ -161,7 +172,7 @@ async function parseLines(req: IncomingMessage, body: Buffer, maxEvents: number)
   const lines = textOf(body)
     .split('\n')
     .filter((line) => line.trim() !== '')
-  if (lines.length > maxEvents) throw tooMany(maxEvents)
+  if (lines.length > maxEvents) throw tooManyEvents(maxEvents)
   return inTurns(lines, parseJson)
 }
 
@@ -185,12 +196,22 @@ function mediaType(header: string | undefined): string | undefined {
   return header === 'application/json' ? header : header?.split(';', 1)[0]!.trim().toLowerCase()
 }
 
+/** The value, or InvalidJson: a body never goes into an answer or a log, but where it is wrong may. */
 function parseJson(text: string): unknown {
+  const value = tryJson(text)
+  if (value !== NO_JSON) return value
+  const mistake = findJsonMistake(text)
+  return new InvalidJson(
+    mistake ? `is not valid JSON at ${placeOf(text, mistake.at)}: ${mistake.reason}` : 'is not valid JSON',
+  )
+}
+
+const NO_JSON = Symbol('no JSON')
+
+function tryJson(text: string): unknown {
   try {
     return JSON.parse(text)
-  } catch (error) {
-    // V8 quotes the text around the mistake; a body never goes into an answer or a log, its position may.
-    const position = /position \d+/.exec((error as Error).message)?.[0]
-    return new InvalidJson(position ? `is not valid JSON at ${position}` : 'is not valid JSON')
+  } catch {
+    return NO_JSON
   }
 }
