@@ -6,6 +6,8 @@ import { EventAccepted, ingest, timeMistake } from '../lib/events/ingest.ts'
 import { Problem } from '../lib/problem.ts'
 import { findReservation } from '../lib/quota/reservation.ts'
 
+const NOTHING_USED = 'if nothing was used, release the reservation instead: POST /api/reservations/{id}/release'
+
 /**
  * Records what was really used, less or more than was reserved; the hold is given back in the transaction that counts it.
  * The event has the reservation's id and time: settling again changes nothing, and it counts where the tokens were held.
@@ -19,9 +21,7 @@ export default handler({
   answers: { 200: EventAccepted },
   problems: ['reservation_not_found', 'timestamp_out_of_range', 'idempotency_key_reused', 'event_rejected'],
   params: z.object({ reservation: z.string() }),
-  body: z
-    .strictObject({ tokens: whole(1, MAX_TOKENS, `must be a whole number from 1 to ${MAX_TOKENS}`) })
-    .meta({ examples: [{ tokens: 1_320 }] }),
+  body: z.strictObject({ tokens: whole(1, MAX_TOKENS, NOTHING_USED) }).meta({ examples: [{ tokens: 1_320 }] }),
   async handle(ctx, call) {
     const { tokens } = call.body
     const reservation = await findReservation(ctx, call.caller, call.params.reservation)

@@ -4,7 +4,7 @@ import type { Answer } from './http/endpoint.ts'
 /** A single item has a few kilobytes: names and URLs are bounded. */
 const MOST_BYTES = 1_500_000
 
-const LIMIT = 'must be a whole number from 1 to 1000'
+const LIMIT = 'must be a whole number between 1 and 1,000'
 
 /** How many items a page of a listing holds. */
 export const Limit = z.coerce.number(LIMIT).int(LIMIT).min(1, LIMIT).max(1000, LIMIT).default(100)

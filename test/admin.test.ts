@@ -56,7 +56,7 @@ test('the first key may be given; a mistyped one is refused at the start; a fold
   const wrong = await runCli(['serve'], { DATABASE_URL, FLAGMETER_ADMIN_KEY: 'secret' })
   expect([wrong.code, wrong.err]).toEqual([
     2,
-    'flagmeter: FLAGMETER_ADMIN_KEY must be a key as `flagmeter key generate` prints it\n',
+    'flagmeter: FLAGMETER_ADMIN_KEY is not a key: a key begins with fm_; flagmeter key generate prints one\n',
   ])
   const empty = await createDatabase()
   const lost = startCli(['serve', 'usage-list'], {
@@ -234,10 +234,14 @@ test('the key commands do what they say', async () => {
     [['key', 'create', '--name', 'x'], 2, /--scopes <scopes>' not specified/],
     [['key', 'create', '--name', 'x', '--scopes', 'write'], 2, /scopes.0 must be one of ingest, read, admin/],
     [['key', 'create', '--name', 'x', '--scopes', 'read', '--expires', 'soon'], 2, /expiresAt must be an RFC 3339/],
-    [['key', 'create', '--name', 'x', '--scopes', 'read', '--tenant', 'nobody'], 1, /tenant does not exist/],
-    [['key', 'revoke', 'x'], 1, /key does not exist/],
+    [
+      ['key', 'create', '--name', 'x', '--scopes', 'read', '--tenant', 'nobody'],
+      1,
+      /tenant 'nobody' does not exist; POST/,
+    ],
+    [['key', 'revoke', 'x'], 1, /not the id of a key; GET .api.keys and flagmeter key list show the ids/],
     [['tenant', 'delete', 'acme-corp'], 2, /say --yes/],
-    [['audit', 'nobody'], 1, /tenant does not exist/],
+    [['audit', 'nobody'], 1, /tenant 'nobody' does not exist; POST/],
   ] as const) {
     const result = await runCli([...args], env)
     expect([args, result.code, result.err]).toEqual([args, code, expect.stringMatching(message)])

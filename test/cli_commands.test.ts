@@ -46,10 +46,10 @@ test('migrate, seed, tenant, send, usage and verify work together', async () => 
   ).toContain('"monthlyQuota": 3000')
   expect((await runCli(['verify'], env)).code).toBe(0)
   for (const [args, code, message] of [
-    [['tenant', 'create', 'acme-corp'], 1, /exists already/],
-    [['tenant', 'create', 'x', '--billing-day', '32'], 2, /billingDay must be from 1 to 31/],
+    [['tenant', 'create', 'acme-corp'], 1, /already exists/],
+    [['tenant', 'create', 'x', '--billing-day', '32'], 2, /billingDay must be a whole number between 1 and 31/],
     [['tenant', 'create', 'x', '--timezone', 'Mars/Base'], 2, /timezone must be an IANA name/],
-    [['tenant', 'update', 'nobody', '--billing-day', '2'], 1, /tenant does not exist/],
+    [['tenant', 'update', 'nobody', '--billing-day', '2'], 1, /tenant 'nobody' does not exist; POST/],
     [['tenant', 'update', 'acme-corp', '--name', 'umbrella-corp'], 1, /name is taken/],
     [['tenant', 'update', 'acme-corp'], 2, /nothing to change/],
     [['send', 'nobody', 'x', '1'], 1, /no such tenant/],
@@ -138,7 +138,11 @@ test('the webhook, alert and delivery commands do what they say', async () => {
       2,
       /Allowed choices are slack, standard/,
     ],
-    [['webhook', 'create', 'nobody', '--kind', 'slack', '--url', 'https://a.example'], 1, /tenant does not exist/],
+    [
+      ['webhook', 'create', 'nobody', '--kind', 'slack', '--url', 'https://a.example'],
+      1,
+      /tenant 'nobody' does not exist; POST/,
+    ],
     [['webhook', 'create', 'acme-corp', '--kind', 'slack', '--url', 'a.example'], 1, /url must be a URL like/],
     [['webhook', 'update', unknown, '--enable'], 1, /no such webhook/],
     [['webhook', 'update', unknown], 2, /nothing to change/],
@@ -147,11 +151,11 @@ test('the webhook, alert and delivery commands do what they say', async () => {
     [['delivery', 'retry', unknown], 1, /no delivery/],
     [['delivery', 'retry', 'x'], 1, /delivery must be the id/],
     [['delivery', 'list', '--status', 'late'], 2, /Allowed choices are/],
-    [['alert', 'list', 'nobody'], 1, /tenant does not exist/],
+    [['alert', 'list', 'nobody'], 1, /tenant 'nobody' does not exist; POST/],
     [
       ['tenant', 'update', 'acme-corp', '--thresholds', '80,1001'],
       2,
-      /thresholds.1 must be a whole number from 1 to 1000/,
+      /thresholds.1 must be a whole number between 1 and 1,000/,
     ],
     [['tenant', 'update', 'acme-corp', '--thresholds', ''], 2, /must be a whole number/],
   ] as const) {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Database, change, query } from '../store/database.ts'
-import { Instant, Timestamp, asUuid, text } from '../schema.ts'
+import { Instant, Timestamp, asUuid, noSuch, text } from '../schema.ts'
 import { SCOPES, type Scope } from '../auth/scope.ts'
 import { hashKey, hintOf, newKey } from '../auth/key.ts'
 import { Problem } from '../problem.ts'
@@ -92,7 +92,7 @@ export async function listKeys(
 async function getKey(database: Database, ref: string): Promise<ApiKey> {
   const id = asUuid(ref)
   const [row] = id === null ? [] : await query<KeyRow>(database, loadSql('queries/key_list'), [id, null, null, 1])
-  if (!row) throw new Problem('key_not_found', { detail: 'key does not exist' })
+  if (!row) throw new Problem('key_not_found', { detail: noSuch('key', ref, '/keys') })
   return toKey(row)
 }
 

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
 import { type Database, change, query } from '../store/database.ts'
-import { Instant, asUuid } from '../schema.ts'
+import { Instant, asUuid, noSuch } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { PERIODS, type Period, type QuotaChanges, type QuotaSettings } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { getTenant } from '../tenants/tenant_cache.ts'
+import { UnknownTenant } from '../tenants/unknown_tenant.ts'
 import * as examples from '../site/examples.ts'
 
 /** A quota beside the monthly one, as the API and the commands show it. */
@@ -57,7 +58,7 @@ export async function getQuota(database: Database, ref: string, { tenantId = nul
   const id = asUuid(ref)
   const [row] =
     id === null ? [] : await query<QuotaSettingsRow>(database, loadSql('queries/quota_list'), [id, tenantId, 0, 1])
-  if (!row) throw new Problem('quota_not_found', { detail: 'quota does not exist' })
+  if (!row) throw new Problem('quota_not_found', { detail: noSuch('quota', ref, '/quotas') })
   return toQuota(row)
 }
 
@@ -71,7 +72,7 @@ export async function createQuota(
   const { id } = await getTenant(database, tenant)
   const args = [id, feature ?? null, period, tokenLimit, hard ?? null, thresholds ?? null]
   const [created] = await change<{ id: string | null }>(database, actor, loadSql('queries/quota_create'), args)
-  if (!created?.id) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' }) // deleted meanwhile
+  if (!created?.id) throw new UnknownTenant(tenant) // deleted meanwhile
   return await getQuota(database, created.id, ANY_TENANT)
 }
 

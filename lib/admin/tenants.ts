@@ -6,6 +6,7 @@ import { Problem, type ProblemExtra, invalidInput } from '../problem.ts'
 import { Hard, QuotaSettings, Thresholds, TokenLimit } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { FAIL_MODES, type TenantRow, getTenant } from '../tenants/tenant_cache.ts'
+import { quote } from '../words.ts'
 import * as examples from '../site/examples.ts'
 
 /** A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`. */
@@ -13,12 +14,12 @@ const REBUILD_MS = 1_000
 
 /** What a person may set of a tenant, over HTTP, on the command line and in a seed file. */
 export const TenantSettings = z.strictObject({
-  name: text(200).refine((name) => asUuid(name) === null, 'must not have the form of an id'),
+  name: text(200).refine((name) => asUuid(name) === null, 'must not look like an id'),
   /** Tokens per billing period. */
   monthlyQuota: TokenLimit.optional(),
   /** Whether checks and reservations are refused beyond it; else it only alerts. */
   monthlyHard: Hard.optional(),
-  billingDay: whole(1, 31, 'must be from 1 to 31').optional(),
+  billingDay: whole(1, 31).optional(),
   timezone: text(100, 'must be an IANA time zone such as Europe/Berlin').optional(),
   /** Percent of the quota at which alerts are raised. */
   thresholds: Thresholds.optional(),
@@ -52,7 +53,7 @@ export type Tenant = z.infer<typeof Tenant>
 /** Creates a tenant. @throws Problem tenant_exists, invalid_request (time zone) */
 export async function createTenant(database: Database, actor: string, settings: TenantSettings): Promise<Tenant> {
   const [row] = await run(database, actor, loadSql('queries/tenant_create'), toArguments(settings))
-  if (!row) throw new Problem('tenant_exists', { detail: `the tenant '${settings.name}' exists already` })
+  if (!row) throw new Problem('tenant_exists', { detail: `the tenant ${quote(settings.name)} already exists` })
   return toTenant(row)
 }
 
@@ -131,7 +132,8 @@ async function run(database: Database, actor: string, sql: string, args: unknown
     return await change<TenantRow>(database, actor, sql, args)
   } catch (error) {
     if (errorCode(error) === '22023') throw new Problem('invalid_request', mistake('timezone', error as Error))
-    if (errorCode(error) === '23505') throw new Problem('tenant_exists', { detail: 'name is taken by another tenant' })
+    if (errorCode(error) === '23505')
+      throw new Problem('tenant_exists', { detail: 'the name is taken by another tenant' })
     throw error
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
 import { type Database, query } from '../store/database.ts'
-import { Instant, asUuid } from '../schema.ts'
+import { Instant, asUuid, noSuch } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
 import { WebhookKind, maskUrl } from './webhook.ts'
@@ -87,7 +87,7 @@ export async function getDelivery(database: Database, ref: string, { tenantId = 
   const id = asUuid(ref)
   const filter = { id, tenantId, webhookId: null, status: null }
   const [delivery] = id === null ? [] : (await listDeliveries(database, filter, null, 1)).deliveries
-  if (!delivery) throw new Problem('delivery_not_found', { detail: 'delivery does not exist' })
+  if (!delivery) throw new Problem('delivery_not_found', { detail: noSuch('delivery', ref, '/deliveries') })
   return delivery
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
 import { type Database, query } from '../store/database.ts'
-import { Instant, asUuid, must, text } from '../schema.ts'
+import { Instant, asUuid, must, noSuch, text } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { urlMistake } from './public_address.ts'
 import { loadSql } from '../store/sql.ts'
@@ -54,7 +54,7 @@ export async function getWebhook(database: Database, id: string, { tenantId = nu
   const uuid = asUuid(id)
   const [row] =
     uuid === null ? [] : await query<WebhookRow>(database, loadSql('queries/webhook_list'), [uuid, tenantId, 0, 1])
-  if (!row) throw noWebhook()
+  if (!row) throw new Problem('webhook_not_found', { detail: noSuch('webhook', id, '/webhooks') })
   return toWebhook(row)
 }
 
@@ -68,8 +68,6 @@ export async function listWebhooks(
   const rows = await query<WebhookRow>(database, loadSql('queries/webhook_list'), [null, tenantId, after, limit])
   return { webhooks: rows.map(toWebhook), rows }
 }
-
-const noWebhook = (): Problem => new Problem('webhook_not_found', { detail: 'webhook does not exist' })
 
 /** The URL as it is stored, and its host with the port. @throws Problem invalid_request when messages may not go there */
 export function checkUrl(given: string, allowPrivate: boolean): { url: string; host: string } {

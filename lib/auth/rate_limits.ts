@@ -5,6 +5,7 @@ import RateLimiterRedis from 'rate-limiter-flexible/lib/RateLimiterRedis.js'
 import type { Config } from '../config.ts'
 import { Problem } from '../problem.ts'
 import type { Valkey } from '../store/valkey.ts'
+import { withCommas } from '../words.ts'
 
 /** A rate is held over so many seconds: after a quiet while, as many seconds' worth may come at once. */
 const WINDOW_SECONDS = 10
@@ -21,7 +22,11 @@ const GUESS_SECONDS = 60
 const NEW_TENANTS = 100
 const NEW_TENANTS_SECONDS = 600
 
-export type LimitKind = 'requests' | 'events' | 'new tenants'
+/** Looks for the name of a tenant that a key may have meant. */
+const HINTS = 60
+const HINTS_SECONDS = 60
+
+export type LimitKind = 'requests' | 'events' | 'new tenants' | 'hints'
 
 /** So many points within so many seconds. */
 interface Window {
@@ -46,6 +51,7 @@ export function openRateLimits(
     requests: openLimit('requests', ofRate(config.limitRequests), valkey),
     events: openLimit('events', ofRate(config.limitEvents), valkey),
     'new tenants': openLimit('new tenants', { points: NEW_TENANTS, seconds: NEW_TENANTS_SECONDS }, valkey),
+    hints: openLimit('hints', { points: HINTS, seconds: HINTS_SECONDS }, valkey),
   }
   // Bounded, however many addresses somebody has. An entry ends a minute after the first wrong key.
   const guesses = new LRUCache<string, number>({ max: MAX_HOLDERS, ttl: GUESS_SECONDS * 1000, noUpdateTTL: true })
@@ -138,7 +144,7 @@ function refusal(name: string, quota: number, seconds: number, waitMs: number): 
   const wait = Math.max(1, Math.ceil(waitMs / 1000))
   return new Problem(
     'rate_limited',
-    { detail: `at most ${quota} ${name} in ${seconds} seconds; try again in ${wait} seconds` },
+    { detail: `at most ${withCommas(quota)} ${name} in ${seconds} seconds; try again in ${wait} seconds` },
     {
       'retry-after': String(wait),
       'ratelimit-policy': `"${name}";q=${quota};w=${seconds}`,

@@ -33,7 +33,7 @@ export type EventAccepted = z.infer<typeof EventAccepted>
 export function idempotencyKey(header: (name: string) => string | undefined): string | undefined {
   const key = header('idempotency-key')
   if (key === undefined || EventInput.shape.id.safeParse(key).success) return key
-  const detail = 'must have 1 to 200 printable characters'
+  const detail = 'must be 1 to 200 printable characters long'
   throw new Problem('invalid_request', invalidInput([{ field: 'Idempotency-Key', detail }]))
 }
 
@@ -42,7 +42,7 @@ export function timeMistake({ config, clock }: Pick<Needs, 'config' | 'clock'>, 
   const { eventMaxAgeMs, eventMaxAheadMs } = config
   const age = clock() - createdAt
   if (age <= eventMaxAgeMs && -age <= eventMaxAheadMs) return undefined
-  return `must be at most ${eventMaxAgeMs / 86_400_000} days back and ${eventMaxAheadMs / 1000} seconds ahead`
+  return `must be at most ${eventMaxAgeMs / 86_400_000} days in the past and ${eventMaxAheadMs / 1000} seconds in the future`
 }
 
 /** Of a call, who sends events, and in which request. */
@@ -79,7 +79,7 @@ export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sende
     throw new Problem(
       'unavailable',
       {
-        detail: 'no store answered; whether the event counts is unknown, send it again with the same id',
+        detail: 'no store answered, so it is unknown whether the event counts; send it again with the same id',
         ...(only && events.length === 1 && { eventId: only.id }),
       },
       { 'retry-after': '1' },

@@ -5,14 +5,14 @@ import { type Caller, hasScope, otherTenant, tenantRef } from '../auth/caller.ts
 import type { Context } from '../context.ts'
 import type { HttpHandler } from './endpoint.ts'
 import type { KeyFault } from '../auth/key_cache.ts'
+import { keyMistake } from '../auth/key.ts'
 import { Problem } from '../problem.ts'
 import { isOwnOrigin, readSession, sessionCookie } from '../auth/session.ts'
 
-const FAULTS: Record<KeyFault, string> = {
-  mistyped: 'this is no key, or a mistyped one',
-  unknown: 'there is no such key',
-  revoked: 'the key was revoked',
-  expired: 'the key has expired',
+const FAULTS: Record<Exclude<KeyFault, 'mistyped'>, string> = {
+  unknown: 'this server does not know this key; flagmeter key create makes one',
+  revoked: 'this key was revoked',
+  expired: 'this key has expired',
 }
 
 /** Finds out who calls, and whether they may. A promise only when the key must be looked up. @throws Problem */
@@ -46,7 +46,8 @@ function authorizeSession(
   if (session === undefined) return undefined
   if (req.method !== 'GET' && req.method !== 'HEAD' && !isOwnOrigin(req.headers.origin, host))
     throw new Problem('forbidden', {
-      detail: 'with a session, a change must come from the page itself: send its Origin',
+      detail:
+        'a browser that is signed in may make changes only from the dashboard itself, and sends its Origin with them',
     })
   const caller = ctx.keys.known(session)
   if (caller) return permit(endpoint, caller)
@@ -54,7 +55,7 @@ function authorizeSession(
     if (!(error instanceof Problem) || error.code !== 'unauthorized') throw error
     throw new Problem(
       'unauthorized',
-      { detail: 'the session has ended: sign in again' },
+      { detail: 'the session has ended; sign in again' },
       { ...error.headers, 'set-cookie': sessionCookie(host, '', 0) },
     )
   })
@@ -65,7 +66,8 @@ async function lookUp(ctx: Context, endpoint: HttpHandler, req: IncomingMessage,
   const found = await ctx.keys.find(key)
   if (typeof found !== 'string') return permit(endpoint, found)
   ctx.limits.guessedWrong(addressOf(req, ctx.config.trustedProxies))
-  throw new Problem('unauthorized', { detail: FAULTS[found] }, { 'www-authenticate': 'Bearer error="invalid_token"' })
+  const detail = found === 'mistyped' ? `this is not a key: ${keyMistake(key) ?? 'it is mistyped'}` : FAULTS[found]
+  throw new Problem('unauthorized', { detail }, { 'www-authenticate': 'Bearer error="invalid_token"' })
 }
 
 function permit(endpoint: HttpHandler, caller: Caller): Caller {

@@ -14,6 +14,7 @@ import type { Context } from '../context.ts'
 import { fieldErrors } from '../schema.ts'
 import type { Answer, Call, HttpHandler } from './endpoint.ts'
 import { Problem, invalidInput } from '../problem.ts'
+import { withNearest } from '../tenants/nearest.ts'
 
 /** How often it is looked whether the caller of an open stream still may. */
 const RECHECK_MS = 5_000
@@ -110,8 +111,13 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       isLeft: () => req.socket.destroyed,
       endpoints: handlers,
     }
-    if (!endpoint.isReport || !caller) return await endpoint.handle(ctx, input)
-    return await ctx.reports.run(caller.keyId, closing(res), (database) => endpoint.handle({ ...ctx, database }, input))
+    try {
+      if (!endpoint.isReport || !caller) return await endpoint.handle(ctx, input)
+      const gone = closing(res)
+      return await ctx.reports.run(caller.keyId, gone, (database) => endpoint.handle({ ...ctx, database }, input))
+    } catch (error) {
+      throw caller ? await withNearest(ctx, caller, error) : error
+    }
   }
 
   /** Frees what the request held. What its client does not take is held on, for as long as a client may take to send one. */

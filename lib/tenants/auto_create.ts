@@ -5,7 +5,8 @@ import { type Database, change } from '../store/database.ts'
 import { asUuid } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
-import { type TenantCache, noTenant } from './tenant_cache.ts'
+import type { TenantCache } from './tenant_cache.ts'
+import { UnknownTenant } from './unknown_tenant.ts'
 
 interface Needs {
   config: Pick<Config, 'autoCreateTenants'>
@@ -42,7 +43,7 @@ export async function findOrCreate(ctx: Needs, { keyId, tenantId }: Caller, refs
 export async function findOrCreateTenant(ctx: Needs, caller: Caller, ref: string): Promise<string> {
   const { ids, refusal } = await findOrCreate(ctx, caller, [ref])
   const id = ids.get(ref)
-  if (id === undefined) throw refusal ?? noTenant()
+  if (id === undefined) throw refusal ?? new UnknownTenant(ref)
   return id
 }
 

@@ -2,8 +2,8 @@ import { LRUCache } from 'lru-cache'
 import { type Database, query } from '../store/database.ts'
 import { asUuid } from '../schema.ts'
 import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
-import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
+import { UnknownTenant } from './unknown_tenant.ts'
 
 /** A name is believed for so long at most, as what a key may do: after a change every process follows within a second. */
 const FRESH_MS = 900
@@ -100,17 +100,10 @@ export function byRef<Row extends { id: string; name: string }>(refs: string[], 
   return found
 }
 
-/** There is no such tenant. */
-export const noTenant = (): Problem =>
-  new Problem('tenant_not_found', {
-    detail: 'tenant does not exist',
-    errors: [{ field: 'tenant', detail: 'does not exist' }],
-  })
-
 /** The tenant of this name or id, as it is now. @throws Problem tenant_not_found */
 export async function getTenant(database: Database, ref: string): Promise<TenantRow> {
   const id = asUuid(ref)
   const [tenant] = await query<TenantRow>(database, loadSql('queries/tenant_get'), [id === null ? ref : null, id])
   if (tenant) return tenant
-  throw noTenant()
+  throw new UnknownTenant(ref)
 }
