@@ -5,10 +5,12 @@ import type { Context } from '../context.ts'
 import { isNotMigrated, isTooSlow, isUnavailable } from '../store/outage.ts'
 import type { Answer } from './endpoint.ts'
 import { Problem, type ProblemCode, problemDocument } from '../problem.ts'
+import { notFoundPage } from '../site/not_found.ts'
 
-/** The answer to whatever was thrown. */
-export function problemAnswer(ctx: Context, error: unknown, requestId: string): Answer {
+/** The answer to whatever was thrown: a document, and to a browser that has lost its way, a page. */
+export function problemAnswer(ctx: Context, error: unknown, requestId: string, accept = ''): Answer {
   const problem = error instanceof Problem ? error : unexpected(ctx, error, requestId)
+  if (problem.code === 'not_found' && /\btext\/html\b/i.test(accept)) return notFoundPage()
   const document = problemDocument(problem.code, problem.extra)
   return {
     status: document.status,
@@ -46,11 +48,11 @@ interface Ending {
 export function send(res: ServerResponse, reply: Answer, extra: Record<string, string>, ending: Ending): void {
   const { stream } = reply
   const isUnread = !res.req.complete
-  const body = stream ? '' : (reply.body ?? reply.text ?? (reply.status === 204 ? '' : JSON.stringify(reply.json)))
   const headers: Record<string, string | number> = { 'content-type': 'application/json', ...SECURITY_HEADERS, ...extra }
+  if (reply.headers) Object.assign(headers, reply.headers)
+  const body = stream || reply.status === 204 ? '' : (reply.body ?? textOf(reply, headers['content-type'] as string))
   if (reply.status === 204) delete headers['content-type']
   else if (!stream) headers['content-length'] = Buffer.byteLength(body)
-  if (reply.headers) Object.assign(headers, reply.headers)
   if (!ending.keepAlive || (isUnread && !stream)) headers.connection = 'close'
   res.writeHead(reply.status, headers)
   if (!stream && isUnread && ending.isBodyComing) {
@@ -62,6 +64,12 @@ export function send(res: ServerResponse, reply: Answer, extra: Record<string, s
     res.end()
     stream.destroy()
   } else pipeline(stream, res, () => {}) // whoever ends first, ends the other
+}
+
+/** JSON ends with a newline: a shell's next prompt begins a line of its own. */
+function textOf({ text, json }: Answer, type: string): string {
+  if (text === undefined) return `${JSON.stringify(json)}\n`
+  return type === 'application/json' ? `${text}\n` : text
 }
 
 const BROKEN: Record<string, ProblemCode> = {
@@ -76,7 +84,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex
     return
   }
   const document = problemDocument(BROKEN[error.code ?? ''] ?? 'malformed_http')
-  const body = JSON.stringify(document)
+  const body = `${JSON.stringify(document)}\n`
   socket.end(
     `HTTP/1.1 ${document.status} ${document.code}\r\ncontent-type: application/problem+json\r\n` +
       Object.entries(SECURITY_HEADERS)

@@ -57,7 +57,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
         hold.release()
         return // the client went away: nobody is left to answer
       }
-      reply = problemAnswer(ctx, error, requestId)
+      reply = problemAnswer(ctx, error, requestId, req.headers.accept)
     }
     if (reply.stream && endpoint) keepAllowed(endpoint, req, reply.stream)
     await turnEnd()
@@ -65,7 +65,9 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     const headers = { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }
     send(res, reply, headers, { keepAlive, isBodyComing: req.headers.expect === undefined || !expectant.has(req) })
     letGo(res, hold)
-    report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
+    const { status } = reply
+    const done = { method: req.method!, route: endpoint?.path ?? 'none', status, requestId }
+    report(ctx, done, performance.now() - startedAt, hold.holder !== '')
   }
 
   async function call(
@@ -246,9 +248,17 @@ function requestIdOf(req: IncomingMessage): string {
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : `${PROCESS}-${++requests}`
 }
 
-function report(ctx: Context, route: string, method: string, status: number, requestId: string, ms: number): void {
+interface Done {
+  method: string
+  route: string
+  status: number
+  requestId: string
+}
+
+function report(ctx: Context, { method, route, status, requestId }: Done, ms: number, isLetIn: boolean): void {
   ctx.metrics.httpSeconds.observe({ method, route, status }, ms / 1000)
-  const level = status >= 500 ? 'error' : status >= 400 ? 'info' : 'debug'
+  // What is refused at the door anybody can send, as often as they like: it is counted above and must not fill the log.
+  const level = status >= 500 ? 'error' : status >= 400 && isLetIn ? 'info' : 'debug'
   if (ctx.log.isLevelEnabled(level))
     ctx.log[level]({ requestId, method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
 }

@@ -5,6 +5,7 @@ export const errorCode = (error: unknown): string => (error as { code?: string }
 const OUTAGE = new Set(
   [
     '08000 08001 08003 08004 08006 08007 08P01', // connection
+    '28000 28P01', // not let in: a wrong password, or a role that may not
     '53000 53100 53200 53300 53400', // no disk, memory or connection left
     '57P01 57P02 57P03 57P05', // shutting down, crashed, starting, idle for too long
     '58000 58030', // its own files can't be read or written

@@ -59,7 +59,8 @@ export function openReports({ databaseUrl }: Pick<Config, 'databaseUrl'>): Repor
   function turn(keyId: string, gone: AbortSignal): Promise<void> {
     const line = lines.get(keyId) ?? { running: 0, waiting: [] }
     lines.set(keyId, line)
-    if (line.waiting.length >= KEY_WAITING) throw tooMany(`has ${KEY_WAITING} reports waiting, as many as it may`)
+    if (line.waiting.length >= KEY_WAITING)
+      throw tooManyReports(`has ${KEY_WAITING} reports waiting, which is the most it may have`)
     return new Promise((resolve, reject) => {
       const stop = () => {
         clearTimeout(timer)
@@ -68,7 +69,7 @@ export function openReports({ databaseUrl }: Pick<Config, 'databaseUrl'>): Repor
       const leave = () => {
         stop()
         line.waiting.splice(line.waiting.indexOf(begin), 1)
-        reject(tooMany(`waited ${WAIT_MS / 1000} seconds for its turn to report`))
+        reject(tooManyReports(`waited ${WAIT_MS / 1000} seconds for a report to start`))
         beginNext()
       }
       const begin = () => {
@@ -97,12 +98,12 @@ export function openReports({ databaseUrl }: Pick<Config, 'databaseUrl'>): Repor
   return { run, release: () => database.end({ timeout: 5 }) }
 }
 
-const tooMany = (what: string): Problem =>
+const tooManyReports = (what: string): Problem =>
   new Problem('rate_limited', { detail: `this key ${what}; try again` }, { 'retry-after': '1' })
 
 const tooSlow = (): Problem =>
   new Problem(
     'unavailable',
-    { detail: `the report took longer than ${STATEMENT_MS / 1000} seconds; take a shorter range, or a smaller page` },
+    { detail: `the report took longer than ${STATEMENT_MS / 1000} seconds; ask for a shorter range or a smaller page` },
     { 'retry-after': '5' },
   )
