@@ -94,11 +94,11 @@ async function deliver(ctx: Context, delivery: Claimed): Promise<void> {
   }
   try {
     if (responseStatus === 410)
-      await persist(() =>
+      await writeDown(() =>
         change(ctx.database, 'deliver', loadSql('queries/webhook_update'), [webhook, null, null, false]),
       )
     const args = [delivery.tenant_id, id, attempts, status, pause ?? null, responseStatus ?? null, reason ?? null]
-    await persist(() => query(ctx.database, loadSql('queries/delivery_settle'), args))
+    await writeDown(() => query(ctx.database, loadSql('queries/delivery_settle'), args))
   } catch (error) {
     // The claim ends by itself, and the delivery is tried again under the same id.
     ctx.log.warn({ delivery: id, reason: (error as Error).message }, 'the outcome of a delivery could not be written')
@@ -158,7 +158,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Writes an outcome down even if the database blinks: else the receiver gets the message a second time. */
-async function persist(write: () => Promise<unknown>): Promise<void> {
+async function writeDown(write: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       return void (await write())

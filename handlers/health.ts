@@ -5,6 +5,7 @@ import { Instant } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { openSharedLook } from '../lib/metrics/shared_look.ts'
 import { loadSql } from '../lib/store/sql.ts'
+import { inTime } from '../lib/time_out.ts'
 
 const Health = z.object({
   status: z.enum(['healthy', 'degraded', 'unhealthy', 'draining']),
@@ -49,12 +50,8 @@ function statusOf(database: 'up' | 'down', redis: 'up' | 'down' | 'off'): 'healt
   return database === 'up' || redis === 'up' ? 'degraded' : 'unhealthy'
 }
 
-async function answers(call: Promise<unknown>): Promise<'up' | 'down'> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<'down'>((resolve) => (timer = setTimeout(() => resolve('down'), TIMEOUT_MS)))
-  const outcome = call.then(
-    () => 'up' as const,
-    () => 'down' as const,
+const answers = (call: Promise<unknown>): Promise<'up' | 'down'> =>
+  inTime(call, TIMEOUT_MS, () => new Error('late')).then(
+    () => 'up',
+    () => 'down',
   )
-  return await Promise.race([outcome, late]).finally(() => clearTimeout(timer))
-}

@@ -19,7 +19,7 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /** The host of a URL, an IPv6 address without its brackets. `new URL` has brought every spelling of an IPv4 address into one. */
-const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
+const hostnameOf = (url: string): string => new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
 
 /**
  * What is wrong with a webhook's URL; undefined: nothing. A name may still resolve to a private address:
@@ -32,7 +32,7 @@ export function urlMistake(url: string, allowPrivate: boolean): string | undefin
   if (username !== '' || password !== '') return 'must not hold a user name or password'
   if (allowPrivate) return undefined
   if (protocol !== 'https:') return 'must begin with https:// (WEBHOOK_ALLOW_PRIVATE=true allows http for local use)'
-  const host = hostOf(url)
+  const host = hostnameOf(url)
   // RFC 6761: every name under localhost is loopback, whatever a resolver says.
   if ((isIP(host) !== 0 && !isPublicAddress(host)) || /(^|\.)localhost\.?$/.test(host)) {
     return 'must not be a private or local address (WEBHOOK_ALLOW_PRIVATE=true allows it)'

@@ -35,7 +35,7 @@ interface KeyCheckRow {
 }
 
 /** A key that there is. */
-interface Entry {
+interface FoundKey {
   caller: Caller
   expiresAt: number
   isRevoked: boolean
@@ -48,10 +48,10 @@ interface Entry {
 export function openKeyCache(database: Database, clock: () => number = Date.now): KeyCache {
   const lookup = openLookup({ store: database, freshMs: FRESH_MS, refreshMs: REFRESH_MS, most: MAX_KEYS, load })
 
-  async function load(keys: string[]): Promise<Map<string, Entry>> {
+  async function load(keys: string[]): Promise<Map<string, FoundKey>> {
     const byHash = new Map(keys.map((key) => [hashKey(key), key]))
     const rows = await query<KeyCheckRow>(database, loadSql('queries/key_check'), [[...byHash.keys()]], LOOKUP_MS)
-    return new Map(rows.map((row) => [byHash.get(row.hash)!, toEntry(row)]))
+    return new Map(rows.map((row) => [byHash.get(row.hash)!, toFoundKey(row)]))
   }
 
   function known(key: string): Caller | undefined {
@@ -65,13 +65,13 @@ export function openKeyCache(database: Database, clock: () => number = Date.now)
     return entry ? (faultOf(entry) ?? entry.caller) : 'unknown'
   }
 
-  const faultOf = ({ isRevoked, expiresAt }: Entry): KeyFault | undefined =>
+  const faultOf = ({ isRevoked, expiresAt }: FoundKey): KeyFault | undefined =>
     isRevoked ? 'revoked' : clock() >= expiresAt ? 'expired' : undefined
 
   return { known, find }
 }
 
-function toEntry(row: KeyCheckRow): Entry {
+function toFoundKey(row: KeyCheckRow): FoundKey {
   const { id: keyId, name: keyName, scopes, tenant_id: tenantId, tenant_name: tenantName } = row
   const expiresAt = row.expires_at?.getTime()
   const caller = {

@@ -44,7 +44,7 @@ async function stopChildren(data: string): Promise<void> {
   if (folder === undefined) return
   for (const [signal, graceMs] of STEPS) {
     const end = performance.now() + graceMs
-    for (const pid of await childrenOf(folder)) send(pid, signal)
+    for (const pid of await childrenOf(folder)) sendSignal(pid, signal)
     while ((await childrenOf(folder)).length > 0 && performance.now() < end) await sleep(20)
   }
 }
@@ -56,7 +56,7 @@ const STEPS = [
   ['SIGKILL', 5_000],
 ] as const
 
-function send(pid: number, signal: NodeJS.Signals | 0): void {
+function sendSignal(pid: number, signal: NodeJS.Signals | 0): void {
   try {
     process.kill(pid, signal)
   } catch {

@@ -5,7 +5,7 @@ import type { RateLimits } from '../auth/rate_limits.ts'
 import type { Config } from '../config.ts'
 import { isTooSlow, isUnavailable } from '../store/outage.ts'
 import { type Event, EventInput } from './event.ts'
-import type { Accepted, Intake, Sender as Waiting } from './intake.ts'
+import type { Accepted, Intake, Requester } from './intake.ts'
 import { Problem, invalidInput } from '../problem.ts'
 import { ID_REUSED, type Poison } from './record.ts'
 import * as examples from '../site/examples.ts'
@@ -46,7 +46,7 @@ export function timeMistake({ config, clock }: Pick<Needs, 'config' | 'clock'>, 
 }
 
 /** Of a call, who sends events, and in which request. */
-export interface Sender extends Waiting {
+export interface Sender extends Requester {
   caller: Caller
 }
 
@@ -71,7 +71,7 @@ export const rejection = ({ sqlstate, reason }: Poison): Problem =>
   new Problem(sqlstate === ID_REUSED ? 'idempotency_key_reused' : 'event_rejected', { detail: reason })
 
 /** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
-export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sender: Waiting): Promise<Accepted> {
+export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sender: Requester): Promise<Accepted> {
   return ctx.intake.accept(events, sender).catch((error: unknown) => {
     if (!isUnavailable(error) && !isTooSlow(error)) throw error
     ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')

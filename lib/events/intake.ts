@@ -36,13 +36,13 @@ export interface Intake {
    * The stream entry carries the id of the `sender`'s request on to the worker's log. What its client has left before its turn came, is
    * not written.
    */
-  accept(events: Event[], sender?: Sender): Promise<Accepted>
+  accept(events: Event[], sender?: Requester): Promise<Accepted>
   /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
   idle: () => Promise<void>
 }
 
 /** Who waits for the answer. */
-export interface Sender {
+export interface Requester {
   requestId: string
   /** The client has gone, and nobody hears the answer. */
   isLeft: () => boolean
@@ -55,9 +55,9 @@ interface Needs extends RecordNeeds {
   clock: () => number
 }
 
-interface Waiting {
+interface WaitingEvents {
   events: Event[]
-  sender: Sender | undefined
+  sender: Requester | undefined
   /** On the monotonic clock. */
   since: number
 }
@@ -74,17 +74,17 @@ export function openIntake(ctx: Needs): Intake {
 
   const options = {
     most: WRITE_EVENTS,
-    sizeOf: ({ events }: Waiting) => events.length,
-    isLeft: ({ sender }: Waiting) => sender?.isLeft() === true,
+    sizeOf: ({ events }: WaitingEvents) => events.length,
+    isLeft: ({ sender }: WaitingEvents) => sender?.isLeft() === true,
   }
   const recording = openGroup(inGroups(record), options)
   const settling = openGroup(inGroups(settle), options)
 
-  const accept = (events: Event[], sender?: Sender): Promise<Accepted> =>
+  const accept = (events: Event[], sender?: Requester): Promise<Accepted> =>
     (events[0]?.settles ? settling : recording).run({ events, sender, since: performance.now() })
 
   function inGroups(write: (events: Event[], requestIds: string) => Promise<Accepted>) {
-    return async (waiting: Waiting[]): Promise<Accepted[]> => {
+    return async (waiting: WaitingEvents[]): Promise<Accepted[]> => {
       ctx.metrics.intakeWaitSeconds.observe((performance.now() - waiting[0]!.since) / 1000)
       const events = waiting.length === 1 ? waiting[0]!.events : waiting.flatMap((request) => request.events)
       ctx.metrics.intakeBatch.observe(events.length)

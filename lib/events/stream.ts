@@ -39,7 +39,7 @@ return redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')`
 /** How far the clocks of Valkey, of a server and of PostgreSQL may be apart. */
 const CLOCK_SKEW_MS = 5_000
 
-type Entry = [id: string, fields: string[] | null]
+type RawEntry = [id: string, fields: string[] | null]
 
 /** Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over entries of dead consumers. */
 export async function openStream(
@@ -78,7 +78,7 @@ export async function openStream(
   async function claim(): Promise<StreamEntry[]> {
     const [next, entries] = (await reader.xautoclaim(key, group, name, claimIdleMs, cursor, 'COUNT', batchSize)) as [
       string,
-      Entry[],
+      RawEntry[],
     ]
     cursor = next
     if (next === '0-0') claimAt = performance.now() + claimIdleMs / 3
@@ -127,7 +127,7 @@ export async function openStream(
 }
 
 /** An entry that was deleted while pending comes without fields: nothing is left to record. A foreign one is kept whole. */
-const toStreamEntries = (entries: Entry[]): StreamEntry[] =>
+const toStreamEntries = (entries: RawEntry[]): StreamEntry[] =>
   entries.map(([id, fields]) => ({
     id,
     payload: payloadOf(fields),

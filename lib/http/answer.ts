@@ -50,7 +50,7 @@ export function send(res: ServerResponse, reply: Answer, extra: Record<string, s
   const isUnread = !res.req.complete
   const headers: Record<string, string | number> = { 'content-type': 'application/json', ...SECURITY_HEADERS, ...extra }
   if (reply.headers) Object.assign(headers, reply.headers)
-  const body = stream || reply.status === 204 ? '' : (reply.body ?? textOf(reply, headers['content-type'] as string))
+  const body = stream || reply.status === 204 ? '' : (reply.body ?? bodyText(reply, headers['content-type'] as string))
   if (reply.status === 204) delete headers['content-type']
   else if (!stream) headers['content-length'] = Buffer.byteLength(body)
   if (!ending.keepAlive || (isUnread && !stream)) headers.connection = 'close'
@@ -67,7 +67,7 @@ export function send(res: ServerResponse, reply: Answer, extra: Record<string, s
 }
 
 /** JSON ends with a newline: a shell's next prompt begins a line of its own. */
-function textOf({ text, json }: Answer, type: string): string {
+function bodyText({ text, json }: Answer, type: string): string {
   if (text === undefined) return `${JSON.stringify(json)}\n`
   return type === 'application/json' ? `${text}\n` : text
 }

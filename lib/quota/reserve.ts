@@ -82,7 +82,7 @@ export function openReservations(ctx: Needs): Reservations {
     const places = new Map<string, number>()
     const unique: Wanted[] = []
     for (const wanted of group) {
-      const key = keyOf(wanted)
+      const key = placeKey(wanted)
       if (!places.has(key)) places.set(key, unique.push(wanted))
     }
     const rows = await queryAgain<ReservedRow>(
@@ -103,7 +103,7 @@ export function openReservations(ctx: Needs): Reservations {
     touched(group)
     const byPlace = new Map(rows.map((row) => [row.position, row]))
     return group.map((wanted) => {
-      const place = places.get(keyOf(wanted))!
+      const place = places.get(placeKey(wanted))!
       return toReserved(wanted, unique[place - 1]!, byPlace.get(place))
     })
   }
@@ -128,7 +128,7 @@ export function openReservations(ctx: Needs): Reservations {
   return { reserve: reserving.run, release: releasing.run, idle }
 }
 
-const keyOf = ({ tenantId, id, key }: Wanted): string => tenantId + (key ?? id)
+const placeKey = ({ tenantId, id, key }: Wanted): string => tenantId + (key ?? id)
 
 /** `first` is what was sent for this key. */
 function toReserved(wanted: Wanted, first: Wanted, row: ReservedRow | undefined): Reserved | undefined {

@@ -1,9 +1,10 @@
 import { Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { parse as parseArray } from 'postgres-array'
 import type { Config } from '../config.ts'
 import { errorCode } from './outage.ts'
+import { inTime } from '../time_out.ts'
 
 /** A pool of PostgreSQL connections. bigint columns arrive as numbers: token sums stay far below 2^53. */
 export type Database = postgres.Sql<{ bigint: number }>
@@ -148,7 +149,7 @@ export async function query<Row extends object>(
 ): Promise<Row[]> {
   const gone = signals.get(database)
   gone?.throwIfAborted()
-  const rows = await inTime<Row[]>(database, withinMs, () => {
+  const rows = await inHandFor<Row[]>(database, withinMs, () => {
     const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
     const work = gone ? cancelWhenGone(gone, pending) : pending
     return { work, giveUp: () => cancelStatement(pending) }
@@ -207,26 +208,21 @@ export async function queryAgain<Row extends object>(
  * is started: the database does not answer, and whatever is sent to it would be done when nobody wants it any more.
  * @throws DatabaseTimeout
  */
-async function inTime<T>(
+async function inHandFor<T>(
   database: Database,
   withinMs: number,
   start: () => { work: PromiseLike<T>; giveUp: () => void },
 ): Promise<T> {
   if ((late.get(database) ?? 0) >= 2 * database.options.max) throw new DatabaseTimeout('the database does not answer')
   const { work, giveUp } = start()
-  let timer: NodeJS.Timeout | undefined
   inHand.set(database, statementsInHand(database) + 1)
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+  try {
+    return await inTime(work, withinMs, () => {
       noteLate(database, work)
       giveUp()
-      reject(new DatabaseTimeout('the database did not answer in time'))
-    }, withinMs)
-  })
-  try {
-    return await Promise.race([work, tooLate])
+      return new DatabaseTimeout('the database did not answer in time')
+    })
   } finally {
-    clearTimeout(timer)
     inHand.set(database, statementsInHand(database) - 1)
   }
 }
@@ -259,7 +255,7 @@ export async function inTransaction<T>(
     try {
       return await work(transaction)
     } catch (error) {
-      await nextTurn() // by then it is known whether the connection is lost
+      await setImmediate() // by then it is known whether the connection is lost
       throw error
     } finally {
       if (isLost) await new Promise(() => {})
@@ -271,7 +267,6 @@ export async function inTransaction<T>(
 
 /** A transaction at work. */
 export type Transaction = postgres.TransactionSql<{ bigint: number }>
-const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
 /**
  * Runs one statement that changes something people answer for; the audit log names `actor`. When `beforeCommit` throws,
@@ -298,7 +293,7 @@ export async function change<Row extends object>(
     unlessLate()
     return rows
   }
-  return await inTime(database, longestMs(database), () => ({
+  return await inHandFor(database, longestMs(database), () => ({
     work: inTransaction(database, work),
     giveUp: () => (isLate = true),
   }))

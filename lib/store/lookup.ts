@@ -42,7 +42,7 @@ export interface LookupOptions<Value> {
   load: (keys: string[]) => Promise<Map<string, Value>>
 }
 
-interface Entry<Value> {
+interface Cached<Value> {
   value: Value
   /** On the monotonic clock, from before the query. */
   loadedAt: number
@@ -50,7 +50,7 @@ interface Entry<Value> {
 
 /** Opens a cache that loads what is missing, one query at a time, and renews what is in use before it is stale. */
 export function openLookup<Value>({ store, freshMs, refreshMs, most, load }: LookupOptions<Value>): Lookup<Value> {
-  const cache = new LRUCache<string, Entry<Value>>({ max: most })
+  const cache = new LRUCache<string, Cached<Value>>({ max: most })
   /** Keys that wait for a query to begin, and the answer they will get; and those of the query on its way. */
   const asked = new Map<string, Promise<Value | undefined>>()
   let loading: ReadonlySet<string> = new Set()
