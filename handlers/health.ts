@@ -25,7 +25,9 @@ const lookAtStores = openSharedLook(
   FRESH_MS,
 )
 
-/** Whether events can be taken now: 200 while one way in is open, 503 when none is or when the process is about to stop. */
+/**
+ * Whether events can be taken now: 200 while one way in is open, 503 when none is or when the process is about to stop.
+ */
 export default handler({
   method: 'GET',
   path: '/api/health',

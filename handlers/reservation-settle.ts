@@ -9,8 +9,9 @@ import { findReservation } from '../lib/quota/reservation.ts'
 const NOTHING_USED = 'if nothing was used, release the reservation instead: POST /api/reservations/{id}/release'
 
 /**
- * Records what was really used, less or more than was reserved; the hold is given back in the transaction that counts it.
- * The event has the reservation's id and time: settling again changes nothing, and it counts where the tokens were held.
+ * Records what was really used, less or more than was reserved; the hold is given back in the transaction that counts
+ * it. The event has the reservation's id and time: settling again changes nothing, and it counts where the tokens were
+ * held.
  */
 export default handler({
   method: 'POST',

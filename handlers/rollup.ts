@@ -16,7 +16,10 @@ const PERCENT_TTL_SECONDS = 10
 /** Any fixed UUID: the id of a dead letter derives from its payload. */
 const DEAD_LETTER_NAMESPACE = 'b3f0c7de-5d0a-4c58-9a51-3f6f2f0f7b11'
 
-/** An id that was used before is its sender's mistake, and the first event counts: of one read, so many are kept to be looked at. */
+/**
+ * An id that was used before is its sender's mistake, and the first event counts: of one read, so many are kept to be
+ * looked at.
+ */
 const REUSED_KEPT = 100
 /** Requests that a line of the log names, at most. */
 const REQUESTS_NAMED = 20
@@ -29,7 +32,10 @@ interface DeadLetter {
   requestIds: string
 }
 
-/** Moves events from the stream into PostgreSQL. What can never be recorded becomes a dead letter; only then is it acknowledged. */
+/**
+ * Moves events from the stream into PostgreSQL. What can never be recorded becomes a dead letter; only then is it
+ * acknowledged.
+ */
 export default streamConsumer({
   group: 'rollup',
   batchSize: 32,
@@ -109,7 +115,10 @@ async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
   ctx.log.error({ events: rows.length, reason: rows[0]?.reason, requestIds }, 'events became dead letters')
 }
 
-/** The newest percentage of each tenant's monthly quota, for whoever reads it from Valkey. A cache: nothing depends on its success. */
+/**
+ * The newest percentage of each tenant's monthly quota, for whoever reads it from Valkey. A cache: nothing depends on
+ * its success.
+ */
 function cachePercents(ctx: Context, counters: Counter[]): void {
   for (const { tenantId, quotaId, tokenLimit, totalTokens } of counters) {
     if (quotaId !== tenantId) continue

@@ -84,7 +84,9 @@ function checkRange(start: number, end: number, step: keyof typeof STEP_MS, most
   }
   const steps = Math.ceil((end - start) / STEP_MS[step])
   if (steps > most) {
-    const detail = `must be at most ${withCommas(most)} steps after from, and is ${withCommas(steps)}; take a larger step or a shorter range`
+    const detail =
+      `must be at most ${withCommas(most)} steps after from, and is ${withCommas(steps)}; ` +
+      'take a larger step or a shorter range'
     throw new Problem('series_too_long', { detail: `to ${detail}`, errors: [{ field: 'to', detail }] })
   }
 }

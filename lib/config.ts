@@ -66,7 +66,9 @@ export const Settings = z.object({
       error: 'must be one of trace, debug, info, warn, error, fatal, silent',
     })
     .default('info')
-    .describe('least severe level to log; requests that succeed, or are refused without a valid key, are logged at `debug`'),
+    .describe(
+      'least severe level to log; requests that succeed, or are refused without a valid key, are logged at `debug`',
+    ),
   QUEUE_NAME: z.string().min(1).max(200).default('events').describe('key of the Valkey stream'),
   WORKER_CONCURRENCY: wholeNumber(1, 64, 4).describe('batches a worker records concurrently'),
   CLAIM_IDLE_MS: wholeNumber(100, 3_600_000, 15_000).describe(
@@ -135,7 +137,9 @@ export const Settings = z.object({
     'after SIGTERM, how long `serve` still accepts requests while `/api/health` answers 503, so that a ' +
       'load balancer stops sending them',
   ),
-  DRAIN_TIMEOUT_MS: wholeNumber(100, 600_000, 10_000).describe('how long a stopping process waits for work in progress'),
+  DRAIN_TIMEOUT_MS: wholeNumber(100, 600_000, 10_000).describe(
+    'how long a stopping process waits for work in progress',
+  ),
   FLAGMETER_DIR: z
     .string()
     .min(1)

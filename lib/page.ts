@@ -29,8 +29,8 @@ export const pageOf = (key: string, item: z.ZodType, example: object): z.ZodType
   z.object({ [key]: z.array(item), next: z.string().optional() }).meta({ examples: [{ [key]: [example], next: '17' }] })
 
 /**
- * A page of a listing: items under `key`, and where the following page goes on. It ends where its items are too large together, so follow
- * `next`, whatever `limit` was. `nextAfter` makes the `next` of the item at a place.
+ * A page of a listing: items under `key`, and where the following page goes on. It ends where its items are too large
+ * together, so follow `next`, whatever `limit` was. `nextAfter` makes the `next` of the item at a place.
  */
 export function page(key: string, items: object[], limit: number, nextAfter: (at: number) => string): Answer {
   const texts: string[] = []

@@ -45,8 +45,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 export const asUuid = (value: string): string | null => (UUID.test(value) ? value.toLowerCase() : null)
 
 /**
- * Why there is no such thing of this id: `/quotas` of the API and `flagmeter quota list` show the ids that there are. What is no id at all
- * is not repeated: it may be a key.
+ * Why there is no such thing of this id: `/quotas` of the API and `flagmeter quota list` show the ids that there are.
+ * What is no id at all is not repeated: it may be a key.
  */
 export const noSuch = (kind: string, ref: string, path: string): string =>
   asUuid(ref) === null
@@ -56,7 +56,10 @@ export const noSuch = (kind: string, ref: string, path: string): string =>
 /** Mistakes that are named one by one. */
 const NAMED_MISTAKES = 10
 
-/** The mistakes of input that does not fit its schema, one per field; unknown fields by their names. After ten, how many more there are. */
+/**
+ * The mistakes of input that does not fit its schema, one per field; unknown fields by their names. After ten, how many
+ * more there are.
+ */
 export function fieldErrors(error: z.ZodError): FieldError[] {
   const errors: FieldError[] = []
   let count = 0

@@ -7,5 +7,7 @@ export const withCommas = (count: number): string => count.toLocaleString('en-US
 export const shorten = (text: string): string =>
   text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`
 
-/** The beginning of a text that somebody else has written, in quotes, without characters that hide or reorder others. */
+/**
+ * The beginning of a text that somebody else has written, in quotes, without characters that hide or reorder others.
+ */
 export const quote = (text: string): string => `'${shorten(text).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '\uFFFD')}'`

@@ -6,7 +6,10 @@ import { loadSql } from '../store/sql.ts'
 /** A change of a tenant, a quota, a webhook or a key: who made it, and how it was before and after, without secrets. */
 export const AuditEntry = z.object({
   createdAt: Instant,
-  /** `key <name> (<id>)`, `cli`, `seed`, `first start`, `auto-create`, `deliver`, or the database user of a change by hand. */
+  /**
+   * `key <name> (<id>)`, `cli`, `seed`, `first start`, `auto-create`, `deliver`, or the database user of a change by
+   * hand.
+   */
   actor: z.string(),
   /** Like `tenant.updated`. */
   action: z.string(),

@@ -9,7 +9,9 @@ import { FAIL_MODES, type TenantRow, getTenant } from '../tenants/tenant_cache.t
 import { quote } from '../words.ts'
 import * as examples from '../site/examples.ts'
 
-/** A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`. */
+/**
+ * A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`.
+ */
 const REBUILD_MS = 1_000
 
 /** What a person may set of a tenant, over HTTP, on the command line and in a seed file. */
@@ -44,7 +46,9 @@ export const Tenant = z
     thresholds: z.array(z.int()),
     failMode: z.enum(FAIL_MODES),
     createdAt: Instant,
-    /** Under way: the billing day and time zone to come, and how many percent are done. Until then the old ones hold. */
+    /**
+     * Under way: the billing day and time zone to come, and how many percent are done. Until then the old ones hold.
+     */
     rebuild: z.object({ billingDay: z.int(), timezone: z.string(), percent: z.int() }).optional(),
   })
   .meta({ examples: [examples.tenantDocument] })
@@ -64,7 +68,10 @@ const EXAMPLE_WEBHOOK = 'https://hooks.slack.com/services/REPLACE/WITH/YOURS'
 export const TenantSeed = TenantSettings.extend({ quotas: z.array(QuotaSettings, 'must be a list').optional() })
 export type TenantSeed = z.infer<typeof TenantSeed>
 
-/** Creates a tenant with its quotas and a disabled example of a Slack webhook, if the name is free. Returns whether it was. */
+/**
+ * Creates a tenant with its quotas and a disabled example of a Slack webhook, if the name is free. Returns whether it
+ * was.
+ */
 export async function seedTenant(database: Database, actor: string, settings: TenantSeed): Promise<boolean> {
   const quotas = (settings.quotas ?? []).map(({ tokenLimit, ...quota }) => ({ ...quota, token_limit: tokenLimit }))
   const args = [...toArguments(settings), EXAMPLE_WEBHOOK, new URL(EXAMPLE_WEBHOOK).host, JSON.stringify(quotas)]
@@ -72,8 +79,8 @@ export async function seedTenant(database: Database, actor: string, settings: Te
 }
 
 /**
- * Changes what is given of a tenant, at once but for billing day and time zone: those re-sort its usage into new periods, which
- * goes on in the background when the tenant is large; `rebuild` says how far.
+ * Changes what is given of a tenant, at once but for billing day and time zone: those re-sort its usage into new
+ * periods, which goes on in the background when the tenant is large; `rebuild` says how far.
  * @throws Problem tenant_not_found, tenant_exists, invalid_request (time zone)
  */
 export async function updateTenant(
@@ -96,8 +103,9 @@ export async function updateTenant(
 }
 
 /**
- * Does a piece of the change of a tenant's billing day or time zone. Returns whether there is more to do. A piece takes milliseconds; the
- * last one of a tenant with very many features takes longer than a statement usually may, and must come to its end.
+ * Does a piece of the change of a tenant's billing day or time zone. Returns whether there is more to do. A piece takes
+ * milliseconds; the last one of a tenant with very many features takes longer than a statement usually may, and must
+ * come to its end.
  */
 export async function stepRebuild(database: Database, tenantId: string, withinMs: number): Promise<boolean> {
   return await inTransaction(database, async (transaction) => {

@@ -12,7 +12,9 @@ import * as examples from '../site/examples.ts'
 export const WebhookKind = z.enum(['slack', 'standard'], 'must be slack or standard')
 export type WebhookKind = z.infer<typeof WebhookKind>
 
-/** Where messages go. What is no URL at all, or leads where none may, is found by `checkUrl`: it depends on a setting. */
+/**
+ * Where messages go. What is no URL at all, or leads where none may, is found by `checkUrl`: it depends on a setting.
+ */
 export const WebhookUrl = text(2000)
 export const Enabled = z.boolean(must('must be true or false'))
 
@@ -69,7 +71,9 @@ export async function listWebhooks(
   return { webhooks: rows.map(toWebhook), rows }
 }
 
-/** The URL as it is stored, and its host with the port. @throws Problem invalid_request when messages may not go there */
+/**
+ * The URL as it is stored, and its host with the port. @throws Problem invalid_request when messages may not go there
+ */
 export function checkUrl(given: string, allowPrivate: boolean): { url: string; host: string } {
   const mistake = urlMistake(given, allowPrivate)
   if (mistake === undefined) return { url: new URL(given).href, host: new URL(given).host }

@@ -6,7 +6,10 @@ import { isSession } from './session.ts'
 import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
 import { loadSql } from '../store/sql.ts'
 
-/** A verified key is used for so long at most: a revocation is felt within a second in every process, with or without Valkey. */
+/**
+ * A verified key is used for so long at most: a revocation is felt within a second in every process, with or without
+ * Valkey.
+ */
 const FRESH_MS = 900
 /** In use for so long, it is verified again in the background, so that a busy key waits for no look-up. */
 const REFRESH_MS = 400
@@ -42,8 +45,8 @@ interface FoundKey {
 }
 
 /**
- * Opens the key check of one process. While PostgreSQL does not answer, keys that were valid stay valid: nothing can be revoked
- * then either, and events keep their way into the stream.
+ * Opens the key check of one process. While PostgreSQL does not answer, keys that were valid stay valid: nothing can be
+ * revoked then either, and events keep their way into the stream.
  */
 export function openKeyCache(database: Database, clock: () => number = Date.now): KeyCache {
   const lookup = openLookup({ store: database, freshMs: FRESH_MS, refreshMs: REFRESH_MS, most: MAX_KEYS, load })

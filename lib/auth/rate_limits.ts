@@ -9,7 +9,10 @@ import { withCommas } from '../words.ts'
 
 /** A rate is held over so many seconds: after a quiet while, as many seconds' worth may come at once. */
 const WINDOW_SECONDS = 10
-/** A process takes a hundredth of a window at a time: one round trip for many requests. So much of a limit may stay unused. */
+/**
+ * A process takes a hundredth of a window at a time: one round trip for many requests. So much of a limit may stay
+ * unused.
+ */
 const BLOCKS = 100
 /** After Valkey failed, a process counts by itself for so long. */
 const ALONE_MS = 5_000
@@ -36,13 +39,19 @@ interface Window {
 
 /** Rates of keys, tenants and addresses. */
 export interface RateLimits {
-  /** Takes points of a key or a tenant, by its id. A promise only when more must be asked for. Throws Problem rate_limited in it. */
+  /**
+   * Takes points of a key or a tenant, by its id. A promise only when more must be asked for. Throws Problem
+   * rate_limited in it.
+   */
   take(kind: LimitKind, holder: string, points: number): Promise<void> | undefined
   /** Counts a wrong key. @throws Problem rate_limited when there were too many from the address */
   guessedWrong(address: string): void
 }
 
-/** Opens the limits: shared by all processes through Valkey; without it, or while it is away, each process counts for itself. */
+/**
+ * Opens the limits: shared by all processes through Valkey; without it, or while it is away, each process counts for
+ * itself.
+ */
 export function openRateLimits(
   config: Pick<Config, 'limitRequests' | 'limitEvents'>,
   valkey: Valkey | undefined,
@@ -130,7 +139,8 @@ function openLimit(kind: LimitKind, { points: most, seconds }: Window, valkey: V
         return await everywhere.consume(holder, points)
       } catch (state) {
         if (!(state instanceof Error)) throw state
-        aloneUntil = performance.now() + ALONE_MS // Valkey is away: better to count alone than to wait for it again and again
+        // Valkey is away: better to count alone than to wait for it again and again
+        aloneUntil = performance.now() + ALONE_MS
       }
     }
     return await here.consume(holder, points)

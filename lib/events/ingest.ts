@@ -42,7 +42,8 @@ export function timeMistake({ config, clock }: Pick<Needs, 'config' | 'clock'>, 
   const { eventMaxAgeMs, eventMaxAheadMs } = config
   const age = clock() - createdAt
   if (age <= eventMaxAgeMs && -age <= eventMaxAheadMs) return undefined
-  return `must be at most ${eventMaxAgeMs / 86_400_000} days in the past and ${eventMaxAheadMs / 1000} seconds in the future`
+  const [days, seconds] = [eventMaxAgeMs / 86_400_000, eventMaxAheadMs / 1000]
+  return `must be at most ${days} days in the past and ${seconds} seconds in the future`
 }
 
 /** Of a call, who sends events, and in which request. */
@@ -70,7 +71,9 @@ export async function ingest(
 export const rejection = ({ sqlstate, reason }: Poison): Problem =>
   new Problem(sqlstate === ID_REUSED ? 'idempotency_key_reused' : 'event_rejected', { detail: reason })
 
-/** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
+/**
+ * Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once.
+ */
 export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sender: Requester): Promise<Accepted> {
   return ctx.intake.accept(events, sender).catch((error: unknown) => {
     if (!isUnavailable(error) && !isTooSlow(error)) throw error

@@ -22,7 +22,10 @@ const SETTLE_MS = 2_000
 
 /** What is known of events that are durable now. */
 export interface Accepted {
-  /** Those, of all that were written together, that PostgreSQL will never take: only the others count. Known on the direct path alone. */
+  /**
+   * Those, of all that were written together, that PostgreSQL will never take: only the others count. Known on the
+   * direct path alone.
+   */
   poison: Poison[]
   /** Whether the event went beyond a hard quota of its tenant, as far as that is known. */
   isOver: (event: Event) => boolean
@@ -32,9 +35,9 @@ export interface Accepted {
 export interface Intake {
   /**
    * Resolves when the events are durable: in Valkey's fsynced log, or committed in PostgreSQL.
-   * @throws when neither store answered within a few seconds; then it is unknown whether the events count, and sending them again is safe
-   * The stream entry carries the id of the `sender`'s request on to the worker's log. What its client has left before its turn came, is
-   * not written.
+   * @throws when neither store answered within a few seconds; then it is unknown whether the events count, and sending
+   * them again is safe The stream entry carries the id of the `sender`'s request on to the worker's log. What its
+   * client has left before its turn came, is not written.
    */
   accept(events: Event[], sender?: Requester): Promise<Accepted>
   /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
@@ -64,8 +67,9 @@ interface WaitingEvents {
 
 /**
  * Opens the intake of one process. It commits in groups: while one write is in flight, what arrives waits and goes out
- * together in the next. Events go into the stream, and to PostgreSQL when that fails; settlements the other way round: their holds
- * are in PostgreSQL, and must not lapse while a settlement waits elsewhere. So none does, unless PostgreSQL is away.
+ * together in the next. Events go into the stream, and to PostgreSQL when that fails; settlements the other way round:
+ * their holds are in PostgreSQL, and must not lapse while a settlement waits elsewhere. So none does, unless PostgreSQL
+ * is away.
  */
 export function openIntake(ctx: Needs): Intake {
   /** On the monotonic clock: the wall's may step back. */

@@ -35,7 +35,10 @@ export function authorize(ctx: Context, endpoint: HttpHandler, req: IncomingMess
   return caller ? permit(endpoint, caller) : lookUp(ctx, endpoint, req, key)
 }
 
-/** The caller of the browser that is signed in; undefined: it is not. A browser sends its cookie by itself, so a change must come from our page. */
+/**
+ * The caller of the browser that is signed in; undefined: it is not. A browser sends its cookie by itself, so a change
+ * must come from our page.
+ */
 function authorizeSession(
   ctx: Context,
   endpoint: HttpHandler,
@@ -62,7 +65,8 @@ function authorizeSession(
 }
 
 async function lookUp(ctx: Context, endpoint: HttpHandler, req: IncomingMessage, key: string): Promise<Caller> {
-  // Looked up first: whatever others behind the same address try, a right key is let in. A thousand look-ups are one query.
+  // Looked up first: whatever others behind the same address try, a right key is let in. A thousand look-ups are one
+  // query.
   const found = await ctx.keys.find(key)
   if (typeof found !== 'string') return permit(endpoint, found)
   ctx.limits.guessedWrong(addressOf(req, ctx.config.trustedProxies))
@@ -91,7 +95,10 @@ export function takeRequest({ limits }: Context, { keyId, tenantId }: Caller): P
   return ofKey || ofTenant ? Promise.all([ofKey, ofTenant]) : undefined
 }
 
-/** Input of an endpoint that names a tenant, for a key that is bound to one: its id, filled in or instead of its name. @throws Problem forbidden */
+/**
+ * Input of an endpoint that names a tenant, for a key that is bound to one: its id, filled in or instead of its name.
+ * @throws Problem forbidden
+ */
 export function bindTenant<T>(caller: Caller, input: T): T {
   if (caller.tenantId === undefined || typeof input !== 'object' || input === null || Array.isArray(input)) return input
   const given = 'tenant' in input ? input.tenant : undefined
@@ -109,7 +116,8 @@ export function hostOf({ headers }: IncomingMessage, trustedProxies: number): st
 /** Where a request comes from: an IPv4 address, or the /64 of an IPv6 one, which is a single customer's. */
 export function addressOf(req: IncomingMessage, trustedProxies: number): string {
   const direct = req.socket.remoteAddress ?? ''
-  // Each proxy appends the address it was called from: of `trustedProxies` entries from the right we know who wrote them.
+  // Each proxy appends the address it was called from: of `trustedProxies` entries from the right we know who wrote
+  // them.
   const noted =
     trustedProxies > 0 ? req.headers['x-forwarded-for']?.toString().split(',').at(-trustedProxies)?.trim() : undefined
   const address = noted !== undefined && isIP(noted) !== 0 ? noted : direct

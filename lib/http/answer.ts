@@ -29,7 +29,10 @@ function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
   return new Problem('internal', { detail: `see the log for request ${requestId}` })
 }
 
-/** No answer but the dashboard is a page: nothing of it is run, framed, sniffed or kept (OWASP REST Security Cheat Sheet). */
+/**
+ * No answer but the dashboard is a page: nothing of it is run, framed, sniffed or kept (OWASP REST Security Cheat
+ * Sheet).
+ */
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -38,7 +41,10 @@ const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
 }
 
-/** How an answer ends: whether another request may follow, and whether its client may still be sending a body that nobody reads. */
+/**
+ * How an answer ends: whether another request may follow, and whether its client may still be sending a body that
+ * nobody reads.
+ */
 interface Ending {
   keepAlive: boolean
   isBodyComing: boolean

@@ -9,11 +9,16 @@ import { inTurns, nextTurn } from './turns.ts'
 import { withCommas } from '../words.ts'
 
 const DEFAULT_BODY_BYTES = 64 * 1024
-/** A body comes in so many pieces at most: a chunk of one byte costs as much time as one of a thousand. Packets of 8 MiB are 6,000. */
+/**
+ * A body comes in so many pieces at most: a chunk of one byte costs as much time as one of a thousand. Packets of 8 MiB
+ * are 6,000.
+ */
 const MAX_PIECES = 20_000
 /** Smaller pieces are gathered in blocks: a piece of its own takes 200 bytes beside what is in it. */
 const BLOCK_BYTES = 4 * 1024
-/** What is answered before its body was read may go on so long: who is cut off while sending does not see the answer. */
+/**
+ * What is answered before its body was read may go on so long: who is cut off while sending does not see the answer.
+ */
 const DISCARDED_BYTES = 8 * 1024 * 1024
 const DISCARD_MS = 1_000
 
@@ -43,11 +48,15 @@ export async function takeBody(
   }
   if (isLines) return parseLines(req, body, maxEvents)
   const value = found.cuts.length > 0 ? await parseParts(req, body, found.cuts) : parse(req, body, true)
-  if (Array.isArray(value) && value.length > maxEvents) throw tooManyEvents(maxEvents) // spaces in front hid from the survey what it is
+  // Spaces in front hid from the survey what it is
+  if (Array.isArray(value) && value.length > maxEvents) throw tooManyEvents(maxEvents)
   return value
 }
 
-/** Reads on and forgets, a piece per turn and within limits, so that a client that is still sending gets its answer. Calls `done` once. */
+/**
+ * Reads on and forgets, a piece per turn and within limits, so that a client that is still sending gets its answer.
+ * Calls `done` once.
+ */
 export function discard(req: IncomingMessage, done: () => void): void {
   let pieces = 0
   let size = 0

@@ -15,9 +15,9 @@ interface WaitingBody {
 }
 
 /**
- * The memory for the bodies of a process: those that arrive, wait or are worked on, and answers that wait for their clients.
- * Bytes count as they arrive: what is only announced holds out nobody. What is refused leaves its room at once, so those that were
- * there first get done. Bodies that have arrived are worked on in turn.
+ * The memory for the bodies of a process: those that arrive, wait or are worked on, and answers that wait for their
+ * clients. Bytes count as they arrive: what is only announced holds out nobody. What is refused leaves its room at
+ * once, so those that were there first get done. Bodies that have arrived are worked on in turn.
  */
 export class Room {
   readonly bytes: number
@@ -80,7 +80,10 @@ export class Hold {
     return true
   }
 
-  /** Before a body of this weight is parsed: waits until others are done. A promise only when there is something to wait for. */
+  /**
+   * Before a body of this weight is parsed: waits until others are done. A promise only when there is something to wait
+   * for.
+   */
   work(weight: number): Promise<void> | undefined {
     this.#weight = weight
     return this.#room.enter(weight)

@@ -5,7 +5,9 @@ import type { Access, Tenancy } from '../auth/scope.ts'
 import type { Context } from '../context.ts'
 import type { ProblemCode } from '../problem.ts'
 
-/** What an endpoint sends back: one of a JSON value, a text, bytes, and a stream that goes on until somebody ends it. */
+/**
+ * What an endpoint sends back: one of a JSON value, a text, bytes, and a stream that goes on until somebody ends it.
+ */
 export interface Answer {
   status: number
   json?: unknown
@@ -57,7 +59,10 @@ export interface HttpHandler<
   auth: Auth
   /** Default: all. */
   tenancy?: Tenancy
-  /** Its cost grows with a range or with history: `lib/store/report_pool.ts` gives it its turn, and `ctx.database` is then the reports' own pool. */
+  /**
+   * Its cost grows with a range or with history: `lib/store/report_pool.ts` gives it its turn, and `ctx.database` is
+   * then the reports' own pool.
+   */
   isReport?: true
   /** One line for the API's description. */
   summary: string
@@ -73,7 +78,10 @@ export interface HttpHandler<
   documentedBody?: z.ZodType
   /** Largest body in bytes; default 64 KiB. */
   maxBodyBytes?: number
-  /** Takes batches of so many events too: as an array, or as `application/x-ndjson`, which becomes an array with a value, or InvalidJson, per line. */
+  /**
+   * Takes batches of so many events too: as an array, or as `application/x-ndjson`, which becomes an array with a
+   * value, or InvalidJson, per line.
+   */
   maxEvents?: number
   handle(ctx: Context, call: Call<z.output<Params>, z.output<Query>, z.output<Body>, Auth>): Promise<Answer> | Answer
 }

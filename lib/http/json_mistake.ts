@@ -2,9 +2,20 @@
 const SEARCHED_CHARACTERS = 256 * 1024
 
 const SPACE = /[ \t\n\r]*/y
-/** A token of JSON (RFC 8259). One character of a string at a time: nested repeats would take for ever to find that it has no end. */
-const TOKEN =
-  /[[\]{},:]|"(?:[^"\\\p{Cc}]|[\x7f-\x9f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/uy
+/**
+ * A token of JSON (RFC 8259). One character of a string at a time: nested repeats would take for ever to find that it
+ * has no end.
+ */
+const TOKEN = new RegExp(
+  [
+    /[[\]{},:]|true|false|null/u,
+    /"(?:[^"\\\p{Cc}]|[\x7f-\x9f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/u,
+    /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/u,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'uy',
+)
 
 /** What may come next; `first`: right after an opening bracket, where a closing one may follow too. */
 type Next = 'value' | 'first value' | 'name' | 'first name' | 'colon' | 'comma' | 'end'
@@ -27,8 +38,8 @@ export interface JsonMistake {
 }
 
 /**
- * Finds where a text that JSON.parse has refused stops being JSON: the engine says so of some mistakes only, and quotes the text
- * around others. Undefined: too long to search.
+ * Finds where a text that JSON.parse has refused stops being JSON: the engine says so of some mistakes only, and quotes
+ * the text around others. Undefined: too long to search.
  */
 export function findJsonMistake(text: string): JsonMistake | undefined {
   if (text.length > SEARCHED_CHARACTERS) return undefined

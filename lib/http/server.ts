@@ -122,7 +122,10 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     }
   }
 
-  /** Frees what the request held. What its client does not take is held on, for as long as a client may take to send one. */
+  /**
+   * Frees what the request held. What its client does not take is held on, for as long as a client may take to send
+   * one.
+   */
   function letGo(res: ServerResponse, hold: Hold): void {
     const unread = res.writableLength
     hold.release()
@@ -164,7 +167,10 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
 
   const queues = new WeakMap<Socket, { last: ServerResponse; waiting: number }>()
 
-  /** One request after another of a connection: their answers go out in order, and would all be in memory until the first is read. */
+  /**
+   * One request after another of a connection: their answers go out in order, and would all be in memory until the
+   * first is read.
+   */
   function handle(req: IncomingMessage, res: ServerResponse): void {
     const queue = queues.get(req.socket)
     const before = queue?.last
@@ -225,7 +231,10 @@ function closing(res: ServerResponse): AbortSignal {
 
 let turn: Promise<void> | undefined
 
-/** Resolves when the requests that have arrived by now are read: an answer written between two reads wakes its client alone. */
+/**
+ * Resolves when the requests that have arrived by now are read: an answer written between two reads wakes its client
+ * alone.
+ */
 function turnEnd(): Promise<void> {
   turn ??= new Promise((resolve) =>
     setImmediate(() => {

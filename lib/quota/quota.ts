@@ -100,8 +100,8 @@ export function limitInWords({
 const roomOf = (quota: QuotaUsage): number => quota.tokenLimit - quota.totalTokens - quota.reservedTokens
 
 /**
- * The quota that decides about a feature: the hard one with the least left; when none is hard, the soft one. The same rule as in
- * `reserve_tokens`. A tenant has at least its monthly quota.
+ * The quota that decides about a feature: the hard one with the least left; when none is hard, the soft one. The same
+ * rule as in `reserve_tokens`. A tenant has at least its monthly quota.
  */
 export function tightest(quotas: QuotaUsage[], feature: string): { quota: QuotaUsage; room: number } {
   let found: QuotaUsage | undefined

@@ -53,7 +53,10 @@ interface ReservedRow extends QuotaRow {
 
 /** Makes and gives back reservations. */
 export interface Reservations {
-  /** Undefined: there is no such tenant. @throws when the database did not answer: then it is unknown whether the tokens are held */
+  /**
+   * Undefined: there is no such tenant. @throws when the database did not answer: then it is unknown whether the tokens
+   * are held
+   */
   reserve(wanted: Wanted): Promise<Reserved | undefined>
   /** Gives back what is still held; of all else nothing is said. */
   release(reservation: Reservation): Promise<void>

@@ -34,7 +34,10 @@ function load(folder: string): Map<string, Asset> {
   )
 }
 
-/** A file of the dashboard, as small as the browser takes it, to be kept for ever: its name has its hash. Undefined: there is none. */
+/**
+ * A file of the dashboard, as small as the browser takes it, to be kept for ever: its name has its hash. Undefined:
+ * there is none.
+ */
 export function serveAsset(name: string, acceptEncoding = ''): Answer | undefined {
   const asset = assets().get(name)
   if (!asset) return undefined
@@ -56,8 +59,8 @@ export function serveAsset(name: string, acceptEncoding = ''): Answer | undefine
 const pathOf = (pattern: RegExp): string => `/assets/${[...assets().keys()].find((name) => pattern.test(name))}`
 
 /**
- * The one page of the dashboard; the script in it reads the rest from the path. Only what carries this answer's nonce is run,
- * nothing is asked of another host, and no page may frame it (Content Security Policy Level 3).
+ * The one page of the dashboard; the script in it reads the rest from the path. Only what carries this answer's nonce
+ * is run, nothing is asked of another host, and no page may frame it (Content Security Policy Level 3).
  */
 export function servePage(): Answer {
   const nonce = randomBytes(16).toString('base64')

@@ -5,7 +5,10 @@ const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 1.5rem}' +
   'h1{font-size:1.5rem;margin:0 0 .5rem}'
 
-/** What a browser gets at a path where nothing is. It repeats nothing of the request, so nothing in it needs to be escaped. */
+/**
+ * What a browser gets at a path where nothing is. It repeats nothing of the request, so nothing in it needs to be
+ * escaped.
+ */
 const PAGE = `<!doctype html>
 <html lang="en">
 <head>

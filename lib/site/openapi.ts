@@ -4,7 +4,10 @@ import { PROBLEMS, ProblemDocument, type ProblemCode } from '../problem.ts'
 
 type Json = Record<string, unknown>
 
-/** The OpenAPI 3.1 document of these endpoints, made from the schemas they check with. What answers with a page is not in it. */
+/**
+ * The OpenAPI 3.1 document of these endpoints, made from the schemas they check with. What answers with a page is not
+ * in it.
+ */
 export function describeApi(endpoints: HttpHandler[]): Json {
   const paths: Record<string, Json> = {}
   for (const endpoint of endpoints) {

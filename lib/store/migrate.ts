@@ -16,7 +16,10 @@ export interface Migration {
   isUnknown?: true
 }
 
-/** Every migration in `sql/migrations`, in order, with when it was applied to this database; then those of newer releases. */
+/**
+ * Every migration in `sql/migrations`, in order, with when it was applied to this database; then those of newer
+ * releases.
+ */
 export async function migrationStatus(database: Database): Promise<Migration[]> {
   const [{ present } = { present: false }] = await database<{ present: boolean }[]>`
     select to_regclass('schema_migrations') is not null as present`
@@ -56,7 +59,9 @@ export async function migrate(database: Database): Promise<string[]> {
     await transaction`set local statement_timeout = 0`
     await transaction`set local lock_timeout = 0`
     await transaction`select pg_advisory_xact_lock(${ADVISORY_LOCK})`
-    await transaction`create table if not exists schema_migrations (name text primary key, applied_at timestamptz not null default now())`
+    await transaction`
+      create table if not exists schema_migrations
+      (name text primary key, applied_at timestamptz not null default now())`
     const rows = await transaction<{ name: string }[]>`select name from schema_migrations`
     const done = new Set(rows.map(({ name }) => name))
     const known = listFiles('migrations')

@@ -16,8 +16,10 @@ const STATEMENT_MS = 3_000
 /** Questions that cost as much as the range they name, or as the history there is. They never take what events need. */
 export interface Reports {
   /**
-   * Runs a report when its key has its turn: keys take turns, however many reports each asks for. It is cancelled when `gone` aborts.
-   * @throws Problem rate_limited when too many of the key wait, or one for too long; unavailable when it takes too long itself
+   * Runs a report when its key has its turn: keys take turns, however many reports each asks for. It is cancelled when
+   * `gone` aborts.
+   * @throws Problem rate_limited when too many of the key wait, or one for too long; unavailable when it takes too long
+   * itself
    */
   run<T>(keyId: string, gone: AbortSignal, work: (database: Database) => Promise<T> | T): Promise<T>
   release(): Promise<void>

@@ -26,8 +26,8 @@ export interface FoundTenants {
 const making = new WeakMap<Database, Map<string, Promise<unknown>>>()
 
 /**
- * Finds tenants by name or id. With AUTO_CREATE_TENANTS, makes those that are missing: as many as the key may make, none for a key
- * that is bound to a tenant.
+ * Finds tenants by name or id. With AUTO_CREATE_TENANTS, makes those that are missing: as many as the key may make,
+ * none for a key that is bound to a tenant.
  */
 export async function findOrCreate(ctx: Needs, { keyId, tenantId }: Caller, refs: string[]): Promise<FoundTenants> {
   const ids = await ctx.tenants.find(refs)

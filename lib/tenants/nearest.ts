@@ -30,8 +30,9 @@ export async function withNearest(ctx: Needs, caller: Caller, error: unknown): P
 }
 
 /**
- * Names of tenants, by the names of none that are close to them. For callers who may read all tenants, of the first few names, and only
- * so often: others learn no names, and mistakes cost nobody else. What goes wrong here is no matter: it is a hint.
+ * Names of tenants, by the names of none that are close to them. For callers who may read all tenants, of the first few
+ * names, and only so often: others learn no names, and mistakes cost nobody else. What goes wrong here is no matter: it
+ * is a hint.
  */
 export async function findNearest(ctx: Needs, caller: Caller, refs: string[]): Promise<Map<string, string>> {
   const names = [...new Set(refs.filter((ref) => asUuid(ref) === null))].slice(0, MOST_NAMES)
@@ -51,7 +52,10 @@ export async function findNearest(ctx: Needs, caller: Caller, refs: string[]): P
   }
 }
 
-/** The name that is closest to the one wanted, if any is close: whatever its case, and longer ones that begin with it too. */
+/**
+ * The name that is closest to the one wanted, if any is close: whatever its case, and longer ones that begin with it
+ * too.
+ */
 export function closest(wanted: string, names: string[]): string | undefined {
   const most = Math.min(MOST_MISTAKES, Math.floor(wanted.length / 3))
   const text = wanted.toLowerCase()
@@ -67,8 +71,8 @@ export function closest(wanted: string, names: string[]): string | undefined {
 }
 
 /**
- * How many characters must be put in, taken out or replaced to make one text of the other (Levenshtein); Infinity: more than `most`. Only
- * places so near the diagonal can count, so long texts cost little.
+ * How many characters must be put in, taken out or replaced to make one text of the other (Levenshtein); Infinity: more
+ * than `most`. Only places so near the diagonal can count, so long texts cost little.
  */
 function countMistakes(a: string, b: string, most: number): number {
   if (Math.abs(a.length - b.length) > most) return Infinity

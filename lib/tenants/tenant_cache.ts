@@ -5,7 +5,9 @@ import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
 import { loadSql } from '../store/sql.ts'
 import { UnknownTenant } from './unknown_tenant.ts'
 
-/** A name is believed for so long at most, as what a key may do: after a change every process follows within a second. */
+/**
+ * A name is believed for so long at most, as what a key may do: after a change every process follows within a second.
+ */
 const FRESH_MS = 900
 /** In use for so long, it is looked up again in the background, so that a busy tenant's events wait for no look-up. */
 const REFRESH_MS = 400
@@ -46,8 +48,8 @@ export interface TenantCache {
 }
 
 /**
- * Opens the directory of one process. While PostgreSQL is away a known tenant stays usable: events keep their way into the stream.
- * While it answers nothing old is believed: a name may have moved to another tenant.
+ * Opens the directory of one process. While PostgreSQL is away a known tenant stays usable: events keep their way into
+ * the stream. While it answers nothing old is believed: a name may have moved to another tenant.
  */
 export function openTenantCache(database: Database): TenantCache {
   const lookup = openLookup<string>({

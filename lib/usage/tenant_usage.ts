@@ -14,7 +14,10 @@ const GROUP = 100
 
 const FeatureUsage = z.object({ feature: z.string(), totalTokens: z.int(), eventCount: z.int() })
 
-/** What a tenant has used in its open billing period, at most 1,000 features, the largest first, and of each of its quotas. */
+/**
+ * What a tenant has used in its open billing period, at most 1,000 features, the largest first, and of each of its
+ * quotas.
+ */
 export const TenantUsage = Usage.extend({ features: z.array(FeatureUsage), quotas: z.array(QuotaUsage) }).meta({
   examples: [{ ...examples.usage, features: examples.features, quotas: [examples.monthlyUsage, examples.quotaUsage] }],
 })
@@ -28,8 +31,8 @@ interface Row extends UsageRow {
 export type UsageReader = Grouped<string, string | undefined>
 
 /**
- * Opens the look-up of usage of one process. What is asked while a query is in flight goes together in the next, the same tenant
- * once: an answer is never older than its question, and a thousand readers cost no more than a few.
+ * Opens the look-up of usage of one process. What is asked while a query is in flight goes together in the next, the
+ * same tenant once: an answer is never older than its question, and a thousand readers cost no more than a few.
  */
 export function openUsageReader(database: Database, clock: () => number): UsageReader {
   async function load(refs: string[]): Promise<(string | undefined)[]> {

@@ -18,9 +18,10 @@ export interface Running {
 }
 
 /**
- * Runs a stream consumer in `workerConcurrency` loops until `stop` aborts; with `once`, until the stream is empty.
- * A loop hands over a batch again and again until it is taken: an outage pauses it and loses nothing. A batch that fails for another
- * reason is not waited for, for what comes behind it would wait too: after a few tries what can't be recorded of it is put aside.
+ * Runs a stream consumer in `workerConcurrency` loops until `stop` aborts; with `once`, until the stream is empty. A
+ * loop hands over a batch again and again until it is taken: an outage pauses it and loses nothing. A batch that fails
+ * for another reason is not waited for, for what comes behind it would wait too: after a few tries what can't be
+ * recorded of it is put aside.
  */
 export function runStreamConsumer(
   ctx: Context,
