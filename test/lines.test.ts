@@ -11,7 +11,7 @@ test('no line of lib and handlers has more than 120 characters, comments too', a
   const long: string[] = []
   for (const file of files) {
     for (const [i, line] of (await readFile(join(root, file), 'utf8')).split('\n').entries())
-      if ([...line].length > 120) long.push(`${file}:${i + 1}`)
+      if (line.length > 120) long.push(`${file}:${i + 1}`)
   }
   expect(long).toEqual([])
 })
