@@ -51,10 +51,10 @@ describe('a body that is not JSON', () => {
   })
 
   test('is searched whatever is in it, and not at all when it is very long', () => {
-    expect(findJsonMistake(`"${'a'.repeat(200_000)}`)?.at).toBe(0)
-    expect(findJsonMistake(`"${'\\u0000'.repeat(40_000)}\\x"`)?.at).toBe(0)
-    expect(findJsonMistake('['.repeat(200_000))?.at).toBe(200_000)
-    expect(findJsonMistake('1'.repeat(200_000) + 'x')?.reason).toBe('expected nothing more')
+    expect(findJsonMistake(`"${'a'.repeat(60_000)}`)?.at).toBe(0)
+    expect(findJsonMistake(`"${'\\u0000'.repeat(10_000)}\\x"`)?.at).toBe(0)
+    expect(findJsonMistake('['.repeat(60_000))?.at).toBe(60_000)
+    expect(findJsonMistake('1'.repeat(60_000) + 'x')?.reason).toBe('expected nothing more')
     expect(findJsonMistake('x'.repeat(300_000))).toBe(undefined)
     expect(placeOf('a\nb', 1)).toBe('line 1, column 2')
   })

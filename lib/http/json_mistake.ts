@@ -1,21 +1,9 @@
-/** A longer text is not searched: that would hold up others. */
+/** A longer text is not searched: this one takes 10 ms at most, which others have to wait. */
 const SEARCHED_CHARACTERS = 256 * 1024
 
-const SPACE = /[ \t\n\r]*/y
-/**
- * A token of JSON (RFC 8259). One character of a string at a time: nested repeats would take for ever to find that it
- * has no end.
- */
-const TOKEN = new RegExp(
-  [
-    /[[\]{},:]|true|false|null/u,
-    /"(?:[^"\\\p{Cc}]|[\x7f-\x9f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/u,
-    /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/u,
-  ]
-    .map(({ source }) => source)
-    .join('|'),
-  'uy',
-)
+/** What is neither a bracket, a comma, a colon nor a string (RFC 8259). */
+const LITERAL = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+const HEX = /[\da-fA-F]{4}/y
 
 /** What may come next; `first`: right after an opening bracket, where a closing one may follow too. */
 type Next = 'value' | 'first value' | 'name' | 'first name' | 'colon' | 'comma' | 'end'
@@ -44,43 +32,66 @@ export interface JsonMistake {
 export function findJsonMistake(text: string): JsonMistake | undefined {
   if (text.length > SEARCHED_CHARACTERS) return undefined
   const open: string[] = []
-  let next: Next | undefined = 'value'
-  for (let at = 0; ;) {
-    at += matchAt(SPACE, text, at)!.length
-    const expected = `expected ${IN_WORDS[next]}`
-    if (at === text.length) return next === 'end' ? undefined : { at, reason: `it ends too early, ${expected}` }
-    const token = matchAt(TOKEN, text, at)
-    if (token === undefined && text[at] === '"')
+  let next: Next = 'value'
+  let at = 0
+  for (;;) {
+    while (isSpace(text[at])) at++
+    if (at === text.length) break
+    const kind = text[at]!
+    const end = endOf(text, at, kind)
+    if (end === 0 && kind === '"')
       return { at, reason: 'a string has no end, or a line break, control character or wrong escape in it' }
-    next = token === undefined ? undefined : step(next, token, open)
-    if (token === undefined || next === undefined) return { at, reason: expected }
-    at += token.length
+    const after: Next | undefined = end === 0 ? undefined : step(next, kind, open)
+    if (after === undefined) return { at, reason: `expected ${IN_WORDS[next]}` }
+    next = after
+    at = end
   }
+  return next === 'end' ? undefined : { at, reason: `it ends too early, expected ${IN_WORDS[next]}` }
 }
 
-/** Takes a token, and returns what may follow it; undefined: it may not stand here. */
-function step(next: Next, token: string, open: string[]): Next | undefined {
-  const [kind] = token
+const isSpace = (char: string | undefined): boolean => char === ' ' || char === '\n' || char === '\r' || char === '\t'
+
+/** Where the token that begins at a place ends; 0: there is none. */
+function endOf(text: string, at: number, kind: string): number {
+  if ('[]{},:'.includes(kind)) return at + 1
+  if (kind === '"') return endOfString(text, at + 1)
+  LITERAL.lastIndex = at
+  return LITERAL.test(text) ? LITERAL.lastIndex : 0
+}
+
+function endOfString(text: string, from: number): number {
+  for (let at = from; at < text.length; at++) {
+    const char = text[at]!
+    if (char === '"') return at + 1
+    if (char < ' ') return 0
+    if (char !== '\\') continue
+    at++
+    if (text[at] === 'u') {
+      HEX.lastIndex = at + 1
+      if (!HEX.test(text)) return 0
+      at += 4
+    } else if (!'"\\/bfnrt'.includes(text[at] ?? ' ')) return 0
+  }
+  return 0
+}
+
+/** Takes a token, by its first character, and returns what may follow it; undefined: it may not stand here. */
+function step(next: Next, kind: string, open: string[]): Next | undefined {
   const inside = open.at(-1)
   const closes = (kind === ']' && inside === '[') || (kind === '}' && inside === '{')
-  if (closes && (next === 'comma' || next.startsWith('first'))) {
+  if (closes && (next === 'comma' || next === 'first value' || next === 'first name')) {
     open.pop()
     return open.length === 0 ? 'end' : 'comma'
   }
   if (next === 'comma') return kind === ',' ? (inside === '[' ? 'value' : 'name') : undefined
   if (next === 'colon') return kind === ':' ? 'value' : undefined
   if (next === 'name' || next === 'first name') return kind === '"' ? 'colon' : undefined
-  if (next === 'end' || ',:]}'.includes(kind!)) return undefined
+  if (next === 'end' || ',:]}'.includes(kind)) return undefined
   if (kind === '[' || kind === '{') {
     open.push(kind)
     return kind === '[' ? 'first value' : 'first name'
   }
   return open.length === 0 ? 'end' : 'comma'
-}
-
-function matchAt(pattern: RegExp, text: string, at: number): string | undefined {
-  pattern.lastIndex = at
-  return pattern.exec(text)?.[0]
 }
 
 /** Like `line 3, column 14`, both from 1; of a text of one line, the column alone. */
