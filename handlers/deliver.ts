@@ -15,9 +15,7 @@ const EVERY_MS = 250
 const CLAIM_SECONDS = 20
 /** Deliveries on their way at once. */
 const MAX_SENDING = 256
-/**
- * Beyond this many on their way to one host, its others wait: a slow receiver has no more than a share of the slots.
- */
+/** Beyond this many on their way to one host, its others wait: a slow receiver has a share of the slots at most. */
 const MAX_SENDING_PER_HOST = 32
 const CLAIM_DELIVERIES = 32
 /** A receiver may ask for a later try (Retry-After), but not put it off for ever. */
@@ -127,9 +125,7 @@ async function attempt(ctx: Context, delivery: Claimed): Promise<Outcome> {
   }
 }
 
-/**
- * The next try, by the schedule and not before the receiver asks for it; dead after the last. A test has a single one.
- */
+/** The next try, by the schedule and not before the receiver asks for it; dead after the last. A test has one try. */
 function failed(ctx: Context, { alert_id, attempts }: Claimed, wait = 0): Outcome {
   const pause = ctx.config.deliveryRetrySeconds[attempts - 1]
   if (alert_id === null || pause === undefined) return { status: 'dead' }

@@ -85,10 +85,7 @@ function exceeded(tokens: number, remaining: number, quota: QuotaUsage): Problem
   return new Problem('quota_exceeded', { detail, remaining, quota, resetAt: quota.resetAt })
 }
 
-/**
- * The database does not answer: nothing is held, unless its answer got lost; then the hold lapses, or is given back
- * when it is settled.
- */
+/** The database does not answer: nothing is held. If only its answer got lost, the hold lapses or is settled. */
 function withoutHold(ctx: Context, wanted: Wanted) {
   const failMode = ctx.tenants.failMode(wanted.tenantId) === 'open' ? 'open' : 'closed'
   ctx.metrics.reservations.inc({ outcome: failMode })

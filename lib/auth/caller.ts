@@ -2,9 +2,7 @@ import type { Scope } from './scope.ts'
 import { asUuid } from '../schema.ts'
 import { Problem } from '../problem.ts'
 
-/**
- * Who calls: what is known of the key. Whoever calls without one is no caller: an endpoint that needs no key gets none.
- */
+/** What is known of the key of a request. An endpoint that needs no key gets no caller. */
 export interface Caller {
   keyId: string
   keyName: string

@@ -15,10 +15,7 @@ export function newKey(): string {
 /** Whether a text is a key with the right checksum: a mistyped one is refused without a look at the database. */
 export const isKey = (text: string): boolean => keyMistake(text) === undefined
 
-/**
- * What keeps a text from being a key; undefined: nothing. It repeats nothing of the text, and tells no more than
- * anybody can compute.
- */
+/** What keeps a text from being a key; undefined: nothing. It repeats nothing of it, and anybody can compute it. */
 export function keyMistake(text: string): string | undefined {
   const rest = text.slice(PREFIX.length)
   if (!text.startsWith(PREFIX)) return `a key begins with ${PREFIX}`

@@ -6,10 +6,7 @@ import { isSession } from './session.ts'
 import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
 import { loadSql } from '../store/sql.ts'
 
-/**
- * A verified key is used for so long at most: a revocation is felt within a second in every process, with or without
- * Valkey.
- */
+/** How long a verified key is used: every process notices a revocation within a second, with or without Valkey. */
 const FRESH_MS = 900
 /** In use for so long, it is verified again in the background, so that a busy key waits for no look-up. */
 const REFRESH_MS = 400

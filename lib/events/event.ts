@@ -5,10 +5,7 @@ import { isOwnId } from './event_id.ts'
 /** Largest number of tokens one event may report. */
 export const MAX_TOKENS = 1_000_000_000
 
-/**
- * Under this name all features are counted together that come after the first 1,000 of their tenant
- * (`counted_features`).
- */
+/** The name under which a tenant's features after the first 1,000 are counted together (`counted_features`). */
 export const REMAINDER = '(other)'
 export const Feature = text(200).refine(
   (name) => name !== REMAINDER,

@@ -71,9 +71,7 @@ export async function ingest(
 export const rejection = ({ sqlstate, reason }: Poison): Problem =>
   new Problem(sqlstate === ID_REUSED ? 'idempotency_key_reused' : 'event_rejected', { detail: reason })
 
-/**
- * Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once.
- */
+/** Waits until the events are durable. Only when both stores are away: 503, with ids that make a retry count once. */
 export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sender: Requester): Promise<Accepted> {
   return ctx.intake.accept(events, sender).catch((error: unknown) => {
     if (!isUnavailable(error) && !isTooSlow(error)) throw error

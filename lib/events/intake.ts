@@ -22,10 +22,7 @@ const SETTLE_MS = 2_000
 
 /** What is known of events that are durable now. */
 export interface Accepted {
-  /**
-   * Those, of all that were written together, that PostgreSQL will never take: only the others count. Known on the
-   * direct path alone.
-   */
+  /** The events of this write that PostgreSQL will never take; all others count. Known on the direct path only. */
   poison: Poison[]
   /** Whether the event went beyond a hard quota of its tenant, as far as that is known. */
   isOver: (event: Event) => boolean

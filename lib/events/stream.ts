@@ -14,9 +14,7 @@ export interface StreamEntry {
 
 /** One loop's view of a stream, as one consumer of its group. */
 export interface Stream {
-  /**
-   * The next messages: entries of dead consumers when there are any, else new ones; none after a second without any.
-   */
+  /** The next messages: entries of dead consumers if there are any, else new ones; none after a second without any. */
   read(options: { block: boolean }): Promise<StreamEntry[]>
   /** Acknowledges and deletes. A failure is only logged: what stays is claimed later, and counts once all the same. */
   acknowledge(messages: StreamEntry[]): Promise<void>
@@ -44,9 +42,7 @@ const CLOCK_SKEW_MS = 5_000
 
 type RawEntry = [id: string, fields: string[] | null]
 
-/**
- * Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over entries of dead consumers.
- */
+/** Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over from dead consumers. */
 export async function openStream(
   ctx: { config: Pick<Config, 'queueName' | 'claimIdleMs'>; log: Logger; valkey?: Valkey },
   { group, batchSize }: { group: string; batchSize: number },
@@ -131,9 +127,7 @@ export async function openStream(
   return { read, acknowledge, release }
 }
 
-/**
- * An entry that was deleted while pending comes without fields: nothing is left to record. A foreign one is kept whole.
- */
+/** An entry that was deleted while pending has no fields: nothing is left to record. A foreign one is kept whole. */
 const toStreamEntries = (entries: RawEntry[]): StreamEntry[] =>
   entries.map(([id, fields]) => ({
     id,
@@ -165,10 +159,7 @@ export async function settlingSince(valkey: Valkey, key: string): Promise<number
     : oldest - CLOCK_SKEW_MS
 }
 
-/**
- * When the oldest entry came that is not recorded yet, in milliseconds since 1970: recorded ones are deleted.
- * Undefined: there is none.
- */
+/** When the oldest entry that is not recorded yet came, in milliseconds since 1970; undefined: there is none. */
 export async function oldestEntryAt(valkey: Valkey, key: string): Promise<number | undefined> {
   const [first] = await valkey.xrange(key, '-', '+', 'COUNT', 1)
   return first && entryTime(first[0])

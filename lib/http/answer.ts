@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
-import { type Duplex, pipeline } from 'node:stream'
+import { pipeline } from 'node:stream'
 import { discard } from './body.ts'
 import type { Context } from '../context.ts'
 import { isNotMigrated, isTooSlow, isUnavailable } from '../store/outage.ts'
 import type { Answer } from './endpoint.ts'
-import { Problem, type ProblemCode, problemDocument } from '../problem.ts'
+import { Problem, problemDocument } from '../problem.ts'
 import { notFoundPage } from '../site/not_found.ts'
 
 /** The answer to whatever was thrown: a document, and to a browser that has lost its way, a page. */
@@ -33,7 +33,7 @@ function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
  * No answer but the dashboard is a page: nothing of it is run, framed, sniffed or kept (OWASP REST Security Cheat
  * Sheet).
  */
-const SECURITY_HEADERS = {
+export const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
@@ -41,10 +41,7 @@ const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
 }
 
-/**
- * How an answer ends: whether another request may follow, and whether its client may still be sending a body that
- * nobody reads.
- */
+/** How an answer ends: whether another request may follow, and whether a body that nobody reads may still be coming. */
 interface Ending {
   keepAlive: boolean
   isBodyComing: boolean
@@ -76,26 +73,4 @@ export function send(res: ServerResponse, reply: Answer, extra: Record<string, s
 function bodyText({ text, json }: Answer, type: string): string {
   if (text === undefined) return `${JSON.stringify(json)}\n`
   return type === 'application/json' ? `${text}\n` : text
-}
-
-const BROKEN: Record<string, ProblemCode> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-}
-
-/** Answers what never became a request: broken HTTP, or one that came too slowly. The connection ends with it. */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const document = problemDocument(BROKEN[error.code ?? ''] ?? 'malformed_http')
-  const body = `${JSON.stringify(document)}\n`
-  socket.end(
-    `HTTP/1.1 ${document.status} ${document.code}\r\ncontent-type: application/problem+json\r\n` +
-      Object.entries(SECURITY_HEADERS)
-        .map(([name, value]) => `${name}: ${value}\r\n`)
-        .join('') +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  )
 }

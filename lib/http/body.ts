@@ -3,22 +3,17 @@ import type { IncomingMessage } from 'node:http'
 import { type Hold, SMALL } from './body_memory.ts'
 import { hasMoreLines, survey } from './body_scan.ts'
 import { type HttpHandler, InvalidJson } from './endpoint.ts'
-import { findJsonMistake, placeOf } from './json_mistake.ts'
+import { parseJson, parseJsonParts } from './json.ts'
 import { Problem } from '../problem.ts'
 import { inTurns, nextTurn } from './turns.ts'
 import { withCommas } from '../words.ts'
 
 const DEFAULT_BODY_BYTES = 64 * 1024
-/**
- * A body comes in so many pieces at most: a chunk of one byte costs as much time as one of a thousand. Packets of 8 MiB
- * are 6,000.
- */
+/** The most pieces of a body: a chunk of one byte takes as long as one of a thousand. Packets of 8 MiB are 6,000. */
 const MAX_PIECES = 20_000
 /** Smaller pieces are gathered in blocks: a piece of its own takes 200 bytes beside what is in it. */
 const BLOCK_BYTES = 4 * 1024
-/**
- * What is answered before its body was read may go on so long: who is cut off while sending does not see the answer.
- */
+/** How much of an unread body is discarded: a client that is cut off while sending does not see its answer. */
 const DISCARDED_BYTES = 8 * 1024 * 1024
 const DISCARD_MS = 1_000
 
@@ -47,7 +42,7 @@ export async function takeBody(
     await nextTurn()
   }
   if (isLines) return parseLines(req, body, maxEvents)
-  const value = found.cuts.length > 0 ? await parseParts(req, body, found.cuts) : parse(req, body, true)
+  const value = found.cuts.length > 0 ? await parseLong(req, body, found.cuts) : parse(req, body, true)
   // Spaces in front hid from the survey what it is
   if (Array.isArray(value) && value.length > maxEvents) throw tooManyEvents(maxEvents)
   return value
@@ -148,31 +143,10 @@ function parse(req: IncomingMessage, body: Buffer, takesLines = false): unknown 
   return value
 }
 
-/** A long array, cut between its elements and a part in each turn. */
-async function parseParts(req: IncomingMessage, body: Buffer, cuts: number[]): Promise<unknown[]> {
+async function parseLong(req: IncomingMessage, body: Buffer, cuts: number[]): Promise<unknown[]> {
   checkType(req, true)
   if (!isUtf8(body)) throw notUtf8()
-  const values: unknown[] = []
-  let from = 0
-  for (const to of [...cuts, body.length]) {
-    if (from > 0) await nextTurn()
-    const text = body.toString('utf8', from, to)
-    const part = tryJson((from > 0 ? '[' : '') + text + (to < body.length ? ']' : ''))
-    if (!Array.isArray(part) || part.length === 0) throw wrongPart(body, from, to)
-    for (const value of part) values.push(value)
-    from = to + 1
-  }
-  return values
-}
-
-/** The mistake in the part of a long array between two bytes: its beginning, or what follows a comma. */
-function wrongPart(body: Buffer, from: number, to: number): Problem {
-  const before = from > 0 ? '[0,' : ''
-  const mistake = findJsonMistake(before + body.toString('utf8', from, to) + (to < body.length ? ',' : ''))
-  const start = body.toString('utf8', 0, from).length
-  const place = placeOf(body.toString(), start + (mistake ? mistake.at - before.length : 0))
-  const detail = `the body is not valid JSON ${mistake ? `at ${place}: ${mistake.reason}` : `from ${place} on`}`
-  return new Problem('invalid_json', { detail })
+  return await parseJsonParts(body, cuts)
 }
 
 /** A value, or InvalidJson, per line. */
@@ -203,24 +177,4 @@ const notUtf8 = () => new Problem('invalid_json', { detail: 'the body is not val
 
 function mediaType(header: string | undefined): string | undefined {
   return header === 'application/json' ? header : header?.split(';', 1)[0]!.trim().toLowerCase()
-}
-
-/** The value, or InvalidJson: a body never goes into an answer or a log, but where it is wrong may. */
-function parseJson(text: string): unknown {
-  const value = tryJson(text)
-  if (value !== NO_JSON) return value
-  const mistake = findJsonMistake(text)
-  return new InvalidJson(
-    mistake ? `is not valid JSON at ${placeOf(text, mistake.at)}: ${mistake.reason}` : 'is not valid JSON',
-  )
-}
-
-const NO_JSON = Symbol('no JSON')
-
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return NO_JSON
-  }
 }

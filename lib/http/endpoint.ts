@@ -5,9 +5,7 @@ import type { Access, Tenancy } from '../auth/scope.ts'
 import type { Context } from '../context.ts'
 import type { ProblemCode } from '../problem.ts'
 
-/**
- * What an endpoint sends back: one of a JSON value, a text, bytes, and a stream that goes on until somebody ends it.
- */
+/** What an endpoint sends back: a JSON value, a text, bytes, or a stream that goes on until somebody ends it. */
 export interface Answer {
   status: number
   json?: unknown

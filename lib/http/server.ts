@@ -5,7 +5,9 @@ import type { Readable } from 'node:stream'
 import findMyWay from 'find-my-way'
 import type { z } from 'zod'
 import { addressOf, authorize, bindTenant, hostOf, takeRequest } from './access.ts'
-import { answerBrokenRequest, problemAnswer, send } from './answer.ts'
+import { problemAnswer, send } from './answer.ts'
+import { answerBrokenRequest } from './broken_request.ts'
+import { report } from './request_log.ts'
 import { takeBody } from './body.ts'
 import { corsHeaders, preflight } from './cors.ts'
 import { Hold, Room, SMALL } from './body_memory.ts'
@@ -122,10 +124,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     }
   }
 
-  /**
-   * Frees what the request held. What its client does not take is held on, for as long as a client may take to send
-   * one.
-   */
+  /** Frees what the request held. What its client does not read is held on, for as long as it may take to send one. */
   function letGo(res: ServerResponse, hold: Hold): void {
     const unread = res.writableLength
     hold.release()
@@ -167,10 +166,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
 
   const queues = new WeakMap<Socket, { last: ServerResponse; waiting: number }>()
 
-  /**
-   * One request after another of a connection: their answers go out in order, and would all be in memory until the
-   * first is read.
-   */
+  /** Takes the requests of a connection one by one: their answers go out in order, and would pile up in memory. */
   function handle(req: IncomingMessage, res: ServerResponse): void {
     const queue = queues.get(req.socket)
     const before = queue?.last
@@ -231,10 +227,7 @@ function closing(res: ServerResponse): AbortSignal {
 
 let turn: Promise<void> | undefined
 
-/**
- * Resolves when the requests that have arrived by now are read: an answer written between two reads wakes its client
- * alone.
- */
+/** Resolves when what has arrived is read: an answer written between two reads wakes its client alone. */
 function turnEnd(): Promise<void> {
   turn ??= new Promise((resolve) =>
     setImmediate(() => {
@@ -255,19 +248,4 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
 function requestIdOf(req: IncomingMessage): string {
   const given = req.headers['x-request-id']
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : `${PROCESS}-${++requests}`
-}
-
-interface Done {
-  method: string
-  route: string
-  status: number
-  requestId: string
-}
-
-function report(ctx: Context, { method, route, status, requestId }: Done, ms: number, isLetIn: boolean): void {
-  ctx.metrics.httpSeconds.observe({ method, route, status }, ms / 1000)
-  // What is refused at the door anybody can send, as often as they like: it is counted above and must not fill the log.
-  const level = status >= 500 ? 'error' : status >= 400 && isLetIn ? 'info' : 'debug'
-  if (ctx.log.isLevelEnabled(level))
-    ctx.log[level]({ requestId, method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
 }

@@ -13,9 +13,7 @@ export interface Reservation {
   /** Random, and FlagMeter's own kind: also the id of the event that settles it. */
   id: string
   feature: string
-  /**
-   * When it was made, in milliseconds since 1970. What it comes to counts in the periods of that moment, which held it.
-   */
+  /** When it was made, in milliseconds since 1970. What it comes to counts in the periods of that moment. */
   createdAt: number
 }
 

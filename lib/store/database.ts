@@ -9,17 +9,11 @@ import { inTime } from '../time_out.ts'
 /** A pool of PostgreSQL connections. bigint columns arrive as numbers: token sums stay far below 2^53. */
 export type Database = postgres.Sql<{ bigint: number }>
 
-/**
- * Far longer than a batch takes (25 ms), shorter than a client waits, and than the idle time after which a batch is
- * claimed by another.
- */
+/** Far longer than a batch takes (25 ms), shorter than clients wait, and than a batch is idle before it is claimed. */
 const STATEMENT_TIMEOUT_MS = 3_500
 /** The server ends a statement by itself; this much later nobody waits for it any more. */
 const ANSWER_GRACE_MS = 500
-/**
- * Whoever waits for a lock hears of that before the statement counts as slow: a lock that others hold is nobody's
- * mistake.
- */
+/** A wait for a lock ends before the statement counts as slow: a lock that others hold is nobody's mistake. */
 const LOCK_GRACE_MS = 500
 /**
  * The driver writes small pieces a turn later, and when a connection closes within that turn, what was not written
@@ -45,10 +39,7 @@ class PromptSocket extends Socket {
   }
 }
 
-/**
- * The option of the driver, which its types do not know, that opens such sockets for a pool: to each of its hosts in
- * turn.
- */
+/** The driver's option, unknown to its types, that opens such sockets for a pool: to each of its hosts in turn. */
 function promptSockets() {
   let made = 0
   const socket = ({ host, port, path }: { host: string[]; port: number[]; path: string | false }) => {
@@ -140,9 +131,7 @@ const signals = new WeakMap<Database, AbortSignal>()
 /** A statement that takes less is not worth the connection that a cancellation takes. */
 const CANCEL_AFTER_MS = 100
 
-/**
- * A view of a pool for somebody who may leave: a moment after the signal aborts, `query` cancels what it has in hand.
- */
+/** A view of a pool for somebody who may leave: soon after the signal aborts, `query` cancels what it has in hand. */
 export function withSignal(database: Database, gone: AbortSignal): Database {
   const view = Object.create(database) as Database
   signals.set(view, gone)
@@ -198,10 +187,7 @@ function cancelStatement(pending: object): void {
   if (active) canceller?.(pending).catch(() => {})
 }
 
-/**
- * As `query`; a transaction that was the victim of a deadlock or of a serialization failure is tried again, 5 times in
- * all.
- */
+/** As `query`; after a deadlock or a serialization failure the transaction is tried again, 5 times in all. */
 export async function queryAgain<Row extends object>(
   database: Database,
   text: string,

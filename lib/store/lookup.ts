@@ -8,10 +8,7 @@ export const LOOKUP_MS = 1_000
 const QUERY_KEYS = 1_000
 /** After a failure nothing is asked for so long. */
 const REST_MS = 300
-/**
- * After a failure the store counts as away for so long, unless it answers: while it is asked again, nobody needs to
- * wait.
- */
+/** How long the store counts as away after a failure, unless it answers: nobody needs to wait meanwhile. */
 const AWAY_MS = LOOKUP_MS + REST_MS + 200
 
 /** Until when stores count as away. Who has waited for one look-up need not wait for the next. */
@@ -26,10 +23,7 @@ export interface Lookup<Value> {
    * answer is older than its question. @throws what `load` throws
    */
   find(key: string): Promise<Value | undefined>
-  /**
-   * As `find`; while the store does not answer, the value that was loaded last, however long ago: nothing newer is to
-   * be had.
-   */
+  /** As `find`; while the store does not answer, the value that was loaded last, however long ago. */
   findOrLast(key: string): Promise<Value | undefined>
   /** The value that was loaded last, however long ago. */
   last(key: string): Value | undefined

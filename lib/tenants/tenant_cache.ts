@@ -5,9 +5,7 @@ import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
 import { loadSql } from '../store/sql.ts'
 import { UnknownTenant } from './unknown_tenant.ts'
 
-/**
- * A name is believed for so long at most, as what a key may do: after a change every process follows within a second.
- */
+/** How long a name is believed, as what a key may do: every process follows a change within a second. */
 const FRESH_MS = 900
 /** In use for so long, it is looked up again in the background, so that a busy tenant's events wait for no look-up. */
 const REFRESH_MS = 400
