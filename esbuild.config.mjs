@@ -1,5 +1,5 @@
-// Every handler and every command becomes a bundle of its own; `splitting` keeps one copy of what they share. The dashboard
-// becomes files for browsers beside them.
+// Every handler and every command becomes a bundle of its own; `splitting` keeps one copy of what they share. The
+// dashboard becomes files for browsers beside them.
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'

@@ -1,5 +1,5 @@
-// The limit: what node:http does when nothing is asked of it but to read and parse a body and to answer. Plain JavaScript,
-// so that no loader stands in its way. Arguments: status, answer.
+// The limit: what node:http does when nothing is asked of it but to read and parse a body and to answer. Plain
+// JavaScript, so that no loader stands in its way. Arguments: status, answer.
 import { createServer } from 'node:http'
 
 const [status, answer] = process.argv.slice(2)

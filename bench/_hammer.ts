@@ -10,10 +10,16 @@ import type { Running } from './_stage.ts'
 
 const run = promisify(execFile)
 
-/** Both servers then use a core nearly whole. With 256 the bare one loses a fifth and ours gains nothing: that would flatter. */
+/**
+ * Both servers then use a core nearly whole. With 256 the bare one loses a fifth and ours gains nothing: that would
+ * flatter.
+ */
 const CONNECTIONS = 64
 
-/** What is asked again and again: a POST, or a GET when the body is empty. `TENANT` in the body stands for tenant-1, tenant-2, … in turn, if there are `tenants`. */
+/**
+ * What is asked again and again: a POST, or a GET when the body is empty. `TENANT` in the body stands for tenant-1,
+ * tenant-2, … in turn, if there are `tenants`.
+ */
 export interface Load {
   path: string
   body: string

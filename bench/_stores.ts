@@ -54,7 +54,10 @@ async function openOwnDatabase(serverUrl: string): Promise<Store> {
   }
 }
 
-/** VALKEY_URL, else a native server with the durable settings; undefined when there is none. WebAssembly gives no figures. */
+/**
+ * VALKEY_URL, else a native server with the durable settings; undefined when there is none. WebAssembly gives no
+ * figures.
+ */
 export async function openValkey(): Promise<Store | undefined> {
   if (process.env.VALKEY_URL) return await useValkey(process.env.VALKEY_URL)
   const command = findServer()

@@ -12,7 +12,9 @@ async function perCore(server: Running): Promise<number> {
   return rate / cores
 }
 
-/** What the key check and the limits cost: single-event POSTs through Valkey with them, against the same server without. */
+/**
+ * What the key check and the limits cost: single-event POSTs through Valkey with them, against the same server without.
+ */
 export async function access(stage: Stage): Promise<Row> {
   await stage.database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const env = stage.streamEnv()

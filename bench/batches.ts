@@ -23,7 +23,8 @@ export async function batches(stage: Stage): Promise<Row> {
   const tenants = new Map(
     (await database<{ id: string; name: string }[]>`select id, name from tenants`).map(({ id, name }) => [name, id]),
   )
-  // The counter moves in the transaction of the rollups, and is one row per tenant: asking for it costs the run nothing.
+  // The counter moves in the transaction of the rollups, and is one row per tenant: asking for it costs the run
+  // nothing.
   const counted = async () =>
     (await database<{ n: number }[]>`select coalesce(sum(event_count), 0)::bigint as n from usage_periods`)[0]!.n
 

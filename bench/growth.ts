@@ -11,7 +11,10 @@ const BATCH = 1_000
 const BATCHES = 150
 const TENANTS = 1_000
 
-/** The time of record_events per event with 20,000,000 events stored against the same with 100,000. Takes minutes, and 5 GB. */
+/**
+ * The time of record_events per event with 20,000,000 events stored against the same with 100,000. Takes minutes, and 5
+ * GB.
+ */
 export async function growth({ database }: Stage): Promise<Row> {
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   await database`insert into tenants (name) select 'tenant-' || i from generate_series(1, ${TENANTS}) i on conflict do nothing`

@@ -12,7 +12,9 @@ const ROUNDS = 3
 const SECONDS = 15
 const ANSWER = '{"success":true,"eventId":"019a9a3c-0f0e-7b7a-9c36-7f4c1f0c2d11"}'
 
-/** P99 of single events through Valkey at 1,000 open-loop requests a second, a minute in all, against the bare server's. */
+/**
+ * P99 of single events through Valkey at 1,000 open-loop requests a second, a minute in all, against the bare server's.
+ */
 export async function latency(stage: Stage): Promise<Row> {
   const env = stage.streamEnv()
   const server = await stage.serve([], env)

@@ -1,7 +1,6 @@
-// `npm run bench`: every row is a ratio between two things measured in turns in the same run, so that it means the same on
-// any machine. `-- --json` prints JSON alone, `-- --only <word>` measures the row of that name, `-- --long` also those that
-// take minutes, `-- --check` makes a missed
-// target the exit code 1.
+// `npm run bench`: every row is a ratio between two things measured in turns in the same run, so that it means the same
+// on any machine. `-- --json` prints JSON alone, `-- --only <word>` measures the row of that name, `-- --long` also
+// those that take minutes, `-- --check` makes a missed target the exit code 1.
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { type Row, figure } from './_measure.ts'

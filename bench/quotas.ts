@@ -54,7 +54,10 @@ async function prepare({ database }: Stage): Promise<void> {
     insert into tenants (name, monthly_quota) select 'tenant-' || i, 1e15 from generate_series(1, ${TENANTS}) i on conflict do nothing`
 }
 
-/** Every answer 201 must be a row and a hold; the generator may have cut off some answers, so there may be more, never fewer. */
+/**
+ * Every answer 201 must be a row and a hold; the generator may have cut off some answers, so there may be more, never
+ * fewer.
+ */
 async function expectHeld({ database }: Stage, granted: number): Promise<void> {
   const [stored] = await database<{ rows: number; tokens: number; held: number }[]>`
     select count(*) as rows, coalesce(sum(tokens), 0)::bigint as tokens,

@@ -47,7 +47,8 @@ function busy([ours, bare]: [Hammered[], Hammered[]]): string {
 
 /**
  * A figure of a server that loses events is worth nothing. As many events must be stored and counted as the server has
- * answered 201; what the generator cut off at the end of a round it does not know of, so it may know of fewer, never more.
+ * answered 201; what the generator cut off at the end of a round it does not know of, so it may know of fewer, never
+ * more.
  */
 async function expectStored(stage: Stage, server: Running, env: Record<string, string>, known: number): Promise<void> {
   const answered = await settled(server)

@@ -5,7 +5,9 @@ const LIMIT_MS = 1_000
 const STARTS = 9
 const TARGET = '<= 1'
 
-/** From the start of a process with one handler to its first answer. `docker/check.sh` prints the same for a container. */
+/**
+ * From the start of a process with one handler to its first answer. `docker/check.sh` prints the same for a container.
+ */
 export async function start(stage: Stage): Promise<Row> {
   const env = stage.streamEnv()
   const times: number[] = []

@@ -8,7 +8,10 @@ const ROUNDS = 9
 const REQUESTS = 400
 const FEATURES = 10
 
-/** GET /api/usage of a tenant with a month of minutes of ten features, against a bare server that answers the same bytes. */
+/**
+ * GET /api/usage of a tenant with a month of minutes of ten features, against a bare server that answers the same
+ * bytes.
+ */
 export async function usageRead(stage: Stage): Promise<Row> {
   const { database } = stage
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`

@@ -95,6 +95,8 @@ export interface components {
        * @description The id of its tenant.
        */
       tenant?: string;
+      /** @description Its name now. Absent when the tenant is gone. */
+      tenantName?: string;
       /** @description The columns before the change, without secrets. */
       before?: {
         [key: string]: unknown;
@@ -291,7 +293,7 @@ export interface components {
       [key: string]: unknown;
     };
     /** @enum {string} */
-    ProblemCode: "invalid_json" | "invalid_request" | "malformed_http" | "unauthorized" | "forbidden" | "tenant_not_found" | "webhook_not_found" | "delivery_not_found" | "quota_not_found" | "reservation_not_found" | "key_not_found" | "not_found" | "method_not_allowed" | "request_timeout" | "tenant_exists" | "idempotency_key_reused" | "quota_exceeded" | "too_many_webhooks" | "body_too_large" | "batch_too_large" | "unsupported_media_type" | "timestamp_out_of_range" | "event_rejected" | "series_too_long" | "rate_limited" | "headers_too_large" | "internal" | "unavailable";
+    ProblemCode: "invalid_json" | "invalid_request" | "malformed_http" | "unauthorized" | "forbidden" | "tenant_not_found" | "webhook_not_found" | "delivery_not_found" | "quota_not_found" | "reservation_not_found" | "key_not_found" | "not_found" | "method_not_allowed" | "request_timeout" | "tenant_exists" | "quota_exists" | "idempotency_key_reused" | "quota_exceeded" | "too_many_webhooks" | "body_too_large" | "batch_too_large" | "unsupported_media_type" | "timestamp_out_of_range" | "event_rejected" | "series_too_long" | "rate_limited" | "headers_too_large" | "internal" | "unavailable";
     /** @description A limit on tokens per period, in addition to the monthly quota of its tenant. */
     Quota: {
       /** Format: uuid */
@@ -414,6 +416,8 @@ export interface components {
     Retried: {
       /** @description How many messages are due now. */
       retried: number;
+      /** @description Whether more are undelivered: call again. */
+      more: boolean;
     };
     /** @description Which messages: one, those of a tenant, those of a webhook, or all. */
     RetryInput: {

@@ -45,8 +45,8 @@ export function openLive(): Live {
     isLoaded: false,
     totals: undefined,
     lostSince: Date.now(),
-    subscribe: (onChange) => (subscribers.add(onChange), () => void subscribers.delete(onChange)),
-    onChanged: (listener) => (listeners.add(listener), () => void listeners.delete(listener)),
+    subscribe: (onChange) => addTo(subscribers, onChange),
+    onChanged: (listener) => addTo(listeners, listener),
     close,
   }
   let source: EventSource | undefined
@@ -186,4 +186,10 @@ export function useLive(live: Live): Live {
   const [, count] = useState(0)
   useEffect(() => live.subscribe(() => count((n) => n + 1)), [live])
   return live
+}
+
+/** Adds to a set, and returns what takes it out again. */
+function addTo<T>(set: Set<T>, item: T): () => void {
+  set.add(item)
+  return () => void set.delete(item)
 }

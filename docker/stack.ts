@@ -1,5 +1,5 @@
-// `npm run stack`: the parts of compose.yml as plain processes, for a person without Docker. The same bundles with the same
-// commands and environment, a real PostgreSQL and a real Valkey or Redis, and Prometheus if it is on the PATH.
+// `npm run stack`: the parts of compose.yml as plain processes, for a person without Docker. The same bundles with the
+// same commands and environment, a real PostgreSQL and a real Valkey or Redis, and Prometheus if it is on the PATH.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
@@ -84,7 +84,9 @@ async function openStream(): Promise<string> {
   return server.url
 }
 
-/** Starts a service of the compose file, in a process group of its own: Ctrl-C reaches us alone, and we stop it first. */
+/**
+ * Starts a service of the compose file, in a process group of its own: Ctrl-C reaches us alone, and we stop it first.
+ */
 async function start(service: string, local: Environment) {
   const { command, environment } = await readService(join(root, 'compose.yml'), service, local)
   return spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...command], {

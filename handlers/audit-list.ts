@@ -4,7 +4,10 @@ import { handler } from '../lib/http/endpoint.ts'
 import { Cursor, Limit, page, pageOf } from '../lib/page.ts'
 import * as examples from '../lib/site/examples.ts'
 
-/** Who changed which tenant, quota, webhook or key, the newest first. `tenant` is an id: a deleted tenant has no other name. */
+/**
+ * Who changed which tenant, quota, webhook or key, the newest first. `tenant` is an id: a deleted tenant has no other
+ * name.
+ */
 export default handler({
   method: 'GET',
   path: '/api/audit',

@@ -15,7 +15,7 @@ const EVERY_MS = 250
 const CLAIM_SECONDS = 20
 /** Deliveries on their way at once. */
 const MAX_SENDING = 256
-/** Beyond this many on their way to one host, its others wait: a slow receiver has no more than a share of the slots. */
+/** Beyond this many on their way to one host, its others wait: a slow receiver has a share of the slots at most. */
 const MAX_SENDING_PER_HOST = 32
 const CLAIM_DELIVERIES = 32
 /** A receiver may ask for a later try (Retry-After), but not put it off for ever. */
@@ -94,11 +94,11 @@ async function deliver(ctx: Context, delivery: Claimed): Promise<void> {
   }
   try {
     if (responseStatus === 410)
-      await persist(() =>
+      await writeDown(() =>
         change(ctx.database, 'deliver', loadSql('queries/webhook_update'), [webhook, null, null, false]),
       )
     const args = [delivery.tenant_id, id, attempts, status, pause ?? null, responseStatus ?? null, reason ?? null]
-    await persist(() => query(ctx.database, loadSql('queries/delivery_settle'), args))
+    await writeDown(() => query(ctx.database, loadSql('queries/delivery_settle'), args))
   } catch (error) {
     // The claim ends by itself, and the delivery is tried again under the same id.
     ctx.log.warn({ delivery: id, reason: (error as Error).message }, 'the outcome of a delivery could not be written')
@@ -125,7 +125,7 @@ async function attempt(ctx: Context, delivery: Claimed): Promise<Outcome> {
   }
 }
 
-/** The next try, by the schedule and not before the receiver asks for it; dead after the last. A test has a single one. */
+/** The next try, by the schedule and not before the receiver asks for it; dead after the last. A test has one try. */
 function failed(ctx: Context, { alert_id, attempts }: Claimed, wait = 0): Outcome {
   const pause = ctx.config.deliveryRetrySeconds[attempts - 1]
   if (alert_id === null || pause === undefined) return { status: 'dead' }
@@ -158,7 +158,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Writes an outcome down even if the database blinks: else the receiver gets the message a second time. */
-async function persist(write: () => Promise<unknown>): Promise<void> {
+async function writeDown(write: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       return void (await write())

@@ -26,6 +26,8 @@ import {
   timeMistake,
 } from '../lib/events/ingest.ts'
 import type { Accepted } from '../lib/events/intake.ts'
+import { findNearest } from '../lib/tenants/nearest.ts'
+import { unknownTenant } from '../lib/tenants/unknown_tenant.ts'
 import { Problem, type ProblemCode, type ProblemExtra, invalidInput, problemDocument } from '../lib/problem.ts'
 import { inTurns, nextTurn } from '../lib/http/turns.ts'
 import * as examples from '../lib/site/examples.ts'
@@ -87,11 +89,11 @@ async function ingestOne(
   if (key !== undefined && input.id !== undefined && key !== input.id) {
     throw new Problem(
       'invalid_request',
-      invalidInput([{ field: 'id', detail: 'must equal Idempotency-Key, or be left out' }]),
+      invalidInput([{ field: 'id', detail: 'must equal the Idempotency-Key, or be left out' }]),
     )
   }
   const tenantId = ctx.tenants.known(input.tenant) ?? (await findOrCreateTenant(ctx, sender.caller, input.tenant))
-  const event = accept(ctx, input, tenantId, (id) => eventId(id, input.id ?? key))
+  const event = accept(ctx, input, tenantId, eventId(tenantId, input.id ?? key))
   if (event instanceof Refusal) throw asProblem(event)
   return json(201, await ingest(ctx, sender, event))
 }
@@ -102,7 +104,7 @@ async function ingestBatch(
   body: unknown[],
   key: string | undefined,
 ): Promise<BatchAnswered> {
-  if (body.length === 0) throw new Problem('invalid_request', { detail: 'the batch is empty' })
+  if (body.length === 0) throw new Problem('invalid_request', { detail: 'the batch is empty; send at least one event' })
   await ctx.limits.take('events', sender.caller.keyId, body.length)
   const results: Result[] = []
   while (body.length > 0) {
@@ -115,7 +117,7 @@ async function ingestBatch(
       if (results.length === 0 || !isOutage) throw error
       // Those before are durable, and their client must know: without ids, sending them again would count them twice.
       const problem = problemDocument('unavailable', {
-        detail: 'unknown whether it counts: send it again with the same id',
+        detail: 'it is unknown whether this event counts; send it again with the same id',
       })
       for (const _ of [...slice, ...body.splice(0)]) results.push(new Refusal(problem))
     }
@@ -136,18 +138,23 @@ async function ingestSlice(
   const named = inputs.filter(isTaken).map(({ tenant }) => tenant)
   const { ids, refusal } = await findOrCreate(ctx, caller, named)
   const unmade = refusal && toRefusal(refusal)
+  const missing = named.filter((ref) => !ids.has(ref))
+  const nearest = await findNearest(ctx, caller, unmade ? [] : missing)
   // An event without an id takes one from the batch's key and its place, so that sending the batch again is harmless.
-  const outcomes = inputs.map((input, i) =>
-    input instanceof Refusal
-      ? input
-      : accept(
-          ctx,
-          input,
-          ids.get(input.tenant),
-          (id) => (input.id === undefined && key !== undefined ? placeId(id, key, from + i) : eventId(id, input.id)),
-          unmade,
-        ),
-  )
+  const outcomes = inputs.map((input, i) => {
+    if (input instanceof Refusal) return input
+    const tenantId = ids.get(input.tenant)
+    if (tenantId === undefined) {
+      if (unmade && asUuid(input.tenant) === null) return unmade
+      return refuse('tenant_not_found', unknownTenant(input.tenant, nearest.get(input.tenant)))
+    }
+    return accept(
+      ctx,
+      input,
+      tenantId,
+      input.id === undefined && key !== undefined ? placeId(tenantId, key, from + i) : eventId(tenantId, input.id),
+    )
+  })
   await takeOfTenants(ctx, outcomes)
   const events = outcomes.filter(isTaken)
   const { poison, isOver } = events.length === 0 ? NOTHING : await store(ctx, events, sender)
@@ -193,24 +200,14 @@ async function takeOfTenants(ctx: Context, outcomes: (Event | Refusal)[]): Promi
   }
 }
 
-/** Turns checked input into an event, or says why not: no such tenant, nor could it be made, or a time out of range. */
-function accept(
-  ctx: Context,
-  input: EventInput,
-  tenantId: string | undefined,
-  idFor: (tenantId: string) => string,
-  unmade?: Refusal,
-): Event | Refusal {
-  if (tenantId === undefined) {
-    if (unmade && asUuid(input.tenant) === null) return unmade
-    return refuse('tenant_not_found', invalidInput([{ field: 'tenant', detail: 'does not exist' }]))
-  }
+/** Turns checked input into an event, or says that its time is out of range. */
+function accept(ctx: Context, input: EventInput, tenantId: string, id: string): Event | Refusal {
   const now = ctx.clock()
   const createdAt = input.timestamp === undefined ? now : Date.parse(input.timestamp)
   const detail = timeMistake(ctx, createdAt)
   if (detail !== undefined) return refuse('timestamp_out_of_range', invalidInput([{ field: 'timestamp', detail }]))
   const { feature, tokens } = input
-  return { tenantId, id: idFor(tenantId), feature, tokens, createdAt, receivedAt: now }
+  return { tenantId, id, feature, tokens, createdAt, receivedAt: now }
 }
 
 const refuse = (code: ProblemCode, extra: ProblemExtra): Refusal => new Refusal(problemDocument(code, extra))

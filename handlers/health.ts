@@ -6,6 +6,7 @@ import { handler, json } from '../lib/http/endpoint.ts'
 import * as examples from '../lib/site/examples.ts'
 import { openSharedLook } from '../lib/metrics/shared_look.ts'
 import { loadSql } from '../lib/store/sql.ts'
+import { inTime } from '../lib/time_out.ts'
 
 const Health = z
   .object({
@@ -32,7 +33,9 @@ const lookAtStores = openSharedLook(
   FRESH_MS,
 )
 
-/** Whether events can be taken now: 200 while one way in is open, 503 when none is or when the process is about to stop. */
+/**
+ * Whether events can be taken now: 200 while one way in is open, 503 when none is or when the process is about to stop.
+ */
 export default handler({
   method: 'GET',
   path: '/api/health',
@@ -62,12 +65,8 @@ function statusOf(database: 'up' | 'down', redis: 'up' | 'down' | 'off'): 'healt
   return database === 'up' || redis === 'up' ? 'degraded' : 'unhealthy'
 }
 
-async function answers(call: Promise<unknown>): Promise<'up' | 'down'> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<'down'>((resolve) => (timer = setTimeout(() => resolve('down'), TIMEOUT_MS)))
-  const outcome = call.then(
-    () => 'up' as const,
-    () => 'down' as const,
+const answers = (call: Promise<unknown>): Promise<'up' | 'down'> =>
+  inTime(call, TIMEOUT_MS, () => new Error('late')).then(
+    () => 'up',
+    () => 'down',
   )
-  return await Promise.race([outcome, late]).finally(() => clearTimeout(timer))
-}

@@ -23,11 +23,12 @@ export default tableConsumer({
 })
 
 /**
- * Until when every settlement that was accepted is counted (undefined: none waits), and how late holds lapse. The database's clock
- * says what has expired: a worker's may step back. A settlement that waits in the stream keeps its hold, however long the worker
- * is behind: so nothing lapses that expired after the oldest entry came. Settlements go there only while PostgreSQL is away, so
- * other entries, or one that is stuck, hold up nothing. While Valkey is away nobody knows what waits there: hardly ever a settlement,
- * and holds that never lapse would refuse everybody as long as that lasts. So then it is a matter of patience.
+ * Until when every settlement that was accepted is counted (undefined: none waits), and how late holds lapse. The
+ * database's clock says what has expired: a worker's may step back. A settlement that waits in the stream keeps its
+ * hold, however long the worker is behind: so nothing lapses that expired after the oldest entry came. Settlements go
+ * there only while PostgreSQL is away, so other entries, or one that is stuck, hold up nothing. While Valkey is away
+ * nobody knows what waits there: hardly ever a settlement, and holds that never lapse would refuse everybody as long as
+ * that lasts. So then it is a matter of patience.
  */
 async function waiting({ valkey, config }: Context): Promise<{ until?: number | undefined; patienceMs: number }> {
   if (!valkey) return { patienceMs: 0 }

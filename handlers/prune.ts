@@ -6,9 +6,9 @@ import { loadSql } from '../lib/store/sql.ts'
 const BATCH_ROWS = 5_000
 
 /**
- * Deletes what is past its retention, a small batch at a time; counters per billing period stay. Reservations that ended are kept
- * as long as events: an Idempotency-Key is remembered as long as the event it dedupes. Then what deleted tenants and finished
- * rebuilds have left behind.
+ * Deletes what is past its retention, a small batch at a time; counters per billing period stay. Reservations that
+ * ended are kept as long as events: an Idempotency-Key is remembered as long as the event it dedupes. Then what deleted
+ * tenants and finished rebuilds have left behind.
  */
 export default tableConsumer({
   everyMs: 10 * 60 * 1000,

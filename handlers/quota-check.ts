@@ -7,7 +7,7 @@ import { Feature, Tokens } from '../lib/events/event.ts'
 import { Instant, TenantRef } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { QuotaUsage, tightest } from '../lib/quota/quota.ts'
-import { noTenant } from '../lib/tenants/tenant_cache.ts'
+import { UnknownTenant } from '../lib/tenants/unknown_tenant.ts'
 import * as examples from '../lib/site/examples.ts'
 
 const CheckInput = z
@@ -54,7 +54,7 @@ export default handler({
 async function look(ctx: Context, caller: Caller, input: CheckInput) {
   const tenantId = await findOrCreateTenant(ctx, caller, input.tenant)
   try {
-    if (!(await ctx.quotas.find(tenantId))) throw noTenant() // deleted a moment ago
+    if (!(await ctx.quotas.find(tenantId))) throw new UnknownTenant(input.tenant) // deleted a moment ago
   } catch (error) {
     if (!isUnavailable(error)) throw error
     const failMode = ctx.tenants.failMode(tenantId) === 'closed' ? 'closed' : 'open'

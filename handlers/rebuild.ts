@@ -6,8 +6,8 @@ import { stepRebuild } from '../lib/admin/tenants.ts'
 const STEP_TIMEOUT_MS = 60_000
 
 /**
- * Goes on with changes of billing day or time zone that were too long for their request, a step of each in turn. One that fails holds up
- * none of the others; the next round tries it again.
+ * Goes on with changes of billing day or time zone that were too long for their request, a step of each in turn. One
+ * that fails holds up none of the others; the next round tries it again.
  */
 export default tableConsumer({
   everyMs: 1_000,

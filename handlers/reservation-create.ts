@@ -11,6 +11,8 @@ import { Problem } from '../lib/problem.ts'
 import { type QuotaUsage, limitInWords } from '../lib/quota/quota.ts'
 import { reservationKey, writeReservationId } from '../lib/quota/reservation.ts'
 import type { Wanted } from '../lib/quota/reserve.ts'
+import { UnknownTenant } from '../lib/tenants/unknown_tenant.ts'
+import { withCommas } from '../lib/words.ts'
 import * as examples from '../lib/site/examples.ts'
 
 const DEFAULT_TTL_SECONDS = 300
@@ -45,7 +47,7 @@ export default handler({
       tenant: TenantRef,
       feature: Feature,
       tokens: Tokens,
-      ttlSeconds: whole(1, MAX_TTL_SECONDS, `must be from 1 to ${MAX_TTL_SECONDS}`).default(DEFAULT_TTL_SECONDS),
+      ttlSeconds: whole(1, MAX_TTL_SECONDS).default(DEFAULT_TTL_SECONDS),
     })
     .meta({ id: 'ReservationInput', examples: [examples.ask] }),
   async handle(ctx, { body: { tenant, ...body }, caller, header }) {
@@ -65,7 +67,7 @@ export default handler({
       if (!isUnavailable(error)) throw error
       return json(201, withoutHold(ctx, wanted))
     }
-    if (!reserved) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
+    if (!reserved) throw new UnknownTenant(tenant) // deleted a moment ago
     if (reserved.isOther) {
       const detail = 'a reservation of other tokens or another feature was made with this Idempotency-Key'
       throw new Problem('idempotency_key_reused', { detail })
@@ -81,12 +83,12 @@ export default handler({
 })
 
 function exceeded(tokens: number, remaining: number, quota: QuotaUsage): Problem {
-  const [left, asked] = [remaining, tokens].map((count) => count.toLocaleString('en-US'))
-  const detail = `${left} of ${limitInWords(quota)} are left, ${asked} were asked for`
+  const [left, asked] = [remaining, tokens].map(withCommas)
+  const detail = `${left} of ${limitInWords(quota)} are left; ${asked} were requested`
   return new Problem('quota_exceeded', { detail, remaining, quota, resetAt: quota.resetAt })
 }
 
-/** The database does not answer: nothing is held, unless its answer got lost; then the hold lapses, or is given back when it is settled. */
+/** The database does not answer: nothing is held. If only its answer got lost, the hold lapses or is settled. */
 function withoutHold(ctx: Context, wanted: Wanted) {
   const failMode = ctx.tenants.failMode(wanted.tenantId) === 'open' ? 'open' : 'closed'
   ctx.metrics.reservations.inc({ outcome: failMode })

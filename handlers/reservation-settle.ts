@@ -1,14 +1,17 @@
 import { z } from 'zod'
 import { MAX_TOKENS } from '../lib/events/event.ts'
-import { must } from '../lib/schema.ts'
+import { whole } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { EventAccepted, ingest, timeMistake } from '../lib/events/ingest.ts'
 import { Problem } from '../lib/problem.ts'
 import { findReservation } from '../lib/quota/reservation.ts'
 
+const NOTHING_USED = 'if nothing was used, release the reservation instead: POST /api/reservations/{id}/release'
+
 /**
- * Records what was really used, less or more than was reserved; the hold is given back in the transaction that counts it.
- * The event has the reservation's id and time: settling again changes nothing, and it counts where the tokens were held.
+ * Records what was really used, less or more than was reserved; the hold is given back in the transaction that counts
+ * it. The event has the reservation's id and time: settling again changes nothing, and it counts where the tokens were
+ * held.
  */
 export default handler({
   method: 'POST',
@@ -22,13 +25,7 @@ export default handler({
   problems: ['reservation_not_found', 'timestamp_out_of_range', 'idempotency_key_reused', 'event_rejected'],
   params: z.object({ reservation: z.string() }),
   body: z
-    .strictObject({
-      tokens: z
-        .number(must('must be a number'))
-        .int('must be a whole number')
-        .min(1, 'must be at least 1; to give back a reservation of which nothing was used, release it')
-        .max(MAX_TOKENS, `must be at most ${MAX_TOKENS.toLocaleString('en-US')}`),
-    })
+    .strictObject({ tokens: whole(1, MAX_TOKENS, NOTHING_USED) })
     .meta({ id: 'Settlement', examples: [{ tokens: 1_320 }] }),
   async handle(ctx, call) {
     const { tokens } = call.body

@@ -16,7 +16,7 @@ const PERCENT_TTL_SECONDS = 10
 /** Any fixed UUID: the id of a dead letter derives from its payload. */
 const DEAD_LETTER_NAMESPACE = 'b3f0c7de-5d0a-4c58-9a51-3f6f2f0f7b11'
 
-/** An id that was used before is its sender's mistake, and the first event counts: of one read, so many are kept to be looked at. */
+/** How many events with a reused id are kept of one read: that is their sender's mistake, and the first one counts. */
 const REUSED_KEPT = 100
 /** Requests that a line of the log names, at most. */
 const REQUESTS_NAMED = 20
@@ -29,7 +29,7 @@ interface DeadLetter {
   requestIds: string
 }
 
-/** Moves events from the stream into PostgreSQL. What can never be recorded becomes a dead letter; only then is it acknowledged. */
+/** Moves events from the stream into PostgreSQL. What can never be recorded becomes a dead letter. */
 export default streamConsumer({
   group: 'rollup',
   batchSize: 32,
@@ -109,7 +109,7 @@ async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
   ctx.log.error({ events: rows.length, reason: rows[0]?.reason, requestIds }, 'events became dead letters')
 }
 
-/** The newest percentage of each tenant's monthly quota, for whoever reads it from Valkey. A cache: nothing depends on its success. */
+/** The newest percentage of each tenant's monthly quota, for readers of Valkey. A cache: nothing depends on it. */
 function cachePercents(ctx: Context, counters: Counter[]): void {
   for (const { tenantId, quotaId, tokenLimit, totalTokens } of counters) {
     if (quotaId !== tenantId) continue

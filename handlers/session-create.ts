@@ -17,7 +17,7 @@ export default handler({
   answers: { 201: Session.describe('Signed in: the cookie of this answer stands for the key.') },
   async handle(ctx, { caller, header, host }) {
     if (header('authorization') === undefined)
-      throw new Problem('unauthorized', { detail: 'a session comes from a key: send it as Authorization: Bearer fm_…' })
+      throw new Problem('unauthorized', { detail: 'to sign in, send a key as Authorization: Bearer fm_…' })
     const session = newSession()
     const now = ctx.clock()
     const expiresAt = Math.min(now + SESSION_MS, caller.expiresAt ?? Infinity)

@@ -15,7 +15,9 @@ export default handler({
     200: z
       .string()
       .describe(
-        'Events: `usage` (rows of GET /api/usage that changed, and the ids of tenants that are gone), `totals` (once a second, for keys of no tenant; for others `beat`, which holds nothing), `changed` (tenants of which something else changed), `reload` (changes may have been missed).',
+        'Events: `usage` (rows of GET /api/usage that changed, and the ids of tenants that are gone), ' +
+          '`totals` (once a second, for keys of no tenant; for others `beat`, which holds nothing), ' +
+          '`changed` (tenants of which something else changed), `reload` (changes may have been missed).',
       )
       .meta({ contentType: 'text/event-stream', examples: [examples.frame] }),
   },

@@ -5,8 +5,9 @@ import { handler, json } from '../lib/http/endpoint.ts'
 import { Tenant, deleteTenant } from '../lib/admin/tenants.ts'
 
 /**
- * Deletes a tenant for good: at once its settings, keys, webhooks and quotas, so that nothing of it is seen or sent any more; what it
- * has gathered in the background, by the consumer `prune`. The audit log keeps what it says of the tenant. The name is free again.
+ * Deletes a tenant for good: at once its settings, keys, webhooks and quotas, so that nothing of it is seen or sent any
+ * more; what it has gathered in the background, by the consumer `prune`. The audit log keeps what it says of the
+ * tenant. The name is free again.
  */
 export default handler({
   method: 'DELETE',

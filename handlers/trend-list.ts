@@ -35,7 +35,9 @@ interface Row {
   total_tokens: number[]
 }
 
-/** How the open billing period went so far, of many tenants at once: tokens per step, at most 128 steps of whole hours. */
+/**
+ * How the open billing period went so far, of many tenants at once: tokens per step, at most 128 steps of whole hours.
+ */
 export default handler({
   method: 'GET',
   path: '/api/trends',

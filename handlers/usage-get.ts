@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { TenantRef } from '../lib/schema.ts'
 import { handler } from '../lib/http/endpoint.ts'
-import { Problem } from '../lib/problem.ts'
+import { UnknownTenant } from '../lib/tenants/unknown_tenant.ts'
 import { TenantUsage } from '../lib/usage/tenant_usage.ts'
 
 /** What a tenant has used in its open billing period. */
@@ -19,7 +19,7 @@ export default handler({
   query: z.strictObject({}),
   async handle(ctx, { params: { tenant } }) {
     const text = await ctx.usages(tenant)
-    if (text === undefined) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' })
+    if (text === undefined) throw new UnknownTenant(tenant)
     return { status: 200, text }
   },
 })

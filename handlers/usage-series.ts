@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { query } from '../lib/store/database.ts'
+import { withCommas } from '../lib/words.ts'
 import * as examples from '../lib/site/examples.ts'
 import { Instant, TenantRef, Timestamp, text } from '../lib/schema.ts'
 import type { JsonText } from '../lib/http/answer_types.ts'
@@ -96,7 +97,9 @@ function checkRange(start: number, end: number, step: keyof typeof STEP_MS, most
   }
   const steps = Math.ceil((end - start) / STEP_MS[step])
   if (steps > most) {
-    const detail = `must not be more than ${most} steps after from, not ${steps}; take a larger step or a shorter range`
+    const detail =
+      `must be at most ${withCommas(most)} steps after from, and is ${withCommas(steps)}; ` +
+      'take a larger step or a shorter range'
     throw new Problem('series_too_long', { detail: `to ${detail}`, errors: [{ field: 'to', detail }] })
   }
 }

@@ -6,7 +6,9 @@ import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import { WebhookWithSecret, getWebhook, newSecret } from '../lib/alerts/webhook.ts'
 
-/** Gives a standard webhook a new secret, in this answer and in no other. The old one signs too for another 24 hours. */
+/**
+ * Gives a standard webhook a new secret, in this answer and in no other. The old one signs too for another 24 hours.
+ */
 export default handler({
   method: 'POST',
   path: '/api/webhooks/:webhook/rotate',

@@ -9,7 +9,10 @@ import { getWebhook } from '../lib/alerts/webhook.ts'
 /** Of a webhook, in a minute: whoever receives them did not ask for them. */
 const MOST_TESTS = 10
 
-/** Puts a test message into the outbox, also of a webhook that is disabled. It is tried once; the delivery tells what came of it. */
+/**
+ * Puts a test message into the outbox, also of a webhook that is disabled. It is tried once; the delivery tells what
+ * came of it.
+ */
 export default handler({
   method: 'POST',
   path: '/api/webhooks/:webhook/test',

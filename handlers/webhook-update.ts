@@ -5,7 +5,10 @@ import { handler, json } from '../lib/http/endpoint.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import { Enabled, Webhook, WebhookUrl, checkUrl, getWebhook } from '../lib/alerts/webhook.ts'
 
-/** Changes where a webhook leads, or whether it is used. What waits for one that is disabled is dead, and can be retried. */
+/**
+ * Changes where a webhook leads, or whether it is used. What waits for one that is disabled is dead, and can be
+ * retried.
+ */
 export default handler({
   method: 'PATCH',
   path: '/api/webhooks/:webhook',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isKey } from './auth/key.ts'
+import { isKey, keyMistake } from './auth/key.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -8,11 +8,11 @@ export class ConfigError extends Error {}
 
 const SCHEMA_ERROR =
   'must be a plain name: up to 63 lower-case letters, digits and underscores, not beginning with a digit or pg_'
-const PORT_ERROR = 'must be a whole number from 0 to 65535'
+const PORT_ERROR = 'must be a whole number between 0 and 65535'
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `must be a URL like ${example}` }).optional()
-const whole = (min: number, max: number, fallback: number) => {
-  const error = `must be a whole number from ${min} to ${max}`
+const wholeNumber = (min: number, max: number, fallback: number) => {
+  const error = `must be a whole number between ${min} and ${max}`
   return z
     .string()
     .regex(/^\d+$/, error)
@@ -26,7 +26,11 @@ const seconds = (fallback: string) =>
     .regex(/^\d{1,7}(,\d{1,7})*$/, 'must be whole numbers of seconds, separated by commas, like 1,2,4')
     .transform((list) => list.split(',').map(Number))
     .prefault(fallback)
-const key = (mistake: string) => z.string().refine(isKey, mistake).optional()
+const key = (help: string) =>
+  z
+    .string()
+    .refine(isKey, { error: ({ input }) => `is not a key: ${keyMistake(String(input))}; ${help}` })
+    .optional()
 const flag = z
   .enum(['true', 'false'], { error: 'must be true or false' })
   .default('false')
@@ -37,7 +41,7 @@ export const Settings = z.object({
   DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host:5432/flagmeter').describe(
     'PostgreSQL 15 or newer; if unset, the database that `flagmeter up` runs',
   ),
-  DATABASE_POOL_SIZE: whole(1, 1000, 10).describe(
+  DATABASE_POOL_SIZE: wholeNumber(1, 1000, 10).describe(
     'most connections to PostgreSQL per process; three more serve reports, and one more listens while ' +
       'somebody watches the dashboard',
   ),
@@ -51,10 +55,10 @@ export const Settings = z.object({
   VALKEY_URL: url(/^(redis|valkey)s?$/, 'redis://host:6379').describe(
     'Valkey or Redis 6.2 or newer; if unset, events go straight to PostgreSQL',
   ),
-  VALKEY_TIMEOUT_MS: whole(10, 60_000, 1000).describe(
+  VALKEY_TIMEOUT_MS: wholeNumber(10, 60_000, 1000).describe(
     'how long to wait for an answer from Valkey; after that, the outcome is unknown',
   ),
-  PORT: whole(0, 65_535, 3000).describe('port of the HTTP handlers; `API_PORT` works too'),
+  PORT: wholeNumber(0, 65_535, 3000).describe('port of the HTTP handlers; `API_PORT` works too'),
   HOST: z.string().min(1).default('127.0.0.1').describe('address the HTTP handlers bind to; `0.0.0.0` for all'),
   METRICS_PORT: z
     .string()
@@ -71,10 +75,12 @@ export const Settings = z.object({
       error: 'must be one of trace, debug, info, warn, error, fatal, silent',
     })
     .default('info')
-    .describe('least severe level to log; successful requests are logged at `debug`'),
+    .describe(
+      'least severe level to log; requests that succeed, or are refused without a valid key, are logged at `debug`',
+    ),
   QUEUE_NAME: z.string().min(1).max(200).default('events').describe('key of the Valkey stream'),
-  WORKER_CONCURRENCY: whole(1, 64, 4).describe('batches a worker records concurrently'),
-  CLAIM_IDLE_MS: whole(100, 3_600_000, 15_000).describe(
+  WORKER_CONCURRENCY: wholeNumber(1, 64, 4).describe('batches a worker records concurrently'),
+  CLAIM_IDLE_MS: wholeNumber(100, 3_600_000, 15_000).describe(
     'how long a consumer may be silent before others take over its entries; must be longer than a ' +
       'statement may take (3.5 s)',
   ),
@@ -84,40 +90,40 @@ export const Settings = z.object({
   SEED_EXAMPLES: flag.describe(
     '`migrate` creates three example tenants in a database that nobody has used yet; `up` always does',
   ),
-  EVENT_MAX_AGE_DAYS: whole(1, 3650, 35).describe('how old the timestamp of an event may be'),
-  EVENT_MAX_AHEAD_SECONDS: whole(0, 86_400, 300).describe('how far ahead the timestamp of an event may be'),
-  EVENT_RETENTION_DAYS: whole(1, 36_500, 42).describe(
+  EVENT_MAX_AGE_DAYS: wholeNumber(1, 3650, 35).describe('how old the timestamp of an event may be'),
+  EVENT_MAX_AHEAD_SECONDS: wholeNumber(0, 86_400, 300).describe('how far ahead the timestamp of an event may be'),
+  EVENT_RETENTION_DAYS: wholeNumber(1, 36_500, 42).describe(
     'how long raw events are kept; at least 7 days more than `EVENT_MAX_AGE_DAYS`',
   ),
-  ROLLUP_RETENTION_DAYS: whole(62, 36_500, 400).describe(
+  ROLLUP_RETENTION_DAYS: wholeNumber(62, 36_500, 400).describe(
     'how long tokens per minute (for series) and the counters of additional quotas are kept; at least as ' +
       'long as raw events; counters per billing period are kept for good',
   ),
-  ALERT_RETENTION_DAYS: whole(62, 36_500, 400).describe(
+  ALERT_RETENTION_DAYS: wholeNumber(62, 36_500, 400).describe(
     'how long alerts are kept after their period and deliveries after their end; pending deliveries stay',
   ),
-  AUDIT_RETENTION_DAYS: whole(1, 36_500, 730).describe('how long the audit log is kept'),
-  DEAD_LETTER_RETENTION_DAYS: whole(1, 36_500, 400).describe(
+  AUDIT_RETENTION_DAYS: wholeNumber(1, 36_500, 730).describe('how long the audit log is kept'),
+  DEAD_LETTER_RETENTION_DAYS: wholeNumber(1, 36_500, 400).describe(
     'how long dead letters are kept: accepted events that are not counted until somebody replays them',
   ),
   WEBHOOK_ALLOW_PRIVATE: flag.describe('allow webhooks with http URLs and private addresses; for local use'),
   DELIVERY_RETRY_SECONDS: seconds('1,2,4,30,120,600,1800,3600,7200,14400,28800,43200,64800,100800').describe(
     'pauses between the tries of a webhook delivery; each is lengthened at random by up to a tenth',
   ),
-  LIMIT_REQUESTS: whole(0, 1_000_000, 2_000).describe(
+  LIMIT_REQUESTS: wholeNumber(0, 1_000_000, 2_000).describe(
     'requests per second per key and per tenant; ten seconds’ worth may come at once; 0: no limit',
   ),
-  LIMIT_EVENTS: whole(0, 100_000_000, 50_000)
+  LIMIT_EVENTS: wholeNumber(0, 100_000_000, 50_000)
     .refine((rate) => rate === 0 || rate >= 1_000, 'must be 0, or at least 1000: a batch must fit into ten seconds')
     .describe('events per second per key and per tenant; ten seconds’ worth may come at once; 0: no limit'),
-  MAX_CONNECTIONS: whole(1, 1_000_000, 10_000).describe(
+  MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 10_000).describe(
     'most connections to a server at once; further ones are closed',
   ),
-  BODY_MEMORY_MB: whole(32, 65_536, 32).describe(
+  BODY_MEMORY_MB: wholeNumber(32, 65_536, 32).describe(
     'MiB of request bodies and unread answers that a server holds at once; a tenant, or an unbound key, ' +
       'gets at most a third; a quarter is reserved for requests below 64 KiB',
   ),
-  TRUSTED_PROXIES: whole(0, 10, 0).describe(
+  TRUSTED_PROXIES: wholeNumber(0, 10, 0).describe(
     'number of proxies in front; the client’s address is then taken from their `X-Forwarded-For`',
   ),
   CORS_ORIGINS: z
@@ -129,24 +135,26 @@ export const Settings = z.object({
     .transform((list) => list.split(','))
     .optional()
     .describe('origins whose pages may call the API from a browser; if unset, none'),
-  FLAGMETER_ADMIN_KEY: key('must be a key as `flagmeter key generate` prints it').describe(
+  FLAGMETER_ADMIN_KEY: key('flagmeter key generate prints one').describe(
     'the first admin key, as printed by `flagmeter key generate`; if unset, one is created and written to ' +
       '`FLAGMETER_DIR`',
   ),
-  REQUEST_TIMEOUT_MS: whole(100, 600_000, 10_000).describe(
+  REQUEST_TIMEOUT_MS: wholeNumber(100, 600_000, 10_000).describe(
     'how long a client may take to send a request, and to read a large answer',
   ),
-  DRAIN_DELAY_MS: whole(0, 60_000, 5_000).describe(
+  DRAIN_DELAY_MS: wholeNumber(0, 60_000, 5_000).describe(
     'after SIGTERM, how long `serve` still accepts requests while `/api/health` answers 503, so that a ' +
       'load balancer stops sending them',
   ),
-  DRAIN_TIMEOUT_MS: whole(100, 600_000, 10_000).describe('how long a stopping process waits for work in progress'),
+  DRAIN_TIMEOUT_MS: wholeNumber(100, 600_000, 10_000).describe(
+    'how long a stopping process waits for work in progress',
+  ),
   FLAGMETER_DIR: z
     .string()
     .min(1)
     .default('.flagmeter')
     .describe('folder for the embedded database and the first admin key'),
-  FLAGMETER_KEY: key('is mistyped, or no key; `flagmeter key create` makes one').describe(
+  FLAGMETER_KEY: key('`flagmeter key create` makes one').describe(
     'key for commands; for a server on this machine, defaults to the one in `FLAGMETER_DIR`, or `FLAGMETER_ADMIN_KEY`',
   ),
   FLAGMETER_URL: url(/^https?$/, 'http://127.0.0.1:3000').describe(

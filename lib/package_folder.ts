@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /**
- * The nearest folder of one of these paths, here or above, that holds `marker`: what lies beside `lib/` in a checkout lies above
- * a bundle.
+ * The nearest folder of one of these paths, here or above, that holds `marker`: what lies beside `lib/` in a checkout
+ * lies above a bundle.
  * @throws when there is none
  */
 export function findFolder(paths: string[], marker: string): string {

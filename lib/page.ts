@@ -11,7 +11,7 @@ import { getTenant } from './tenants/tenant_cache.ts'
 /** A single item has a few kilobytes: names and URLs are bounded. */
 const MOST_BYTES = 1_500_000
 
-const LIMIT = 'must be a whole number from 1 to 1000'
+const LIMIT = 'must be a whole number between 1 and 1,000'
 
 /** How many items a page of a listing holds. */
 export const Limit = z.coerce
@@ -53,8 +53,8 @@ export const pageOf = <Key extends string, Item extends z.ZodType>(id: string, k
 type Page<Key extends string, Item> = Record<Key, Item[]> & { next?: string }
 
 /**
- * A page of a listing: items under `key`, and where the following page goes on. It ends where its items are too large together, so follow
- * `next`, whatever `limit` was. `nextAfter` makes the `next` of the item at a place.
+ * A page of a listing: items under `key`, and where the following page goes on. It ends where its items are too large
+ * together, so follow `next`, whatever `limit` was. `nextAfter` makes the `next` of the item at a place.
  */
 export function page<const Key extends string, Item>(
   key: Key,

@@ -58,7 +58,7 @@ test('the first key may be given; a mistyped one is refused at the start; a fold
   const wrong = await runCli(['serve'], { DATABASE_URL, FLAGMETER_ADMIN_KEY: 'secret' })
   expect([wrong.code, wrong.err]).toEqual([
     2,
-    'flagmeter: FLAGMETER_ADMIN_KEY must be a key as `flagmeter key generate` prints it\n',
+    'flagmeter: FLAGMETER_ADMIN_KEY is not a key: a key begins with fm_; flagmeter key generate prints one\n',
   ])
   const empty = await createDatabase()
   const lost = startCli(['serve', 'usage-list'], {

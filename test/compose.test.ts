@@ -50,6 +50,39 @@ test('every service restarts, is checked, has a small log, a read-only root and 
   }
 })
 
+/** What the stack decides by itself, and what commands need that speak to a server elsewhere. */
+const FIXED = [
+  'DATABASE_URL',
+  'VALKEY_URL',
+  'PORT',
+  'HOST',
+  'METRICS_PORT',
+  'FLAGMETER_DIR',
+  'FLAGMETER_KEY',
+  'FLAGMETER_URL',
+]
+
+test('compose passes on every setting that the stack does not decide by itself, under its own name', async () => {
+  const passed = new Set<string>()
+  for (const [name, { environment = {}, image }] of await services()) {
+    if (!image.startsWith('flagmeter')) continue
+    for (const [setting, value] of Object.entries(environment)) {
+      const variable = /^\$\{(\w+):-[\w]*\}$/.exec(value ?? '')?.[1]
+      if (variable !== undefined) expect([name, variable]).toEqual([name, setting])
+      if (variable !== undefined) passed.add(setting)
+    }
+  }
+  expect([...passed, ...FIXED].toSorted()).toEqual(Object.keys(Settings.shape).toSorted())
+})
+
+test('.env.example names variables that compose reads, and every one of them that is no setting', async () => {
+  const composed = (await read('compose.yml')) + (await read('compose.override.yml'))
+  const used = new Set([...composed.matchAll(/\$\{(\w+)/g)].map(([, variable]) => variable!))
+  const named = [...(await read('.env.example')).matchAll(/^#?([A-Z][A-Z0-9_]+)=/gm)].map(([, variable]) => variable!)
+  expect(named.filter((variable) => !used.has(variable))).toEqual(['COMPOSE_PROFILES']) // Compose itself reads that
+  expect([...used].filter((variable) => !named.includes(variable) && !(variable in Settings.shape))).toEqual([])
+})
+
 test('compose passes on settings that exist, and .env.example names every password it asks for', async () => {
   const coolify = /^SERVICE_/
   for (const [name, { environment = {}, image }] of await services()) {

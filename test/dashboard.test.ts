@@ -16,7 +16,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     const { page } = await openPage(server.url)
     await page.getByLabel('Key', { exact: true }).fill('fm_wrong')
     await page.getByRole('button', { name: 'Sign in' }).click()
-    await page.getByRole('alert').filter({ hasText: 'this is no key, or a mistyped one' }).waitFor()
+    await page.getByRole('alert').filter({ hasText: 'this is not a key: a key has 36 characters after fm_' }).waitFor()
     await signIn(page)
     const kept = await page.evaluate<string>(
       'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, document.documentElement.outerHTML])',

@@ -157,6 +157,8 @@ test('a change that its caller has given up is not made later', async () => {
 test('an outage is what the server and the network say is one, and nothing else', () => {
   const outages = [
     '08006',
+    '28000',
+    '28P01',
     '53100',
     '53300',
     '57P01',
@@ -169,21 +171,8 @@ test('an outage is what the server and the network say is one, and nothing else'
     'ECONNRESET',
   ]
   outages.push('EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'CONNECT_TIMEOUT', 'CONNECTION_CLOSED', 'ANSWER_TIMEOUT')
-  // Mistakes in functions and statements, wrong passwords, files that are not there, statements that are slow.
-  const mistakes = [
-    '42883',
-    '42P01',
-    '42703',
-    '42601',
-    '28P01',
-    '22003',
-    '23503',
-    '57014',
-    '58P01',
-    'P0001',
-    'XX000',
-    'ENOENT',
-  ]
+  // Mistakes in functions and statements, files that are not there, statements that are slow.
+  const mistakes = ['42883', '42P01', '42703', '42601', '22003', '23503', '57014', '58P01', 'P0001', 'XX000', 'ENOENT']
   mistakes.push('EACCES', 'ERR_INVALID_ARG_TYPE', 'UNSAFE_TRANSACTION', 'CONNECTOR', '')
   const are = (codes: string[], is: (error: unknown) => boolean) =>
     codes.filter((code) => is(Object.assign(new Error('x'), { code })))

@@ -254,7 +254,7 @@ test('a missing field and a wrong type are told apart', async () => {
   expect(body.errors).toEqual([
     { field: 'tenant', detail: 'must be a string' },
     { field: 'feature', detail: 'is required' },
-    { field: 'tokens', detail: 'must be a whole number from 1 to 1000000000' },
+    { field: 'tokens', detail: 'must be a whole number between 1 and 1,000,000,000' },
   ])
 })
 

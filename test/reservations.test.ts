@@ -55,7 +55,7 @@ test('all hard quotas concerned must have room, or none is touched; soft ones ar
   expect(refused.status).toBe(409)
   expect(refused.body).toMatchObject({
     code: 'quota_exceeded',
-    detail: '100 of 300 tokens today are left, 101 were asked for',
+    detail: '100 of 300 tokens today are left; 101 were requested',
     remaining: 100,
     quota: { period: 'day', tokenLimit: 300, totalTokens: 0, reservedTokens: 200 },
   })

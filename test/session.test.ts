@@ -123,7 +123,7 @@ test('it ends: signed out, with its key, by its own time; in every process withi
   expect([out.status, out.body, out.cookie]).toEqual([204, undefined, expect.stringMatching(/^flagmeter=;.*Max-Age=0/)])
   await ends(left)
   expect(await read(server, left)).toMatchObject({
-    body: { detail: 'the session has ended: sign in again' },
+    body: { detail: 'the session has ended; sign in again' },
     cookie: expect.stringMatching(/^flagmeter=;.*Max-Age=0/),
   })
   const ofRevoked = await open(revoked.key)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Database, change } from '../store/database.ts'
 import { type Listed, list } from '../store/document.ts'
-import { Instant, Timestamp, asUuid, text } from '../schema.ts'
+import { Instant, Timestamp, asUuid, noSuch, text } from '../schema.ts'
 import { SCOPES, Scope } from '../auth/scope.ts'
 import { hashKey, hintOf, newKey } from '../auth/key.ts'
 import { Problem } from '../problem.ts'
@@ -78,6 +78,6 @@ export const listKeys = (
 async function getKey(database: Database, ref: string): Promise<ApiKey> {
   const id = asUuid(ref)
   const [key] = id === null ? [] : (await list<ApiKey>(database, 'key_list', [id, null, null, 1])).items
-  if (!key) throw new Problem('key_not_found', { detail: 'key does not exist' })
+  if (!key) throw new Problem('key_not_found', { detail: noSuch('key', ref, '/keys') })
   return key
 }

@@ -2,12 +2,13 @@ import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
 import { type Database, change } from '../store/database.ts'
 import { type Listed, list } from '../store/document.ts'
-import { Instant, asUuid } from '../schema.ts'
+import { Instant, asUuid, noSuch } from '../schema.ts'
 import { errorCode } from '../store/outage.ts'
 import { Problem } from '../problem.ts'
 import { Period, type QuotaChanges, type QuotaSettings } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { getTenant } from '../tenants/tenant_cache.ts'
+import { UnknownTenant } from '../tenants/unknown_tenant.ts'
 import * as examples from '../site/examples.ts'
 
 /** A quota beside the monthly one, as the API and the commands show it. */
@@ -45,7 +46,7 @@ export const listQuotas = (
 export async function getQuota(database: Database, ref: string, { tenantId = null }: Bound): Promise<Quota> {
   const id = asUuid(ref)
   const [quota] = id === null ? [] : (await list<Quota>(database, 'quota_list', [id, tenantId, 0, 1])).items
-  if (!quota) throw new Problem('quota_not_found', { detail: 'quota does not exist' })
+  if (!quota) throw new Problem('quota_not_found', { detail: noSuch('quota', ref, '/quotas') })
   return quota
 }
 
@@ -63,7 +64,7 @@ export async function createQuota(
       throw errorCode(error) === '23505' ? quotaExists((error as { detail?: string }).detail) : error
     },
   )
-  if (!created?.id) throw new Problem('tenant_not_found', { detail: 'tenant does not exist' }) // deleted meanwhile
+  if (!created?.id) throw new UnknownTenant(tenant) // deleted meanwhile
   return await getQuota(database, created.id, ANY_TENANT)
 }
 

@@ -7,19 +7,22 @@ import { Hard, QuotaSettings, Thresholds, TokenLimit } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { toDocument } from '../store/document.ts'
 import { FAIL_MODES, FailMode, type TenantRow, getTenant } from '../tenants/tenant_cache.ts'
+import { quote } from '../words.ts'
 import * as examples from '../site/examples.ts'
 
-/** A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`. */
+/**
+ * A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`.
+ */
 const REBUILD_MS = 1_000
 
 /** What a person may set of a tenant, over HTTP, on the command line and in a seed file. */
 export const TenantSettings = z.strictObject({
-  name: text(200).refine((name) => asUuid(name) === null, 'must not have the form of an id'),
+  name: text(200).refine((name) => asUuid(name) === null, 'must not look like an id'),
   /** Tokens per billing period. */
   monthlyQuota: TokenLimit.optional(),
   /** Whether checks and reservations are refused beyond it; else it only alerts. */
   monthlyHard: Hard.optional(),
-  billingDay: whole(1, 31, 'must be from 1 to 31').optional(),
+  billingDay: whole(1, 31).optional(),
   timezone: text(100, 'must be an IANA time zone such as Europe/Berlin').optional(),
   /** Percent of the quota at which alerts are raised. */
   thresholds: Thresholds.optional(),
@@ -55,7 +58,7 @@ export type Tenant = z.infer<typeof Tenant>
 /** Creates a tenant. @throws Problem tenant_exists, invalid_request (time zone) */
 export async function createTenant(database: Database, actor: string, settings: TenantSettings): Promise<Tenant> {
   const [row] = await run(database, actor, loadSql('queries/tenant_create'), toArguments(settings))
-  if (!row) throw new Problem('tenant_exists', { detail: `the tenant '${settings.name}' exists already` })
+  if (!row) throw new Problem('tenant_exists', { detail: `the tenant ${quote(settings.name)} already exists` })
   return toDocument(row)
 }
 
@@ -75,7 +78,10 @@ export const TenantSeed = TenantSettings.extend({
 })
 export type TenantSeed = z.infer<typeof TenantSeed>
 
-/** Creates a tenant with its quotas and a disabled example of a Slack webhook, if the name is free. Returns whether it was. */
+/**
+ * Creates a tenant with its quotas and a disabled example of a Slack webhook, if the name is free. Returns whether it
+ * was.
+ */
 export async function seedTenant(database: Database, actor: string, settings: TenantSeed): Promise<boolean> {
   const quotas = (settings.quotas ?? []).map(({ tokenLimit, ...quota }) => ({ ...quota, token_limit: tokenLimit }))
   const args = [...toArguments(settings), EXAMPLE_WEBHOOK, new URL(EXAMPLE_WEBHOOK).host, JSON.stringify(quotas)]
@@ -83,8 +89,8 @@ export async function seedTenant(database: Database, actor: string, settings: Te
 }
 
 /**
- * Changes what is given of a tenant, at once but for billing day and time zone: those re-sort its usage into new periods, which
- * goes on in the background when the tenant is large; `rebuild` says how far.
+ * Changes what is given of a tenant, at once but for billing day and time zone: those re-sort its usage into new
+ * periods, which goes on in the background when the tenant is large; `rebuild` says how far.
  * @throws Problem tenant_not_found, tenant_exists, invalid_request (time zone)
  */
 export async function updateTenant(
@@ -107,8 +113,9 @@ export async function updateTenant(
 }
 
 /**
- * Does a piece of the change of a tenant's billing day or time zone. Returns whether there is more to do. A piece takes milliseconds; the
- * last one of a tenant with very many features takes longer than a statement usually may, and must come to its end.
+ * Does a piece of the change of a tenant's billing day or time zone. Returns whether there is more to do. A piece takes
+ * milliseconds; the last one of a tenant with very many features takes longer than a statement usually may, and must
+ * come to its end.
  */
 export async function stepRebuild(database: Database, tenantId: string, withinMs: number): Promise<boolean> {
   return await inTransaction(database, async (transaction) => {
@@ -143,7 +150,8 @@ async function run(database: Database, actor: string, sql: string, args: unknown
     return await change<TenantRow>(database, actor, sql, args)
   } catch (error) {
     if (errorCode(error) === '22023') throw new Problem('invalid_request', mistake('timezone', error as Error))
-    if (errorCode(error) === '23505') throw new Problem('tenant_exists', { detail: 'name is taken by another tenant' })
+    if (errorCode(error) === '23505')
+      throw new Problem('tenant_exists', { detail: 'the name is taken by another tenant' })
     throw error
   }
 }

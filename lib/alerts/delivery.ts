@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
 import type { Database } from '../store/database.ts'
 import { type Listed, list } from '../store/document.ts'
-import { Instant, asUuid } from '../schema.ts'
+import { Instant, asUuid, noSuch } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { WebhookKind } from './webhook.ts'
 import * as examples from '../site/examples.ts'
@@ -62,6 +62,6 @@ export async function getDelivery(database: Database, ref: string, { tenantId = 
   const id = asUuid(ref)
   const args = [id, tenantId, null, null, null, 1]
   const [delivery] = id === null ? [] : (await list<Delivery>(database, 'delivery_list', args)).items
-  if (!delivery) throw new Problem('delivery_not_found', { detail: 'delivery does not exist' })
+  if (!delivery) throw new Problem('delivery_not_found', { detail: noSuch('delivery', ref, '/deliveries') })
   return delivery
 }

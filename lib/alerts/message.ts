@@ -25,7 +25,7 @@ export function renderNotice(notice: AlertNotice, now: number): { body: string; 
   return { body, headers: { ...headers, ...signature(notice.id, now, body, notice.secrets) } }
 }
 
-/** Slack reads &, < and > as its own marks (api.slack.com, "Escaping text"): a tenant's name must not mention a channel. */
+/** Slack reads &, < and > as its own marks (api.slack.com, "Escaping text"): a name must not mention a channel. */
 function slackText({ tenantName, crossing }: AlertNotice): string {
   const name = escape(tenantName)
   if (!crossing) return `FlagMeter: this is a test message for tenant '${name}'.`

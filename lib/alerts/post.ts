@@ -42,7 +42,8 @@ export async function post({ url, headers, body, allowPrivate }: Outgoing): Prom
   // Loaded when there is something to send: the client costs a process 20 MB.
   const { default: undici } = await import('undici')
   const { origin, pathname, search } = new URL(url)
-  // pipelining 0: no keep-alive. A kept connection may be closing as it is written to, and the outcome would be unknown.
+  // pipelining 0: no keep-alive. A kept connection may be closing as it is written to, and the outcome would be
+  // unknown.
   const connect = { timeout: TIMEOUT_MS, ...(!allowPrivate && { lookup }) }
   const client = new undici.Client(origin, { connect, allowH2: false, pipelining: 0 })
   const signal = AbortSignal.timeout(TIMEOUT_MS)

@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js'
 /** Azure's own service, the same public address inside each of its networks. No list of ranges knows it. */
 const AZURE_WIRE_SERVER = '168.63.129.16'
 
-/** What IANA gives out of IPv6 (RFC 4291, section 2.4). Outside lie, among others, the old IPv4-compatible addresses ::a.b.c.d. */
+/** What IANA gives out of IPv6 (RFC 4291, section 2.4). Outside are, among others, the old addresses ::a.b.c.d. */
 const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3')
 
 /**
@@ -18,8 +18,8 @@ export function isPublicAddress(address: string): boolean {
   return parsed.range() === 'unicast' && (parsed.kind() === 'ipv4' || parsed.match(GLOBAL_UNICAST))
 }
 
-/** The host of a URL, an IPv6 address without its brackets. `new URL` has brought every spelling of an IPv4 address into one. */
-const hostOf = (url: string): string => new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
+/** The host of a URL, an IPv6 address without its brackets. `new URL` has normalised every spelling of IPv4. */
+const hostnameOf = (url: string): string => new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
 
 /**
  * What is wrong with a webhook's URL; undefined: nothing. A name may still resolve to a private address:
@@ -32,7 +32,7 @@ export function urlMistake(url: string, allowPrivate: boolean): string | undefin
   if (username !== '' || password !== '') return 'must not hold a user name or password'
   if (allowPrivate) return undefined
   if (protocol !== 'https:') return 'must begin with https:// (WEBHOOK_ALLOW_PRIVATE=true allows http for local use)'
-  const host = hostOf(url)
+  const host = hostnameOf(url)
   // RFC 6761: every name under localhost is loopback, whatever a resolver says.
   if ((isIP(host) !== 0 && !isPublicAddress(host)) || /(^|\.)localhost\.?$/.test(host)) {
     return 'must not be a private or local address (WEBHOOK_ALLOW_PRIVATE=true allows it)'

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
 import type { Database } from '../store/database.ts'
 import { type Listed, list } from '../store/document.ts'
-import { Instant, asUuid, must, text } from '../schema.ts'
+import { Instant, asUuid, must, noSuch, text } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { urlMistake } from './public_address.ts'
 import * as examples from '../site/examples.ts'
@@ -15,7 +15,9 @@ export const WebhookKind = z.enum(['slack', 'standard'], 'must be slack or stand
 })
 export type WebhookKind = z.infer<typeof WebhookKind>
 
-/** Where messages go. What is no URL at all, or leads where none may, is found by `checkUrl`: it depends on a setting. */
+/**
+ * Where messages go. What is no URL at all, or leads where none may, is found by `checkUrl`: it depends on a setting.
+ */
 export const WebhookUrl = text(2000)
 export const Enabled = z.boolean(must('must be true or false'))
 
@@ -49,7 +51,7 @@ export const WebhookWithSecret = Webhook.extend({
 export async function getWebhook(database: Database, ref: string, { tenantId = null }: Bound): Promise<Webhook> {
   const id = asUuid(ref)
   const [webhook] = id === null ? [] : (await list<Webhook>(database, 'webhook_list', [id, tenantId, 0, 1])).items
-  if (!webhook) throw noWebhook()
+  if (!webhook) throw new Problem('webhook_not_found', { detail: noSuch('webhook', ref, '/webhooks') })
   return webhook
 }
 
@@ -61,9 +63,9 @@ export const listWebhooks = (
   limit: number,
 ): Promise<Listed<Webhook>> => list(database, 'webhook_list', [null, tenantId, after ?? 0, limit])
 
-const noWebhook = (): Problem => new Problem('webhook_not_found', { detail: 'webhook does not exist' })
-
-/** The URL as it is stored, and its host with the port. @throws Problem invalid_request when messages may not go there */
+/**
+ * The URL as it is stored, and its host with the port. @throws Problem invalid_request when messages may not go there
+ */
 export function checkUrl(given: string, allowPrivate: boolean): { url: string; host: string } {
   const mistake = urlMistake(given, allowPrivate)
   if (mistake === undefined) return { url: new URL(given).href, host: new URL(given).host }

@@ -2,7 +2,7 @@ import type { Scope } from './scope.ts'
 import { asUuid } from '../schema.ts'
 import { Problem } from '../problem.ts'
 
-/** Who calls: what is known of the key. Whoever calls without one is no caller: an endpoint that needs no key gets none. */
+/** What is known of the key of a request. An endpoint that needs no key gets no caller. */
 export interface Caller {
   keyId: string
   keyName: string
@@ -27,8 +27,9 @@ export const hasScope = ({ scopes }: Caller, scope: Scope): boolean =>
   scopes.includes(scope) || scopes.includes('admin')
 
 /**
- * By what the tenant that a caller names is found. A key that is bound to one goes on with its id: a name may have moved to another
- * tenant before it is looked up. undefined: the caller may not speak of that tenant, whether there is one or not.
+ * By what the tenant that a caller names is found. A key that is bound to one goes on with its id: a name may have
+ * moved to another tenant before it is looked up. undefined: the caller may not speak of that tenant, whether there is
+ * one or not.
  */
 export function tenantRef<Ref>({ tenantId, tenantName }: Caller, ref: Ref): Ref | string | undefined {
   if (tenantId === undefined) return ref

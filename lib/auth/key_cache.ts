@@ -6,7 +6,7 @@ import { isSession } from './session.ts'
 import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
 import { loadSql } from '../store/sql.ts'
 
-/** A verified key is used for so long at most: a revocation is felt within a second in every process, with or without Valkey. */
+/** How long a verified key is used: every process notices a revocation within a second, with or without Valkey. */
 const FRESH_MS = 900
 /** In use for so long, it is verified again in the background, so that a busy key waits for no look-up. */
 const REFRESH_MS = 400
@@ -35,23 +35,23 @@ interface KeyCheckRow {
 }
 
 /** A key that there is. */
-interface Entry {
+interface FoundKey {
   caller: Caller
   expiresAt: number
   isRevoked: boolean
 }
 
 /**
- * Opens the key check of one process. While PostgreSQL does not answer, keys that were valid stay valid: nothing can be revoked
- * then either, and events keep their way into the stream.
+ * Opens the key check of one process. While PostgreSQL does not answer, keys that were valid stay valid: nothing can be
+ * revoked then either, and events keep their way into the stream.
  */
 export function openKeyCache(database: Database, clock: () => number = Date.now): KeyCache {
   const lookup = openLookup({ store: database, freshMs: FRESH_MS, refreshMs: REFRESH_MS, most: MAX_KEYS, load })
 
-  async function load(keys: string[]): Promise<Map<string, Entry>> {
+  async function load(keys: string[]): Promise<Map<string, FoundKey>> {
     const byHash = new Map(keys.map((key) => [hashKey(key), key]))
     const rows = await query<KeyCheckRow>(database, loadSql('queries/key_check'), [[...byHash.keys()]], LOOKUP_MS)
-    return new Map(rows.map((row) => [byHash.get(row.hash)!, toEntry(row)]))
+    return new Map(rows.map((row) => [byHash.get(row.hash)!, toFoundKey(row)]))
   }
 
   function known(key: string): Caller | undefined {
@@ -65,13 +65,13 @@ export function openKeyCache(database: Database, clock: () => number = Date.now)
     return entry ? (faultOf(entry) ?? entry.caller) : 'unknown'
   }
 
-  const faultOf = ({ isRevoked, expiresAt }: Entry): KeyFault | undefined =>
+  const faultOf = ({ isRevoked, expiresAt }: FoundKey): KeyFault | undefined =>
     isRevoked ? 'revoked' : clock() >= expiresAt ? 'expired' : undefined
 
   return { known, find }
 }
 
-function toEntry(row: KeyCheckRow): Entry {
+function toFoundKey(row: KeyCheckRow): FoundKey {
   const { id: keyId, name: keyName, scopes, tenant_id: tenantId, tenant_name: tenantName } = row
   const expiresAt = row.expires_at?.getTime()
   const caller = {

@@ -5,10 +5,14 @@ import RateLimiterRedis from 'rate-limiter-flexible/lib/RateLimiterRedis.js'
 import type { Config } from '../config.ts'
 import { Problem } from '../problem.ts'
 import type { Valkey } from '../store/valkey.ts'
+import { withCommas } from '../words.ts'
 
 /** A rate is held over so many seconds: after a quiet while, as many seconds' worth may come at once. */
 const WINDOW_SECONDS = 10
-/** A process takes a hundredth of a window at a time: one round trip for many requests. So much of a limit may stay unused. */
+/**
+ * A process takes a hundredth of a window at a time: one round trip for many requests. So much of a limit may stay
+ * unused.
+ */
 const BLOCKS = 100
 /** After Valkey failed, a process counts by itself for so long. */
 const ALONE_MS = 5_000
@@ -21,7 +25,11 @@ const GUESS_SECONDS = 60
 const NEW_TENANTS = 100
 const NEW_TENANTS_SECONDS = 600
 
-export type LimitKind = 'requests' | 'events' | 'new tenants'
+/** Looks for the name of a tenant that a key may have meant. */
+const HINTS = 60
+const HINTS_SECONDS = 60
+
+export type LimitKind = 'requests' | 'events' | 'new tenants' | 'hints'
 
 /** So many points within so many seconds. */
 interface Window {
@@ -31,13 +39,19 @@ interface Window {
 
 /** Rates of keys, tenants and addresses. */
 export interface RateLimits {
-  /** Takes points of a key or a tenant, by its id. A promise only when more must be asked for. Throws Problem rate_limited in it. */
+  /**
+   * Takes points of a key or a tenant, by its id. A promise only when more must be asked for. Throws Problem
+   * rate_limited in it.
+   */
   take(kind: LimitKind, holder: string, points: number): Promise<void> | undefined
   /** Counts a wrong key. @throws Problem rate_limited when there were too many from the address */
   guessedWrong(address: string): void
 }
 
-/** Opens the limits: shared by all processes through Valkey; without it, or while it is away, each process counts for itself. */
+/**
+ * Opens the limits: shared by all processes through Valkey; without it, or while it is away, each process counts for
+ * itself.
+ */
 export function openRateLimits(
   config: Pick<Config, 'limitRequests' | 'limitEvents'>,
   valkey: Valkey | undefined,
@@ -46,6 +60,7 @@ export function openRateLimits(
     requests: openLimit('requests', ofRate(config.limitRequests), valkey),
     events: openLimit('events', ofRate(config.limitEvents), valkey),
     'new tenants': openLimit('new tenants', { points: NEW_TENANTS, seconds: NEW_TENANTS_SECONDS }, valkey),
+    hints: openLimit('hints', { points: HINTS, seconds: HINTS_SECONDS }, valkey),
   }
   // Bounded, however many addresses somebody has. An entry ends a minute after the first wrong key.
   const guesses = new LRUCache<string, number>({ max: MAX_HOLDERS, ttl: GUESS_SECONDS * 1000, noUpdateTTL: true })
@@ -124,7 +139,8 @@ function openLimit(kind: LimitKind, { points: most, seconds }: Window, valkey: V
         return await everywhere.consume(holder, points)
       } catch (state) {
         if (!(state instanceof Error)) throw state
-        aloneUntil = performance.now() + ALONE_MS // Valkey is away: better to count alone than to wait for it again and again
+        // Valkey is away: better to count alone than to wait for it again and again
+        aloneUntil = performance.now() + ALONE_MS
       }
     }
     return await here.consume(holder, points)
@@ -138,7 +154,7 @@ function refusal(name: string, quota: number, seconds: number, waitMs: number): 
   const wait = Math.max(1, Math.ceil(waitMs / 1000))
   return new Problem(
     'rate_limited',
-    { detail: `at most ${quota} ${name} in ${seconds} seconds; try again in ${wait} seconds` },
+    { detail: `at most ${withCommas(quota)} ${name} in ${seconds} seconds; try again in ${wait} seconds` },
     {
       'retry-after': String(wait),
       'ratelimit-policy': `"${name}";q=${quota};w=${seconds}`,

@@ -11,7 +11,7 @@ export type Scope = z.infer<typeof Scope>
 export type Access = 'none' | Scope
 
 /**
- * How a key that is bound to a tenant is kept to it. named: the input has a `tenant`, which the adapter checks, or fills in
- * where it may be left out. own: the handler itself looks at `caller`. all: such a key may not call at all.
+ * How a key that is bound to a tenant is kept to it. named: the input has a `tenant`, which the adapter checks, or
+ * fills in where it may be left out. own: the handler itself looks at `caller`. all: such a key may not call at all.
  */
 export type Tenancy = 'named' | 'own' | 'all'

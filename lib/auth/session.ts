@@ -36,7 +36,10 @@ export const isSession = (text: string): boolean => /^fs_[\w-]{43}$/.test(text)
 
 const LOOPBACK = /^(localhost|[\w.-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i
 
-/** Off loopback the prefix keeps other hosts of the domain, and plain HTTP, from setting it (RFC 6265bis, section 4.1.3.2). */
+/**
+ * Off loopback the prefix keeps other hosts of the domain, and plain HTTP, from setting it (RFC 6265bis, section
+ * 4.1.3.2).
+ */
 const cookieName = (host: string): string => (LOOPBACK.test(host) ? 'flagmeter' : '__Host-flagmeter')
 
 /** The session in a Cookie header, for the server that the browser calls `host`. */
@@ -57,8 +60,8 @@ export function sessionCookie(host: string, session: string, ms: number): string
 }
 
 /**
- * Whether an Origin header is the page's own: SameSite keeps other sites out, this also other hosts of the same site, and off loopback
- * a page that came over plain HTTP, which anybody on the way may have written.
+ * Whether an Origin header is the page's own: SameSite keeps other sites out, this also other hosts of the same site,
+ * and off loopback a page that came over plain HTTP, which anybody on the way may have written.
  */
 export function isOwnOrigin(origin: string | undefined, host: string): boolean {
   if (origin === undefined || !URL.canParse(origin)) return false

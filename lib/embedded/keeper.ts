@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type EmbeddedPostgres, type EmbeddedPostgresOptions, openEmbeddedPostgres } from './postgres.ts'
 
 interface Options extends Omit<EmbeddedPostgresOptions, 'port'> {
-  /** It stopped without being told to, or could not be started again, for this reason; it is started in so many milliseconds. */
+  /**
+   * It stopped without being told to, or could not be started again, for this reason; it is started in so many
+   * milliseconds.
+   */
   onRestart: (reason: string, pauseMs: number) => void
   /** It answers again. */
   onBack: () => void
@@ -17,8 +20,8 @@ const WITHIN_MS = 10 * 60_000
 const FIRST_PAUSE_MS = 100
 
 /**
- * The server of `openEmbeddedPostgres`, started again when it dies: on the same port, so that its URL stays good, and at most five
- * times in ten minutes. Whoever asks it meanwhile is refused the connection, as in any outage.
+ * The server of `openEmbeddedPostgres`, started again when it dies: on the same port, so that its URL stays good, and
+ * at most five times in ten minutes. Whoever asks it meanwhile is refused the connection, as in any outage.
  * @throws EmbeddedPostgresError when the first start fails
  */
 export async function keepEmbeddedPostgres({

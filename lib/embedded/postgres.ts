@@ -97,8 +97,8 @@ async function ensureCluster(cluster: Cluster): Promise<string> {
 }
 
 /**
- * In a folder beside, renamed when complete: a start cut off leaves nothing half made. Its name is never used twice: the
- * initdb of a killed start may be writing still.
+ * In a folder beside, renamed when complete: a start cut off leaves nothing half made. Its name is never used twice:
+ * the initdb of a killed start may be writing still.
  */
 async function makeCluster({ dir, data, binaries, runAs }: Cluster, passwordFile: string): Promise<string> {
   const password = randomBytes(24).toString('base64url')
@@ -213,7 +213,9 @@ async function prepare(url: string, child: ChildProcess): Promise<void> {
 const isRunning = (child: ChildProcess): boolean =>
   child.pid !== undefined && child.exitCode === null && child.signalCode === null
 
-/** SIGINT is PostgreSQL's fast shutdown: sessions end, everything is on disk. SIGQUIT, if it must be, leaves a recovery. */
+/**
+ * SIGINT is PostgreSQL's fast shutdown: sessions end, everything is on disk. SIGQUIT, if it must be, leaves a recovery.
+ */
 async function stop({ data, binaries }: Cluster, child: ChildProcess, exited: Promise<string>): Promise<void> {
   if (!isRunning(child)) return
   // Windows has no signals: there kill() would end it as a power cut does.

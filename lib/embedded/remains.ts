@@ -8,8 +8,8 @@ import { EmbeddedPostgresError } from './binaries.ts'
 const STOP_TIMEOUT_MS = 30_000
 
 /**
- * Stops what is left of an earlier server on this folder: the server itself, when its owner was killed with SIGKILL; its children,
- * when it was. A process that only got its number is left alone.
+ * Stops what is left of an earlier server on this folder: the server itself, when its owner was killed with SIGKILL;
+ * its children, when it was. A process that only got its number is left alone.
  */
 export async function stopRemains(dir: string, data: string): Promise<void> {
   // Windows has no command line to look at; there PostgreSQL itself says when another one runs.
@@ -34,9 +34,9 @@ async function stopServer(pid: number, data: string): Promise<void> {
 }
 
 /**
- * A server killed with SIGKILL leaves children, each in a process group of its own. Most end by themselves at once; one that works
- * or hangs still holds the shared memory, and none may write beside the next server. Where they can't be found (not on Linux,
- * or by root without the capability to look), the next start waits for the memory.
+ * A server killed with SIGKILL leaves children, each in a process group of its own. Most end by themselves at once; one
+ * that works or hangs still holds the shared memory, and none may write beside the next server. Where they can't be
+ * found (not on Linux, or by root without the capability to look), the next start waits for the memory.
  */
 async function stopChildren(data: string): Promise<void> {
   if (process.platform !== 'linux') return
@@ -44,7 +44,7 @@ async function stopChildren(data: string): Promise<void> {
   if (folder === undefined) return
   for (const [signal, graceMs] of STEPS) {
     const end = performance.now() + graceMs
-    for (const pid of await childrenOf(folder)) send(pid, signal)
+    for (const pid of await childrenOf(folder)) sendSignal(pid, signal)
     while ((await childrenOf(folder)).length > 0 && performance.now() < end) await sleep(20)
   }
 }
@@ -56,7 +56,7 @@ const STEPS = [
   ['SIGKILL', 5_000],
 ] as const
 
-function send(pid: number, signal: NodeJS.Signals | 0): void {
+function sendSignal(pid: number, signal: NodeJS.Signals | 0): void {
   try {
     process.kill(pid, signal)
   } catch {
@@ -79,8 +79,9 @@ async function childrenOf(folder: string): Promise<number[]> {
 }
 
 /**
- * PostgreSQL refuses to start while any process of its user has the number in the file, but knows its parent's, ours, to
- * be stale. The rest of the file stays: by it PostgreSQL finds children of the dead server that still hold its memory.
+ * PostgreSQL refuses to start while any process of its user has the number in the file, but knows its parent's, ours,
+ * to be stale. The rest of the file stays: by it PostgreSQL finds children of the dead server that still hold its
+ * memory.
  */
 async function disown(pidFile: string, fresh: string): Promise<void> {
   const content = await readFile(pidFile, 'utf8').catch(missing)

@@ -12,8 +12,8 @@ export interface RunAs {
 const USERS = ['postgres', 'flagmeter']
 
 /**
- * An ordinary user runs it as itself. Root runs it as a system user; when a folder on the way to the binaries or to `dir`
- * is closed to that user (a checkout in /root, say), with one capability beside: to pass closed folders.
+ * An ordinary user runs it as itself. Root runs it as a system user; when a folder on the way to the binaries or to
+ * `dir` is closed to that user (a checkout in /root, say), with one capability beside: to pass closed folders.
  * @throws Error in one line when no way is left
  */
 export function chooseUser(binary: string, dir: string): RunAs {
@@ -56,7 +56,8 @@ function makeUser(): { uid: number; gid: number } {
   const user = findUser()
   if (!user)
     throw new Error(
-      'PostgreSQL does not run as root, and a system user for it could not be made; run as an ordinary user, or set DATABASE_URL',
+      'PostgreSQL does not run as root, and a system user for it could not be made; ' +
+        'run as an ordinary user, or set DATABASE_URL',
     )
   return user
 }

@@ -5,7 +5,10 @@ import { json } from '../http/endpoint.ts'
 import { ProblemDocument, problemDocument } from '../problem.ts'
 import { inTurns } from '../http/turns.ts'
 
-/** So much of an answer, in bytes, says what is wrong with events: 10,000 problems without their details take 1.9 MB at most. */
+/**
+ * So much of an answer, in bytes, says what is wrong with events: 10,000 problems without their details take 1.9 MB at
+ * most.
+ */
 const ANSWER_BYTES = 1_950_000
 
 export const OverQuota = z

@@ -1,13 +1,12 @@
 import { z } from 'zod'
-import { END_OF_TIME, TenantRef, Timestamp, must, text } from '../schema.ts'
+import { END_OF_TIME, TenantRef, Timestamp, text, whole } from '../schema.ts'
 import * as examples from '../site/examples.ts'
 import { isOwnId } from './event_id.ts'
 
 /** Largest number of tokens one event may report. */
 export const MAX_TOKENS = 1_000_000_000
-const TOKENS_RANGE = `must be a whole number from 1 to ${MAX_TOKENS}`
 
-/** Under this name all features are counted together that come after the first 1,000 of their tenant (`counted_features`). */
+/** The name under which a tenant's features after the first 1,000 are counted together (`counted_features`). */
 export const REMAINDER = '(other)'
 export const Feature = text(200).refine(
   (name) => name !== REMAINDER,
@@ -15,7 +14,7 @@ export const Feature = text(200).refine(
 )
 
 /** Tokens of one event, or of one reservation. */
-export const Tokens = z.number(must(TOKENS_RANGE)).int(TOKENS_RANGE).min(1, TOKENS_RANGE).max(MAX_TOKENS, TOKENS_RANGE)
+export const Tokens = whole(1, MAX_TOKENS)
 
 /** One event as a client sends it. */
 export const EventInput = z

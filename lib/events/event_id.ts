@@ -5,7 +5,7 @@ import { asUuid } from '../schema.ts'
 /** What FlagMeter makes ids for itself for. */
 type OwnId = 'reservation' | 'place'
 
-/** RFC 9562 (section 4.1) leaves the variants e and f to the future: nobody's ids have them, and EventInput refuses them. */
+/** RFC 9562 (section 4.1) reserves the variants e and f: nobody's ids have them, and EventInput refuses them. */
 const VARIANTS: Record<OwnId, string> = { reservation: 'e', place: 'f' }
 const VARIANT_AT = 19
 
@@ -23,7 +23,7 @@ export function isOwnId(id: string, kind?: OwnId): boolean {
 export const placeId = (tenantId: string, key: string, place: number): string =>
   ownId('place', uuidv5(`${key}:${place}`, tenantId))
 
-/** The event id for what a client sent: its UUID, a UUIDv5 (RFC 9562) of its text in the tenant's namespace, or a new UUIDv7. */
+/** The event id for what a client sent: its UUID, a UUIDv5 of its text in the tenant's namespace, or a new UUIDv7. */
 export const eventId = (tenantId: string, id: string | undefined): string =>
   id === undefined ? newId() : (asUuid(id) ?? uuidv5(id, tenantId))
 

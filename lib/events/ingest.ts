@@ -5,7 +5,7 @@ import type { RateLimits } from '../auth/rate_limits.ts'
 import type { Config } from '../config.ts'
 import { isTooSlow, isUnavailable } from '../store/outage.ts'
 import { type Event, EventInput } from './event.ts'
-import type { Accepted, Intake, Sender as Waiting } from './intake.ts'
+import type { Accepted, Intake, Requester } from './intake.ts'
 import { OverQuota } from './batch_answer.ts'
 import { Problem, invalidInput } from '../problem.ts'
 import { ID_REUSED, type Poison } from './record.ts'
@@ -33,7 +33,7 @@ export type EventAccepted = z.infer<typeof EventAccepted>
 export function idempotencyKey(header: (name: string) => string | undefined): string | undefined {
   const key = header('idempotency-key')
   if (key === undefined || EventInput.shape.id.safeParse(key).success) return key
-  const detail = 'must have 1 to 200 printable characters'
+  const detail = 'must be 1 to 200 printable characters long'
   throw new Problem('invalid_request', invalidInput([{ field: 'Idempotency-Key', detail }]))
 }
 
@@ -42,11 +42,12 @@ export function timeMistake({ config, clock }: Pick<Needs, 'config' | 'clock'>, 
   const { eventMaxAgeMs, eventMaxAheadMs } = config
   const age = clock() - createdAt
   if (age <= eventMaxAgeMs && -age <= eventMaxAheadMs) return undefined
-  return `must be at most ${eventMaxAgeMs / 86_400_000} days back and ${eventMaxAheadMs / 1000} seconds ahead`
+  const [days, seconds] = [eventMaxAgeMs / 86_400_000, eventMaxAheadMs / 1000]
+  return `must be at most ${days} days in the past and ${seconds} seconds in the future`
 }
 
 /** Of a call, who sends events, and in which request. */
-export interface Sender extends Waiting {
+export interface Sender extends Requester {
   caller: Caller
 }
 
@@ -70,8 +71,8 @@ export async function ingest(
 export const rejection = ({ sqlstate, reason }: Poison): Problem =>
   new Problem(sqlstate === ID_REUSED ? 'idempotency_key_reused' : 'event_rejected', { detail: reason })
 
-/** Waits until the events are durable. Only when both stores are away: 503, with the ids that make a retry count once. */
-export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sender: Waiting): Promise<Accepted> {
+/** Waits until the events are durable. Only when both stores are away: 503, with ids that make a retry count once. */
+export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sender: Requester): Promise<Accepted> {
   return ctx.intake.accept(events, sender).catch((error: unknown) => {
     if (!isUnavailable(error) && !isTooSlow(error)) throw error
     ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')
@@ -79,7 +80,7 @@ export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sende
     throw new Problem(
       'unavailable',
       {
-        detail: 'no store answered; whether the event counts is unknown, send it again with the same id',
+        detail: 'no store answered, so it is unknown whether the event counts; send it again with the same id',
         ...(only && events.length === 1 && { eventId: only.id }),
       },
       { 'retry-after': '1' },

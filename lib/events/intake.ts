@@ -22,7 +22,7 @@ const SETTLE_MS = 2_000
 
 /** What is known of events that are durable now. */
 export interface Accepted {
-  /** Those, of all that were written together, that PostgreSQL will never take: only the others count. Known on the direct path alone. */
+  /** The events of this write that PostgreSQL will never take; all others count. Known on the direct path only. */
   poison: Poison[]
   /** Whether the event went beyond a hard quota of its tenant, as far as that is known. */
   isOver: (event: Event) => boolean
@@ -32,17 +32,17 @@ export interface Accepted {
 export interface Intake {
   /**
    * Resolves when the events are durable: in Valkey's fsynced log, or committed in PostgreSQL.
-   * @throws when neither store answered within a few seconds; then it is unknown whether the events count, and sending them again is safe
-   * The stream entry carries the id of the `sender`'s request on to the worker's log. What its client has left before its turn came, is
-   * not written.
+   * @throws when neither store answered within a few seconds; then it is unknown whether the events count, and sending
+   * them again is safe The stream entry carries the id of the `sender`'s request on to the worker's log. What its
+   * client has left before its turn came, is not written.
    */
-  accept(events: Event[], sender?: Sender): Promise<Accepted>
+  accept(events: Event[], sender?: Requester): Promise<Accepted>
   /** Resolves when nothing is in hand: also what a client left behind that did not wait for its answer. */
   idle: () => Promise<void>
 }
 
 /** Who waits for the answer. */
-export interface Sender {
+export interface Requester {
   requestId: string
   /** The client has gone, and nobody hears the answer. */
   isLeft: () => boolean
@@ -55,17 +55,18 @@ interface Needs extends RecordNeeds {
   clock: () => number
 }
 
-interface Waiting {
+interface WaitingEvents {
   events: Event[]
-  sender: Sender | undefined
+  sender: Requester | undefined
   /** On the monotonic clock. */
   since: number
 }
 
 /**
  * Opens the intake of one process. It commits in groups: while one write is in flight, what arrives waits and goes out
- * together in the next. Events go into the stream, and to PostgreSQL when that fails; settlements the other way round: their holds
- * are in PostgreSQL, and must not lapse while a settlement waits elsewhere. So none does, unless PostgreSQL is away.
+ * together in the next. Events go into the stream, and to PostgreSQL when that fails; settlements the other way round:
+ * their holds are in PostgreSQL, and must not lapse while a settlement waits elsewhere. So none does, unless PostgreSQL
+ * is away.
  */
 export function openIntake(ctx: Needs): Intake {
   /** On the monotonic clock: the wall's may step back. */
@@ -74,17 +75,17 @@ export function openIntake(ctx: Needs): Intake {
 
   const options = {
     most: WRITE_EVENTS,
-    sizeOf: ({ events }: Waiting) => events.length,
-    isLeft: ({ sender }: Waiting) => sender?.isLeft() === true,
+    sizeOf: ({ events }: WaitingEvents) => events.length,
+    isLeft: ({ sender }: WaitingEvents) => sender?.isLeft() === true,
   }
   const recording = openGroup(inGroups(record), options)
   const settling = openGroup(inGroups(settle), options)
 
-  const accept = (events: Event[], sender?: Sender): Promise<Accepted> =>
+  const accept = (events: Event[], sender?: Requester): Promise<Accepted> =>
     (events[0]?.settles ? settling : recording).run({ events, sender, since: performance.now() })
 
   function inGroups(write: (events: Event[], requestIds: string) => Promise<Accepted>) {
-    return async (waiting: Waiting[]): Promise<Accepted[]> => {
+    return async (waiting: WaitingEvents[]): Promise<Accepted[]> => {
       ctx.metrics.intakeWaitSeconds.observe((performance.now() - waiting[0]!.since) / 1000)
       const events = waiting.length === 1 ? waiting[0]!.events : waiting.flatMap((request) => request.events)
       ctx.metrics.intakeBatch.observe(events.length)

@@ -71,10 +71,11 @@ export interface RecordOptions {
 const MOST_TRANSACTIONS = 64
 
 /**
- * Records events in PostgreSQL, each batch in one transaction. Events recorded before change nothing.
- * A batch that fails for a permanent reason (SQLSTATE class 22, data, or 23, constraint) comes apart: the events of tenants that are
- * missing go as a group, and the rest is halved, tenant from tenant first, until the poison is alone. When that takes too many
- * transactions, all that is left of a failing tenant in the batch counts as poison: no tenant's data holds up the others'.
+ * Records events in PostgreSQL, each batch in one transaction. Events recorded before change nothing. A batch that
+ * fails for a permanent reason (SQLSTATE class 22, data, or 23, constraint) comes apart: the events of tenants that are
+ * missing go as a group, and the rest is halved, tenant from tenant first, until the poison is alone. When that takes
+ * too many transactions, all that is left of a failing tenant in the batch counts as poison: no tenant's data holds up
+ * the others'.
  * @throws anything else: the same events may be tried again
  */
 export async function recordEvents(ctx: RecordNeeds, events: Event[], options: RecordOptions = {}): Promise<Recorded> {

@@ -14,7 +14,7 @@ export interface StreamEntry {
 
 /** One loop's view of a stream, as one consumer of its group. */
 export interface Stream {
-  /** The next messages: entries of dead consumers when there are any, else new ones; none after a second without any. */
+  /** The next messages: entries of dead consumers if there are any, else new ones; none after a second without any. */
   read(options: { block: boolean }): Promise<StreamEntry[]>
   /** Acknowledges and deletes. A failure is only logged: what stays is claimed later, and counts once all the same. */
   acknowledge(messages: StreamEntry[]): Promise<void>
@@ -22,8 +22,9 @@ export interface Stream {
 }
 
 /**
- * In one step. A worker killed between two would leave an entry that is acknowledged, so that nobody claims it, and stays in
- * the stream for ever: 49 of 50 kills there did. Not MULTI: a full Valkey refuses to queue, and only acknowledging frees memory.
+ * In one step. A worker killed between two would leave an entry that is acknowledged, so that nobody claims it, and
+ * stays in the stream for ever: 49 of 50 kills there did. Not MULTI: a full Valkey refuses to queue, and only
+ * acknowledging frees memory.
  */
 const ACKNOWLEDGE = `
 redis.call('XACK', KEYS[1], unpack(ARGV))
@@ -39,9 +40,9 @@ return redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')`
 /** How far the clocks of Valkey, of a server and of PostgreSQL may be apart. */
 const CLOCK_SKEW_MS = 5_000
 
-type Entry = [id: string, fields: string[] | null]
+type RawEntry = [id: string, fields: string[] | null]
 
-/** Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over entries of dead consumers. */
+/** Joins the consumer's group on the stream `queueName`. Only a loop that `claims` takes over from dead consumers. */
 export async function openStream(
   ctx: { config: Pick<Config, 'queueName' | 'claimIdleMs'>; log: Logger; valkey?: Valkey },
   { group, batchSize }: { group: string; batchSize: number },
@@ -78,7 +79,7 @@ export async function openStream(
   async function claim(): Promise<StreamEntry[]> {
     const [next, entries] = (await reader.xautoclaim(key, group, name, claimIdleMs, cursor, 'COUNT', batchSize)) as [
       string,
-      Entry[],
+      RawEntry[],
     ]
     cursor = next
     if (next === '0-0') claimAt = performance.now() + claimIdleMs / 3
@@ -126,8 +127,8 @@ export async function openStream(
   return { read, acknowledge, release }
 }
 
-/** An entry that was deleted while pending comes without fields: nothing is left to record. A foreign one is kept whole. */
-const toStreamEntries = (entries: Entry[]): StreamEntry[] =>
+/** An entry that was deleted while pending has no fields: nothing is left to record. A foreign one is kept whole. */
+const toStreamEntries = (entries: RawEntry[]): StreamEntry[] =>
   entries.map(([id, fields]) => ({
     id,
     payload: payloadOf(fields),
@@ -148,8 +149,8 @@ export const noteSettling = (valkey: Valkey, key: string, now: number): Promise<
   valkey.set(settlingKey(key), String(now))
 
 /**
- * Since when settlements may wait in the stream that are not counted yet, in milliseconds since 1970; undefined: none does. What came
- * before the oldest entry is counted.
+ * Since when settlements may wait in the stream that are not counted yet, in milliseconds since 1970; undefined: none
+ * does. What came before the oldest entry is counted.
  */
 export async function settlingSince(valkey: Valkey, key: string): Promise<number | undefined> {
   const [last, oldest] = await Promise.all([valkey.get(settlingKey(key)), oldestEntryAt(valkey, key)])
@@ -158,7 +159,7 @@ export async function settlingSince(valkey: Valkey, key: string): Promise<number
     : oldest - CLOCK_SKEW_MS
 }
 
-/** When the oldest entry came that is not recorded yet, in milliseconds since 1970: recorded ones are deleted. Undefined: there is none. */
+/** When the oldest entry that is not recorded yet came, in milliseconds since 1970; undefined: there is none. */
 export async function oldestEntryAt(valkey: Valkey, key: string): Promise<number | undefined> {
   const [first] = await valkey.xrange(key, '-', '+', 'COUNT', 1)
   return first && entryTime(first[0])

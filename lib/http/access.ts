@@ -5,14 +5,14 @@ import { type Caller, hasScope, otherTenant, tenantRef } from '../auth/caller.ts
 import type { Context } from '../context.ts'
 import type { HttpHandler } from './endpoint.ts'
 import type { KeyFault } from '../auth/key_cache.ts'
+import { keyMistake } from '../auth/key.ts'
 import { Problem } from '../problem.ts'
 import { isOwnOrigin, readSession, sessionCookie } from '../auth/session.ts'
 
-const FAULTS: Record<KeyFault, string> = {
-  mistyped: 'this is no key, or a mistyped one',
-  unknown: 'there is no such key',
-  revoked: 'the key was revoked',
-  expired: 'the key has expired',
+const FAULTS: Record<Exclude<KeyFault, 'mistyped'>, string> = {
+  unknown: 'this server does not know this key; flagmeter key create makes one',
+  revoked: 'this key was revoked',
+  expired: 'this key has expired',
 }
 
 /** Finds out who calls, and whether they may. A promise only when the key must be looked up. @throws Problem */
@@ -35,7 +35,10 @@ export function authorize(ctx: Context, endpoint: HttpHandler, req: IncomingMess
   return caller ? permit(endpoint, caller) : lookUp(ctx, endpoint, req, key)
 }
 
-/** The caller of the browser that is signed in; undefined: it is not. A browser sends its cookie by itself, so a change must come from our page. */
+/**
+ * The caller of the browser that is signed in; undefined: it is not. A browser sends its cookie by itself, so a change
+ * must come from our page.
+ */
 function authorizeSession(
   ctx: Context,
   endpoint: HttpHandler,
@@ -46,7 +49,8 @@ function authorizeSession(
   if (session === undefined) return undefined
   if (req.method !== 'GET' && req.method !== 'HEAD' && !isOwnOrigin(req.headers.origin, host))
     throw new Problem('forbidden', {
-      detail: 'with a session, a change must come from the page itself: send its Origin',
+      detail:
+        'a browser that is signed in may make changes only from the dashboard itself, and sends its Origin with them',
     })
   const caller = ctx.keys.known(session)
   if (caller) return permit(endpoint, caller)
@@ -54,18 +58,20 @@ function authorizeSession(
     if (!(error instanceof Problem) || error.code !== 'unauthorized') throw error
     throw new Problem(
       'unauthorized',
-      { detail: 'the session has ended: sign in again' },
+      { detail: 'the session has ended; sign in again' },
       { ...error.headers, 'set-cookie': sessionCookie(host, '', 0) },
     )
   })
 }
 
 async function lookUp(ctx: Context, endpoint: HttpHandler, req: IncomingMessage, key: string): Promise<Caller> {
-  // Looked up first: whatever others behind the same address try, a right key is let in. A thousand look-ups are one query.
+  // Looked up first: whatever others behind the same address try, a right key is let in. A thousand look-ups are one
+  // query.
   const found = await ctx.keys.find(key)
   if (typeof found !== 'string') return permit(endpoint, found)
   ctx.limits.guessedWrong(addressOf(req, ctx.config.trustedProxies))
-  throw new Problem('unauthorized', { detail: FAULTS[found] }, { 'www-authenticate': 'Bearer error="invalid_token"' })
+  const detail = found === 'mistyped' ? `this is not a key: ${keyMistake(key) ?? 'it is mistyped'}` : FAULTS[found]
+  throw new Problem('unauthorized', { detail }, { 'www-authenticate': 'Bearer error="invalid_token"' })
 }
 
 function permit(endpoint: HttpHandler, caller: Caller): Caller {
@@ -89,7 +95,10 @@ export function takeRequest({ limits }: Context, { keyId, tenantId }: Caller): P
   return ofKey || ofTenant ? Promise.all([ofKey, ofTenant]) : undefined
 }
 
-/** Input of an endpoint that names a tenant, for a key that is bound to one: its id, filled in or instead of its name. @throws Problem forbidden */
+/**
+ * Input of an endpoint that names a tenant, for a key that is bound to one: its id, filled in or instead of its name.
+ * @throws Problem forbidden
+ */
 export function bindTenant<T>(caller: Caller, input: T): T {
   if (caller.tenantId === undefined || typeof input !== 'object' || input === null || Array.isArray(input)) return input
   const given = 'tenant' in input ? input.tenant : undefined
@@ -107,7 +116,8 @@ export function hostOf({ headers }: IncomingMessage, trustedProxies: number): st
 /** Where a request comes from: an IPv4 address, or the /64 of an IPv6 one, which is a single customer's. */
 export function addressOf(req: IncomingMessage, trustedProxies: number): string {
   const direct = req.socket.remoteAddress ?? ''
-  // Each proxy appends the address it was called from: of `trustedProxies` entries from the right we know who wrote them.
+  // Each proxy appends the address it was called from: of `trustedProxies` entries from the right we know who wrote
+  // them.
   const noted =
     trustedProxies > 0 ? req.headers['x-forwarded-for']?.toString().split(',').at(-trustedProxies)?.trim() : undefined
   const address = noted !== undefined && isIP(noted) !== 0 ? noted : direct

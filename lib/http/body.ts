@@ -3,15 +3,17 @@ import type { IncomingMessage } from 'node:http'
 import { type Hold, SMALL } from './body_memory.ts'
 import { hasMoreLines, survey } from './body_scan.ts'
 import { type HttpHandler, InvalidJson } from './endpoint.ts'
+import { parseJson, parseJsonParts } from './json.ts'
 import { Problem } from '../problem.ts'
 import { inTurns, nextTurn } from './turns.ts'
+import { withCommas } from '../words.ts'
 
 const DEFAULT_BODY_BYTES = 64 * 1024
-/** A body comes in so many pieces at most: a chunk of one byte costs as much time as one of a thousand. Packets of 8 MiB are 6,000. */
+/** The most pieces of a body: a chunk of one byte takes as long as one of a thousand. Packets of 8 MiB are 6,000. */
 const MAX_PIECES = 20_000
 /** Smaller pieces are gathered in blocks: a piece of its own takes 200 bytes beside what is in it. */
 const BLOCK_BYTES = 4 * 1024
-/** What is answered before its body was read may go on so long: who is cut off while sending does not see the answer. */
+/** How much of an unread body is discarded: a client that is cut off while sending does not see its answer. */
 const DISCARDED_BYTES = 8 * 1024 * 1024
 const DISCARD_MS = 1_000
 
@@ -30,22 +32,26 @@ export async function takeBody(
   const body = await readBody(req, maxBodyBytes, hold)
   if (maxEvents === undefined) return parse(req, body)
   const isLines = mediaType(req.headers['content-type']) === 'application/x-ndjson'
-  if (isLines && hasMoreLines(body, 2 * maxEvents)) throw tooMany(maxEvents) // an empty line after each is fine
+  if (isLines && hasMoreLines(body, 2 * maxEvents)) throw tooManyEvents(maxEvents) // an empty line after each is fine
   const found = survey(body, maxEvents, isLines)
-  if (found === 'events') throw tooMany(maxEvents)
+  if (found === 'events') throw tooManyEvents(maxEvents)
   if (found === 'too large')
-    throw new Problem('body_too_large', { detail: `the body holds more than ${maxEvents} events can` })
+    throw new Problem('body_too_large', { detail: `the body holds more than ${withCommas(maxEvents)} events can` })
   if (found.weight > SMALL) {
     await hold.work(found.weight)
     await nextTurn()
   }
   if (isLines) return parseLines(req, body, maxEvents)
-  const value = found.cuts.length > 0 ? await parseParts(req, body, found.cuts) : parse(req, body, true)
-  if (Array.isArray(value) && value.length > maxEvents) throw tooMany(maxEvents) // spaces in front hid from the survey what it is
+  const value = found.cuts.length > 0 ? await parseLong(req, body, found.cuts) : parse(req, body, true)
+  // Spaces in front hid from the survey what it is
+  if (Array.isArray(value) && value.length > maxEvents) throw tooManyEvents(maxEvents)
   return value
 }
 
-/** Reads on and forgets, a piece per turn and within limits, so that a client that is still sending gets its answer. Calls `done` once. */
+/**
+ * Reads on and forgets, a piece per turn and within limits, so that a client that is still sending gets its answer.
+ * Calls `done` once.
+ */
 export function discard(req: IncomingMessage, done: () => void): void {
   let pieces = 0
   let size = 0
@@ -77,7 +83,7 @@ class Pieces {
 
   add(piece: Buffer): void {
     if (++this.#count > MAX_PIECES)
-      throw new Problem('body_too_large', { detail: `the body came in more than ${MAX_PIECES} pieces` })
+      throw new Problem('body_too_large', { detail: `the body came in more than ${withCommas(MAX_PIECES)} pieces` })
     if (piece.length >= BLOCK_BYTES || this.#used + piece.length > BLOCK_BYTES) this.#endBlock()
     if (piece.length >= BLOCK_BYTES) {
       this.#pieces.push(piece)
@@ -124,35 +130,23 @@ function readBody(req: IncomingMessage, limit: number, hold: Hold): Promise<Buff
 }
 
 const tooLarge = (limit: number) =>
-  new Problem('body_too_large', { detail: `the body must be at most ${limit} bytes long` })
+  new Problem('body_too_large', { detail: `the body must be at most ${withCommas(limit)} bytes long` })
 
-const tooMany = (most: number) => new Problem('batch_too_large', { detail: `a batch has at most ${most} events` })
+const tooManyEvents = (most: number) =>
+  new Problem('batch_too_large', { detail: `a batch may hold at most ${withCommas(most)} events` })
 
 function parse(req: IncomingMessage, body: Buffer, takesLines = false): unknown {
+  if (body.length === 0) throw new Problem('invalid_json', { detail: 'the body is empty; send JSON' })
   checkType(req, takesLines)
   const value = parseJson(textOf(body))
-  if (value instanceof InvalidJson) throw new Problem('invalid_json', { detail: value.detail })
+  if (value instanceof InvalidJson) throw new Problem('invalid_json', { detail: `the body ${value.detail}` })
   return value
 }
 
-/** A long array, cut between its elements and a part in each turn. */
-async function parseParts(req: IncomingMessage, body: Buffer, cuts: number[]): Promise<unknown[]> {
+async function parseLong(req: IncomingMessage, body: Buffer, cuts: number[]): Promise<unknown[]> {
   checkType(req, true)
   if (!isUtf8(body)) throw notUtf8()
-  const values: unknown[] = []
-  let from = 0
-  for (const to of [...cuts, body.length]) {
-    if (from > 0) await nextTurn()
-    const text = body.toString('utf8', from, to)
-    const part = parseJson((from > 0 ? '[' : '') + text + (to < body.length ? ']' : ''))
-    if (!Array.isArray(part) || part.length === 0)
-      throw new Problem('invalid_json', {
-        detail: `is not valid JSON after position ${body.toString('utf8', 0, from).length}`,
-      })
-    for (const value of part) values.push(value)
-    from = to + 1
-  }
-  return values
+  return await parseJsonParts(body, cuts)
 }
 
 /** A value, or InvalidJson, per line. */
@@ -161,7 +155,7 @@ async function parseLines(req: IncomingMessage, body: Buffer, maxEvents: number)
   const lines = textOf(body)
     .split('\n')
     .filter((line) => line.trim() !== '')
-  if (lines.length > maxEvents) throw tooMany(maxEvents)
+  if (lines.length > maxEvents) throw tooManyEvents(maxEvents)
   return inTurns(lines, parseJson)
 }
 
@@ -183,14 +177,4 @@ const notUtf8 = () => new Problem('invalid_json', { detail: 'the body is not val
 
 function mediaType(header: string | undefined): string | undefined {
   return header === 'application/json' ? header : header?.split(';', 1)[0]!.trim().toLowerCase()
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    // V8 quotes the text around the mistake; a body never goes into an answer or a log, its position may.
-    const position = /position \d+/.exec((error as Error).message)?.[0]
-    return new InvalidJson(position ? `is not valid JSON at ${position}` : 'is not valid JSON')
-  }
 }

@@ -9,22 +9,22 @@ const SHARE = 1 / 3
 /** Bodies that are worked on at once weigh so much together, unless a single one weighs more: see `survey`. */
 const WORK = 8 * 1024 * 1024
 
-interface Waiting {
+interface WaitingBody {
   weight: number
   start: () => void
 }
 
 /**
- * The memory for the bodies of a process: those that arrive, wait or are worked on, and answers that wait for their clients.
- * Bytes count as they arrive: what is only announced holds out nobody. What is refused leaves its room at once, so those that were
- * there first get done. Bodies that have arrived are worked on in turn.
+ * The memory for the bodies of a process: those that arrive, wait or are worked on, and answers that wait for their
+ * clients. Bytes count as they arrive: what is only announced holds out nobody. What is refused leaves its room at
+ * once, so those that were there first get done. Bodies that have arrived are worked on in turn.
  */
 export class Room {
   readonly bytes: number
   /** By holder: a tenant, or a key that is bound to none. */
   readonly held = new Map<string, number>()
   total = 0
-  readonly #waiting: Waiting[] = []
+  readonly #waiting: WaitingBody[] = []
   #working = 0
 
   constructor(bytes: number) {
@@ -55,7 +55,7 @@ export class Room {
 
 /** What one request holds of the room. Nothing, as long as it is small: that costs no more than making this. */
 export class Hold {
-  /** Whose share it is. */
+  /** Whose share it is; empty until it is known who calls. */
   holder = ''
   readonly #room: Room
   #own = 0
@@ -68,7 +68,7 @@ export class Hold {
   /** Counts bytes that have arrived. @throws Problem rate_limited, unavailable */
   add(bytes: number): void {
     const broken = this.#limit(bytes)
-    if (broken === 'share') throw tooMany(Math.floor((this.#room.bytes * SHARE * FOR_LARGE) / 1024 / 1024))
+    if (broken === 'share') throw tooManyBytes(Math.floor((this.#room.bytes * SHARE * FOR_LARGE) / 1024 / 1024))
     if (broken === 'room') throw full()
     this.#count(bytes)
   }
@@ -80,7 +80,10 @@ export class Hold {
     return true
   }
 
-  /** Before a body of this weight is parsed: waits until others are done. A promise only when there is something to wait for. */
+  /**
+   * Before a body of this weight is parsed: waits until others are done. A promise only when there is something to wait
+   * for.
+   */
   work(weight: number): Promise<void> | undefined {
     this.#weight = weight
     return this.#room.enter(weight)
@@ -111,11 +114,11 @@ export class Hold {
   }
 }
 
-const tooMany = (mib: number): Problem =>
+const tooManyBytes = (mib: number): Problem =>
   new Problem(
     'rate_limited',
     {
-      detail: `at most ${mib} MiB of request bodies and unread answers at once; wait for answers before you send more`,
+      detail: `at most ${mib} MiB of request bodies and unread answers at once; wait for answers before sending more`,
     },
     { 'retry-after': '1' },
   )
@@ -123,6 +126,6 @@ const tooMany = (mib: number): Problem =>
 const full = (): Problem =>
   new Problem(
     'unavailable',
-    { detail: 'too many large requests are in hand; nothing of this one was stored, send it again' },
+    { detail: 'too many large requests are in hand; nothing of this one was stored, so send it again' },
     { 'retry-after': '1' },
   )

@@ -17,15 +17,18 @@ const [BRACKET, BRACE, END_BRACKET, END_BRACE] = [0x5b, 0x7b, 0x5d, 0x7d]
 export interface Survey {
   /** Its bytes, and what its values take beside them. */
   weight: number
-  /** Of a long array: the places of commas between its elements, of which the parts from one to the next can be parsed for themselves. */
+  /**
+   * Of a long array: the places of commas between its elements, of which the parts from one to the next can be parsed
+   * for themselves.
+   */
   cuts: number[]
 }
 
 /**
- * Looks at JSON, or NDJSON, before it is parsed: at the commas, colons and brackets outside of strings. What has more than
- * `maxEvents` elements is too many `events`, what has more names or values than so many events need is `too large`.
- * 4 million elements take 90 ms and 40 MB to parse and as much again to answer, a million names half a second; the scan ends early
- * there, and takes 2 ms for 10,000 ordinary events.
+ * Looks at JSON, or NDJSON, before it is parsed: at the commas, colons and brackets outside of strings. What has more
+ * than `maxEvents` elements is too many `events`, what has more names or values than so many events need is `too
+ * large`. 4 million elements take 90 ms and 40 MB to parse and as much again to answer, a million names half a second;
+ * the scan ends early there, and takes 2 ms for 10,000 ordinary events.
  */
 export function survey(body: Buffer, maxEvents: number, isLines: boolean): Survey | 'events' | 'too large' {
   const cuts: number[] = []
@@ -36,7 +39,8 @@ export function survey(body: Buffer, maxEvents: number, isLines: boolean): Surve
   for (let i = 0; i < body.length; i++) {
     const byte = body[i]!
     if (isText) {
-      // No string goes over a line, whatever comes before its end: what follows must not be hidden from us and seen by the parser.
+      // No string goes over a line, whatever comes before its end: what follows must not be hidden from us and seen by
+      // the parser.
       if (byte === QUOTE || byte === NEWLINE) isText = false
       else if (byte === BACKSLASH && body[i + 1] !== NEWLINE) i++
     } else if (byte === QUOTE) isText = true

@@ -48,7 +48,10 @@ export interface HttpHandler<
   auth: Auth
   /** Default: all. */
   tenancy?: Tenancy
-  /** Its cost grows with a range or with history: `lib/store/report_pool.ts` gives it its turn, and `ctx.database` is then the reports' own pool. */
+  /**
+   * Its cost grows with a range or with history: `lib/store/report_pool.ts` gives it its turn, and `ctx.database` is
+   * then the reports' own pool.
+   */
   isReport?: true
   /** Its name in the API's description, a verb and its object: `createQuota`. Pages and files have none. */
   operationId?: string
@@ -73,7 +76,10 @@ export interface HttpHandler<
   maxBodyBytes?: number
   /** Reads the header Idempotency-Key, for the API's description. */
   takesIdempotencyKey?: true
-  /** Takes batches of so many events too: as an array, or as `application/x-ndjson`, which becomes an array with a value, or InvalidJson, per line. */
+  /**
+   * Takes batches of so many events too: as an array, or as `application/x-ndjson`, which becomes an array with a
+   * value, or InvalidJson, per line.
+   */
   maxEvents?: number
   handle(ctx: Context, call: Call<z.output<Params>, z.output<Query>, z.output<Body>, Auth>): Promise<Answer> | Answer
 }

@@ -5,7 +5,9 @@ import type { Readable } from 'node:stream'
 import findMyWay from 'find-my-way'
 import type { z } from 'zod'
 import { addressOf, authorize, bindTenant, hostOf, takeRequest } from './access.ts'
-import { answerBrokenRequest, problemAnswer, send } from './answer.ts'
+import { problemAnswer, send } from './answer.ts'
+import { answerBrokenRequest } from './broken_request.ts'
+import { report } from './request_log.ts'
 import { takeBody } from './body.ts'
 import { corsHeaders, preflight } from './cors.ts'
 import { Hold, Room, SMALL } from './body_memory.ts'
@@ -15,6 +17,7 @@ import { fieldErrors } from '../schema.ts'
 import type { Answer } from './answer_types.ts'
 import type { Call, HttpHandler } from './endpoint.ts'
 import { Problem, invalidInput } from '../problem.ts'
+import { withNearest } from '../tenants/nearest.ts'
 
 /** How often it is looked whether the caller of an open stream still may. */
 const RECHECK_MS = 5_000
@@ -57,7 +60,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
         hold.release()
         return // the client went away: nobody is left to answer
       }
-      reply = problemAnswer(ctx, error, requestId)
+      reply = problemAnswer(ctx, error, requestId, req.headers.accept)
     }
     if (reply.stream && endpoint) keepAllowed(endpoint, req, reply.stream)
     await turnEnd()
@@ -65,7 +68,9 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     const headers = { ...corsHeaders(req, ctx.config.corsOrigins), 'x-request-id': requestId }
     send(res, reply, headers, { keepAlive, isBodyComing: req.headers.expect === undefined || !expectant.has(req) })
     letGo(res, hold)
-    report(ctx, endpoint?.path ?? 'none', req.method!, reply.status, requestId, performance.now() - startedAt)
+    const { status } = reply
+    const done = { method: req.method!, route: endpoint?.path ?? 'none', status, requestId }
+    report(ctx, done, performance.now() - startedAt, hold.holder !== '')
   }
 
   async function call(
@@ -111,11 +116,16 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       isLeft: () => req.socket.destroyed,
       endpoints: handlers,
     }
-    if (!endpoint.isReport || !caller) return await endpoint.handle(ctx, input)
-    return await ctx.reports.run(caller.keyId, closing(res), (database) => endpoint.handle({ ...ctx, database }, input))
+    try {
+      if (!endpoint.isReport || !caller) return await endpoint.handle(ctx, input)
+      const gone = closing(res)
+      return await ctx.reports.run(caller.keyId, gone, (database) => endpoint.handle({ ...ctx, database }, input))
+    } catch (error) {
+      throw caller ? await withNearest(ctx, caller, error) : error
+    }
   }
 
-  /** Frees what the request held. What its client does not take is held on, for as long as a client may take to send one. */
+  /** Frees what the request held. What its client does not read is held on, for as long as it may take to send one. */
   function letGo(res: ServerResponse, hold: Hold): void {
     const unread = res.writableLength
     hold.release()
@@ -157,7 +167,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
 
   const queues = new WeakMap<Socket, { last: ServerResponse; waiting: number }>()
 
-  /** One request after another of a connection: their answers go out in order, and would all be in memory until the first is read. */
+  /** Takes the requests of a connection one by one: their answers go out in order, and would pile up in memory. */
   function handle(req: IncomingMessage, res: ServerResponse): void {
     const queue = queues.get(req.socket)
     const before = queue?.last
@@ -218,7 +228,7 @@ function closing(res: ServerResponse): AbortSignal {
 
 let turn: Promise<void> | undefined
 
-/** Resolves when the requests that have arrived by now are read: an answer written between two reads wakes its client alone. */
+/** Resolves when what has arrived is read: an answer written between two reads wakes its client alone. */
 function turnEnd(): Promise<void> {
   turn ??= new Promise((resolve) =>
     setImmediate(() => {
@@ -239,11 +249,4 @@ function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
 function requestIdOf(req: IncomingMessage): string {
   const given = req.headers['x-request-id']
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : `${PROCESS}-${++requests}`
-}
-
-function report(ctx: Context, route: string, method: string, status: number, requestId: string, ms: number): void {
-  ctx.metrics.httpSeconds.observe({ method, route, status }, ms / 1000)
-  const level = status >= 500 ? 'error' : status >= 400 ? 'info' : 'debug'
-  if (ctx.log.isLevelEnabled(level))
-    ctx.log[level]({ requestId, method, route, status, ms: Math.round(ms * 10) / 10 }, 'request')
 }

@@ -4,8 +4,9 @@ const TURN_MS = 5
 let last: Promise<void> = Promise.resolve()
 
 /**
- * Resolves in a turn of the event loop that nobody else gets by this: long work is cut into pieces with a turn for each, and however
- * many do so at once, between two pieces there is room for what is short. In one turn, a batch of 10,000 events took 150 ms.
+ * Resolves in a turn of the event loop that nobody else gets by this: long work is cut into pieces with a turn for
+ * each, and however many do so at once, between two pieces there is room for what is short. In one turn, a batch of
+ * 10,000 events took 150 ms.
  */
 export function nextTurn(): Promise<void> {
   last = last.then(() => new Promise((resolve) => setImmediate(resolve)))

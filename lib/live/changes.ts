@@ -34,9 +34,9 @@ export interface Changes {
 }
 
 /**
- * Opens the announcements of one process: at most four times a second, whatever the rate of events. They follow the commit in
- * statements of their own: NOTIFY within a transaction takes a lock that lets all of the database commit one by one.
- * While the database does not answer, what is to be told waits.
+ * Opens the announcements of one process: at most four times a second, whatever the rate of events. They follow the
+ * commit in statements of their own: NOTIFY within a transaction takes a lock that lets all of the database commit one
+ * by one. While the database does not answer, what is to be told waits.
  */
 export function openChanges(database: Database, clock: () => number): Changes {
   const tenants = new Set<string>()

@@ -23,7 +23,10 @@ const STREAMS_PER_KEY = 100
 
 /** What every browser hears of, from one look at the database. */
 export interface Feed {
-  /** A stream of server-sent events for a caller: of its tenant alone, if it is bound to one. @throws Problem rate_limited */
+  /**
+   * A stream of server-sent events for a caller: of its tenant alone, if it is bound to one. @throws Problem
+   * rate_limited
+   */
   watch(caller: Caller): Readable
   release(): Promise<void>
 }
@@ -44,7 +47,10 @@ interface Needs {
 export function openFeed({ config, database, clock, log, stopping }: Needs): Feed {
   const watchers = new Set<Watcher>()
   const pace = openPace()
-  /** Tenants whose rows are to be shown again, in the order of their changes; and those of which something else has changed. */
+  /**
+   * Tenants whose rows are to be shown again, in the order of their changes; and those of which something else has
+   * changed.
+   */
   const stale = new Set<string>()
   /** Those whose pace is to be shown again. They wait behind the others: with many, they fill frames for seconds. */
   const slowing = new Set<string>()

@@ -13,8 +13,9 @@ export interface Listener {
 }
 
 /**
- * Listens on a connection of its own. The driver listens again after a connection was closed, but gives up when that fails, and a
- * connection may break without a word: so a message is sent every five seconds, and a connection that hears none is replaced.
+ * Listens on a connection of its own. The driver listens again after a connection was closed, but gives up when that
+ * fails, and a connection may break without a word: so a message is sent every five seconds, and a connection that
+ * hears none is replaced.
  * @param onGap what was told before is missed: whenever listening begins
  */
 export function openListener(

@@ -2,8 +2,8 @@ import { type Server, createServer } from 'node:http'
 import { Registry } from 'prom-client'
 
 /**
- * The server beside the public one, on a port that is not published: `/metrics` for Prometheus, and `/live` for the health
- * check of a process that serves nothing else.
+ * The server beside the public one, on a port that is not published: `/metrics` for Prometheus, and `/live` for the
+ * health check of a process that serves nothing else.
  */
 export function createMetricsServer(render: () => Promise<string>): Server {
   const server = createServer((req, res) => {

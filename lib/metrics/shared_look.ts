@@ -1,6 +1,6 @@
 /**
- * One look for all who want it: who asks while it goes on gets its outcome, and who asks within `forMs` after its beginning gets the last one.
- * Each owner has its own.
+ * One look for all who want it: who asks while it goes on gets its outcome, and who asks within `forMs` after its
+ * beginning gets the last one. Each owner has its own.
  */
 export function openSharedLook<Owner extends object, Seen>(
   look: (owner: Owner) => Promise<Seen>,

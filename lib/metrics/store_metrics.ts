@@ -6,6 +6,7 @@ import { openSharedLook } from './shared_look.ts'
 import { loadSql } from '../store/sql.ts'
 import { entryTime, oldestEntryAt } from '../events/stream.ts'
 import type { Valkey } from '../store/valkey.ts'
+import { inTime } from '../time_out.ts'
 
 /** A store that takes longer is left out: a scrape must not hang with it. */
 const TIMEOUT_MS = 1_000
@@ -61,14 +62,14 @@ async function readDatabase({ metrics, database }: Needs): Promise<void> {
 /** What is recorded is deleted, so what the stream holds is what waits; and what is not pending was not read yet. */
 async function readStream({ metrics, config, clock }: Needs, valkey: Valkey): Promise<void> {
   const key = config.queueName
-  const [length, oldestAt, groups] = await inTime(
+  const [length, oldestAt, groups] = await answerOf(
     Promise.all([valkey.xlen(key), oldestEntryAt(valkey, key), groupsOf(valkey, key)]),
   )
   const age = (at: number | undefined) => (at === undefined ? 0 : Math.max(0, clock() - at) / 1000)
   metrics.streamEntries.set(length)
   metrics.streamOldestSeconds.set(age(oldestAt))
   for (const group of groups) {
-    const [pending, oldest] = (await inTime(valkey.xpending(key, group))) as [number, string | null]
+    const [pending, oldest] = (await answerOf(valkey.xpending(key, group))) as [number, string | null]
     metrics.streamLag.set({ group }, Math.max(0, length - pending))
     metrics.streamPending.set({ group }, pending)
     metrics.streamPendingSeconds.set({ group }, age(oldest === null ? undefined : entryTime(oldest)))
@@ -85,7 +86,7 @@ async function groupsOf(valkey: Valkey, key: string): Promise<string[]> {
 }
 
 async function readMemory({ metrics }: Needs, valkey: Valkey): Promise<void> {
-  const info = await inTime(valkey.info('memory'))
+  const info = await answerOf(valkey.info('memory'))
   const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)
   metrics.valkeyBytes.set(field('used_memory'))
   metrics.valkeyLimitBytes.set(field('maxmemory'))
@@ -107,10 +108,4 @@ function forget(...gauges: { remove(): void }[]): void {
   for (const gauge of gauges) gauge.remove()
 }
 
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('late')), TIMEOUT_MS)
-  })
-  return await Promise.race([work, late]).finally(() => clearTimeout(timer))
-}
+const answerOf = <T>(work: Promise<T>): Promise<T> => inTime(work, TIMEOUT_MS, () => new Error('late'))

@@ -5,7 +5,7 @@ import type { Valkey } from '../store/valkey.ts'
 /** What the worker knows reaches the servers through Valkey, and is forgotten when it is not said again. */
 const TTL_SECONDS = 10
 
-const keyOf = (queueName: string, tenantId: string, feature: string | null): string =>
+const noteKey = (queueName: string, tenantId: string, feature: string | null): string =>
   `${queueName}:over-quota:${tenantId}:${feature ?? ''}`
 
 const isBeyond = ({ hard, totalTokens, tokenLimit }: Counter): boolean => hard && totalTokens > tokenLimit
@@ -29,7 +29,7 @@ export function noteOver(valkey: Valkey, queueName: string, counters: Counter[],
   const notes = new Map<string, boolean>()
   for (const counter of counters) {
     if (!counter.hard || counter.periodEnd.getTime() <= now) continue
-    const key = keyOf(queueName, counter.tenantId, counter.feature)
+    const key = noteKey(queueName, counter.tenantId, counter.feature)
     notes.set(key, notes.get(key) === true || isBeyond(counter))
   }
   for (const [key, isOver] of notes) {
@@ -42,13 +42,13 @@ export function noteOver(valkey: Valkey, queueName: string, counters: Counter[],
 export async function findOver(valkey: Valkey, queueName: string, events: Event[]): Promise<(event: Event) => boolean> {
   const keys = new Set<string>()
   for (const { tenantId, feature } of events) {
-    keys.add(keyOf(queueName, tenantId, null))
-    keys.add(keyOf(queueName, tenantId, feature))
+    keys.add(noteKey(queueName, tenantId, null))
+    keys.add(noteKey(queueName, tenantId, feature))
   }
   const asked = [...keys]
   const notes = await valkey.mget(asked).catch(() => [])
   const over = new Set(asked.filter((_, i) => notes[i]))
   if (over.size === 0) return () => false
   return ({ tenantId, feature }) =>
-    over.has(keyOf(queueName, tenantId, null)) || over.has(keyOf(queueName, tenantId, feature))
+    over.has(noteKey(queueName, tenantId, null)) || over.has(noteKey(queueName, tenantId, feature))
 }

@@ -3,6 +3,7 @@ import { Feature } from '../events/event.ts'
 import { Instant, must, whole } from '../schema.ts'
 import * as examples from '../site/examples.ts'
 import { quotaPercent } from '../usage/usage.ts'
+import { withCommas } from '../words.ts'
 
 /** How often a quota begins again, in the tenant's time zone: weeks on Monday, months on the billing day. */
 export const PERIODS = ['hour', 'day', 'week', 'month'] as const
@@ -12,16 +13,15 @@ export const Period = z.enum(PERIODS, { error: must(`must be one of ${PERIODS.jo
 })
 export type Period = z.infer<typeof Period>
 
-const THRESHOLD = 'must be a whole number from 1 to 1000'
 /** Percent of a quota at which alerts are raised. */
 export const Thresholds = z
-  .array(z.number(THRESHOLD).int(THRESHOLD).min(1, THRESHOLD).max(1000, THRESHOLD), 'must be a list of percentages')
+  .array(whole(1, 1_000), 'must be a list of percentages')
   .min(1, 'must be 1 to 10 percentages')
   .max(10, 'must be 1 to 10 percentages')
   .transform((percents) => [...new Set(percents)].sort((a, b) => a - b))
 
 /** Tokens per period. */
-export const TokenLimit = whole(1, 1e15, 'must be from 1 to 1,000,000,000,000,000')
+export const TokenLimit = whole(1, 1e15)
 /** Whether checks and reservations are refused beyond the limit; a soft quota only alerts. */
 export const Hard = z.boolean('must be true or false')
 
@@ -98,15 +98,15 @@ export function limitInWords({
   feature,
   period,
 }: Pick<QuotaUsage, 'tokenLimit' | 'feature' | 'period'>): string {
-  return `${tokenLimit.toLocaleString('en-US')} ${feature === undefined ? '' : `${feature} `}tokens ${SINCE[period]}`
+  return `${withCommas(tokenLimit)} ${feature === undefined ? '' : `${feature} `}tokens ${SINCE[period]}`
 }
 
 /** What may still be used of a quota; negative when it is exceeded. */
 const roomOf = (quota: QuotaUsage): number => quota.tokenLimit - quota.totalTokens - quota.reservedTokens
 
 /**
- * The quota that decides about a feature: the hard one with the least left; when none is hard, the soft one. The same rule as in
- * `reserve_tokens`. A tenant has at least its monthly quota.
+ * The quota that decides about a feature: the hard one with the least left; when none is hard, the soft one. The same
+ * rule as in `reserve_tokens`. A tenant has at least its monthly quota.
  */
 export function tightest(quotas: QuotaUsage[], feature: string): { quota: QuotaUsage; room: number } {
   let found: QuotaUsage | undefined

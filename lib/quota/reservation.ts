@@ -13,7 +13,7 @@ export interface Reservation {
   /** Random, and FlagMeter's own kind: also the id of the event that settles it. */
   id: string
   feature: string
-  /** When it was made, in milliseconds since 1970. What it comes to counts in the periods of that moment, which held it. */
+  /** When it was made, in milliseconds since 1970. What it comes to counts in the periods of that moment. */
   createdAt: number
 }
 
@@ -56,7 +56,11 @@ export async function findReservation(
   id: string,
 ): Promise<Reservation> {
   const reservation = readReservationId(id)
-  const mayKnow = reservation && (tenantId ?? reservation.tenantId) === reservation.tenantId
+  if (!reservation)
+    throw new Problem('reservation_not_found', {
+      detail: 'this is not the id of a reservation; send the one that POST /api/reservations returned, like rs_…',
+    })
+  const mayKnow = (tenantId ?? reservation.tenantId) === reservation.tenantId
   if (!mayKnow || !(tenants.known(reservation.tenantId) ?? (await isThere(tenants, reservation.tenantId))))
     throw new Problem('reservation_not_found', { detail: 'reservation does not exist' })
   return reservation

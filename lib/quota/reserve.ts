@@ -55,7 +55,10 @@ type ReservedRow = {
 
 /** Makes and gives back reservations. */
 export interface Reservations {
-  /** Undefined: there is no such tenant. @throws when the database did not answer: then it is unknown whether the tokens are held */
+  /**
+   * Undefined: there is no such tenant. @throws when the database did not answer: then it is unknown whether the tokens
+   * are held
+   */
   reserve(wanted: Wanted): Promise<Reserved | undefined>
   /** Gives back what is still held; of all else nothing is said. */
   release(reservation: Reservation): Promise<void>
@@ -84,7 +87,7 @@ export function openReservations(ctx: Needs): Reservations {
     const places = new Map<string, number>()
     const unique: Wanted[] = []
     for (const wanted of group) {
-      const key = keyOf(wanted)
+      const key = placeKey(wanted)
       if (!places.has(key)) places.set(key, unique.push(wanted))
     }
     const asked = unique.map(({ tenantId, id, key = null, feature, tokens, createdAt, ttlSeconds }) => ({
@@ -105,7 +108,7 @@ export function openReservations(ctx: Needs): Reservations {
     touched(group)
     const byPlace = new Map(rows.map((row) => [row.place, row]))
     return group.map((wanted) => {
-      const place = places.get(keyOf(wanted))!
+      const place = places.get(placeKey(wanted))!
       return toReserved(wanted, unique[place - 1]!, byPlace.get(place))
     })
   }
@@ -130,7 +133,7 @@ export function openReservations(ctx: Needs): Reservations {
   return { reserve: reserving.run, release: releasing.run, idle }
 }
 
-const keyOf = ({ tenantId, id, key }: Wanted): string => tenantId + (key ?? id)
+const placeKey = ({ tenantId, id, key }: Wanted): string => tenantId + (key ?? id)
 
 /** `first` is what was sent for this key. */
 function toReserved(wanted: Wanted, first: Wanted, row: ReservedRow | undefined): Reserved | undefined {

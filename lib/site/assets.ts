@@ -38,7 +38,10 @@ function assetOf(name: string): Asset | undefined {
   return asset
 }
 
-/** A file of a page, as small as the browser takes it, to be kept for ever: its name has its hash. Undefined: there is none. */
+/**
+ * A file of a page, as small as the browser takes it, to be kept for ever: its name has its hash. Undefined: there is
+ * none.
+ */
 export function serveAsset(name: string, acceptEncoding = ''): Answer | undefined {
   const asset = assetOf(name)
   if (!asset) return undefined
@@ -88,8 +91,8 @@ export const serveDocs = (): Answer =>
   })
 
 /**
- * Only what carries this answer's nonce is run, nothing is asked of another host, and no page may frame it (Content Security Policy
- * Level 3).
+ * Only what carries this answer's nonce is run, nothing is asked of another host, and no page may frame it (Content
+ * Security Policy Level 3).
  */
 function render({ title, script, style, pictures, withoutScript }: Page): Answer {
   const nonce = randomBytes(16).toString('base64')

@@ -1,31 +1,32 @@
 import { Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { parse as parseArray } from 'postgres-array'
 import type { Config } from '../config.ts'
 import { errorCode } from './outage.ts'
+import { inTime } from '../time_out.ts'
 
 /** A pool of PostgreSQL connections. bigint columns arrive as numbers: token sums stay far below 2^53. */
 export type Database = postgres.Sql<{ bigint: number }>
 
-/** Far longer than a batch takes (25 ms), shorter than a client waits, and than the idle time after which a batch is claimed by another. */
+/** Far longer than a batch takes (25 ms), shorter than clients wait, and than a batch is idle before it is claimed. */
 const STATEMENT_TIMEOUT_MS = 3_500
 /** The server ends a statement by itself; this much later nobody waits for it any more. */
 const ANSWER_GRACE_MS = 500
-/** Whoever waits for a lock hears of that before the statement counts as slow: a lock that others hold is nobody's mistake. */
+/** A wait for a lock ends before the statement counts as slow: a lock that others hold is nobody's mistake. */
 const LOCK_GRACE_MS = 500
 /**
- * The driver writes small pieces a turn later, and when a connection closes within that turn, what was not written stays in front of
- * the next connection's first message, which then waits for more, for up to minutes. A first message of a kilobyte is written at
- * once: the server refuses it, and the next try is clean.
+ * The driver writes small pieces a turn later, and when a connection closes within that turn, what was not written
+ * stays in front of the next connection's first message, which then waits for more, for up to minutes. A first message
+ * of a kilobyte is written at once: the server refuses it, and the next try is clean.
  */
 const PADDING = ' '.repeat(1024)
 
 /**
- * Closes in the moment it fails. Node tells of the error first and of the end a phase of its loop later, and what the driver sends in
- * between is lost: it stays in the driver's queue, and the next connection waits for its answer for ever, or gives it an empty one.
- * Here the end comes right behind the error, before any promise is heard. Two turns, not one: over TLS the error is told by the
- * socket around this one, which begins to close it before it tells.
+ * Closes in the moment it fails. Node tells of the error first and of the end a phase of its loop later, and what the
+ * driver sends in between is lost: it stays in the driver's queue, and the next connection waits for its answer for
+ * ever, or gives it an empty one. Here the end comes right behind the error, before any promise is heard. Two turns,
+ * not one: over TLS the error is told by the socket around this one, which begins to close it before it tells.
  */
 class PromptSocket extends Socket {
   /** Where the driver looks for the name that a certificate must have, and for what it says in errors. */
@@ -38,7 +39,7 @@ class PromptSocket extends Socket {
   }
 }
 
-/** The option of the driver, which its types do not know, that opens such sockets for a pool: to each of its hosts in turn. */
+/** The driver's option, unknown to its types, that opens such sockets for a pool: to each of its hosts in turn. */
 function promptSockets() {
   let made = 0
   const socket = ({ host, port, path }: { host: string[]; port: number[]; path: string | false }) => {
@@ -90,7 +91,8 @@ export function openDatabase(
     backoff: (attempts: number) => Math.min(0.05 * 2 ** attempts, 1),
     onnotice: () => {},
     ...promptSockets(),
-    // Compiling takes longer than any of our statements: with it, one tenant with a million features made everybody's reads 100 times slower.
+    // Compiling takes longer than any of our statements: with it, one tenant with a million features made everybody's
+    // reads 100 times slower.
     connection: {
       application_name: 'flagmeter',
       search_path: searchPath(config.databaseSchema),
@@ -101,8 +103,8 @@ export function openDatabase(
       options: PADDING,
       ...settings,
     },
-    // Arrays are declared here instead: the driver asks for their types first on every connection, and when that fails, nobody
-    // hears of it but the process, which ends (porsager/postgres, issue 1192).
+    // Arrays are declared here instead: the driver asks for their types first on every connection, and when that fails,
+    // nobody hears of it but the process, which ends (porsager/postgres, issue 1192).
     fetch_types: false,
     types: {
       bigint: { to: 20, from: [20], parse: Number, serialize: String },
@@ -137,7 +139,7 @@ const signals = new WeakMap<Database, AbortSignal>()
 /** A statement that takes less is not worth the connection that a cancellation takes. */
 const CANCEL_AFTER_MS = 100
 
-/** A view of a pool for somebody who may leave: a moment after the signal aborts, `query` cancels what it has in hand. */
+/** A view of a pool for somebody who may leave: soon after the signal aborts, `query` cancels what it has in hand. */
 export function withSignal(database: Database, gone: AbortSignal): Database {
   const view = Object.create(database) as Database
   signals.set(view, gone)
@@ -156,7 +158,7 @@ export async function query<Row extends object>(
 ): Promise<Row[]> {
   const gone = signals.get(database)
   gone?.throwIfAborted()
-  const rows = await inTime<Row[]>(database, withinMs, () => {
+  const rows = await inHandFor<Row[]>(database, withinMs, () => {
     const pending = database.unsafe<Row[]>(text, args as never[], { prepare: true })
     const work = gone ? cancelWhenGone(gone, pending) : pending
     return { work, giveUp: () => cancelStatement(pending) }
@@ -165,8 +167,8 @@ export async function query<Row extends object>(
 }
 
 /**
- * When an answer is cut off, the driver goes on counting its rows on the next connection, whose first answer then begins with as many
- * holes. In a transaction that is the answer to BEGIN, which has no rows.
+ * When an answer is cut off, the driver goes on counting its rows on the next connection, whose first answer then
+ * begins with as many holes. In a transaction that is the answer to BEGIN, which has no rows.
  */
 const withoutHoles = <Row>(rows: Row[]): Row[] => (rows.length === 0 || 0 in rows ? rows : rows.filter(() => true))
 
@@ -183,16 +185,17 @@ async function cancelWhenGone<T>(gone: AbortSignal, pending: PromiseLike<T>): Pr
 }
 
 /**
- * Asks the server to stop the statement it works at, over a connection of its own. Not `pending.cancel()`: that loses the promise, and
- * when the connection can't be made, the rejection nobody handles ends the process. Only while its answer is the next to come: the driver
- * forgets a statement that is cancelled behind another, and hands its answer to the one after it.
+ * Asks the server to stop the statement it works at, over a connection of its own. Not `pending.cancel()`: that loses
+ * the promise, and when the connection can't be made, the rejection nobody handles ends the process. Only while its
+ * answer is the next to come: the driver forgets a statement that is cancelled behind another, and hands its answer to
+ * the one after it.
  */
 function cancelStatement(pending: object): void {
   const { canceller, active } = pending as { canceller: ((statement: object) => Promise<void>) | null; active: boolean }
   if (active) canceller?.(pending).catch(() => {})
 }
 
-/** As `query`; a transaction that was the victim of a deadlock or of a serialization failure is tried again, 5 times in all. */
+/** As `query`; after a deadlock or a serialization failure the transaction is tried again, 5 times in all. */
 export async function queryAgain<Row extends object>(
   database: Database,
   text: string,
@@ -211,30 +214,26 @@ export async function queryAgain<Row extends object>(
 }
 
 /**
- * Waits so long for what `start` starts. While twice as much as the pool has connections was given up and is not over, nothing more
- * is started: the database does not answer, and whatever is sent to it would be done when nobody wants it any more.
+ * Waits so long for what `start` starts. While twice as much as the pool has connections was given up and is not over,
+ * nothing more is started: the database does not answer, and whatever is sent to it would be done when nobody wants it
+ * any more.
  * @throws DatabaseTimeout
  */
-async function inTime<T>(
+async function inHandFor<T>(
   database: Database,
   withinMs: number,
   start: () => { work: PromiseLike<T>; giveUp: () => void },
 ): Promise<T> {
   if ((late.get(database) ?? 0) >= 2 * database.options.max) throw new DatabaseTimeout('the database does not answer')
   const { work, giveUp } = start()
-  let timer: NodeJS.Timeout | undefined
   inHand.set(database, statementsInHand(database) + 1)
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+  try {
+    return await inTime(work, withinMs, () => {
       noteLate(database, work)
       giveUp()
-      reject(new DatabaseTimeout('the database did not answer in time'))
-    }, withinMs)
-  })
-  try {
-    return await Promise.race([work, tooLate])
+      return new DatabaseTimeout('the database did not answer in time')
+    })
   } finally {
-    clearTimeout(timer)
     inHand.set(database, statementsInHand(database) - 1)
   }
 }
@@ -253,9 +252,9 @@ function noteLate(database: Database, work: PromiseLike<unknown>): void {
 }
 
 /**
- * Runs `work` in a transaction, and undoes it when that throws. The driver alone would end the process: when the connection closes, it
- * sends its ROLLBACK to a socket that is gone (porsager/postgres, issue 1208), or over whatever connection came next. So a
- * transaction whose connection is lost ends here, and says nothing more.
+ * Runs `work` in a transaction, and undoes it when that throws. The driver alone would end the process: when the
+ * connection closes, it sends its ROLLBACK to a socket that is gone (porsager/postgres, issue 1208), or over whatever
+ * connection came next. So a transaction whose connection is lost ends here, and says nothing more.
  */
 export async function inTransaction<T>(
   database: Database,
@@ -267,7 +266,7 @@ export async function inTransaction<T>(
     try {
       return await work(transaction)
     } catch (error) {
-      await nextTurn() // by then it is known whether the connection is lost
+      await setImmediate() // by then it is known whether the connection is lost
       throw error
     } finally {
       if (isLost) await new Promise(() => {})
@@ -279,7 +278,6 @@ export async function inTransaction<T>(
 
 /** A transaction at work. */
 export type Transaction = postgres.TransactionSql<{ bigint: number }>
-const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
 /**
  * Runs one statement that changes something people answer for; the audit log names `actor`. When `beforeCommit` throws,
@@ -306,7 +304,7 @@ export async function change<Row extends object>(
     unlessLate()
     return rows
   }
-  return await inTime(database, longestMs(database), () => ({
+  return await inHandFor(database, longestMs(database), () => ({
     work: inTransaction(database, work),
     giveUp: () => (isLate = true),
   }))

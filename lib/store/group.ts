@@ -29,14 +29,14 @@ export interface GroupOptions<Item> {
   /** Nobody waits for this item any more: it is left out when its turn comes. */
   isLeft?: (item: Item) => boolean
   /**
-   * So long an item waits, for its turn and for the work; default 4 s. Then its outcome is unknown, and when its turn has not come,
-   * it never comes: whoever asked has been answered.
+   * So long an item waits, for its turn and for the work; default 4 s. Then its outcome is unknown, and when its turn
+   * has not come, it never comes: whoever asked has been answered.
    */
   withinMs?: number
   /**
-   * A failure that took longer than that, default 0.5 s, makes whatever waits and whatever comes fail with it at once, for as long
-   * again. Then one group tries, and the others go on failing at once until it succeeds: nobody waits for a store again and again. Long
-   * after a failure it is forgotten.
+   * A failure that took longer than that, default 0.5 s, makes whatever waits and whatever comes fail with it at once,
+   * for as long again. Then one group tries, and the others go on failing at once until it succeeds: nobody waits for a
+   * store again and again. Long after a failure it is forgotten.
    */
   restMs?: number
   /** Calls of `work` at the same time; default 1. */
@@ -44,8 +44,8 @@ export interface GroupOptions<Item> {
 }
 
 /**
- * Commits in groups: while one call of `work` (`atOnce` calls) is in flight, what arrives waits and goes out together in the next.
- * No timer: an idle process works at once, a busy one in groups as large as its store is slow.
+ * Commits in groups: while one call of `work` (`atOnce` calls) is in flight, what arrives waits and goes out together
+ * in the next. No timer: an idle process works at once, a busy one in groups as large as its store is slow.
  * @param work takes a group and returns one result per item, in order; when it throws, every item of the group fails
  */
 export function openGroup<Item, Result>(

@@ -8,7 +8,7 @@ export const LOOKUP_MS = 1_000
 const QUERY_KEYS = 1_000
 /** After a failure nothing is asked for so long. */
 const REST_MS = 300
-/** After a failure the store counts as away for so long, unless it answers: while it is asked again, nobody needs to wait. */
+/** How long the store counts as away after a failure, unless it answers: nobody needs to wait meanwhile. */
 const AWAY_MS = LOOKUP_MS + REST_MS + 200
 
 /** Until when stores count as away. Who has waited for one look-up need not wait for the next. */
@@ -19,11 +19,11 @@ export interface Lookup<Value> {
   /** The value when it is fresh, without a promise. In use for `refreshMs`, it is loaded again in the background. */
   known(key: string): Value | undefined
   /**
-   * Loads the value; undefined: there is none. Keys asked for while a query is on its way go together in the next: no answer is older
-   * than its question. @throws what `load` throws
+   * Loads the value; undefined: there is none. Keys asked for while a query is on its way go together in the next: no
+   * answer is older than its question. @throws what `load` throws
    */
   find(key: string): Promise<Value | undefined>
-  /** As `find`; while the store does not answer, the value that was loaded last, however long ago: nothing newer is to be had. */
+  /** As `find`; while the store does not answer, the value that was loaded last, however long ago. */
   findOrLast(key: string): Promise<Value | undefined>
   /** The value that was loaded last, however long ago. */
   last(key: string): Value | undefined
@@ -42,7 +42,7 @@ export interface LookupOptions<Value> {
   load: (keys: string[]) => Promise<Map<string, Value>>
 }
 
-interface Entry<Value> {
+interface Cached<Value> {
   value: Value
   /** On the monotonic clock, from before the query. */
   loadedAt: number
@@ -50,7 +50,7 @@ interface Entry<Value> {
 
 /** Opens a cache that loads what is missing, one query at a time, and renews what is in use before it is stale. */
 export function openLookup<Value>({ store, freshMs, refreshMs, most, load }: LookupOptions<Value>): Lookup<Value> {
-  const cache = new LRUCache<string, Entry<Value>>({ max: most })
+  const cache = new LRUCache<string, Cached<Value>>({ max: most })
   /** Keys that wait for a query to begin, and the answer they will get; and those of the query on its way. */
   const asked = new Map<string, Promise<Value | undefined>>()
   let loading: ReadonlySet<string> = new Set()
@@ -87,7 +87,8 @@ export function openLookup<Value>({ store, freshMs, refreshMs, most, load }: Loo
     if (!entry) return undefined
     const age = performance.now() - entry.loadedAt
     if (age > freshMs) return undefined
-    if (age > refreshMs && !asked.has(key) && !loading.has(key)) find(key).catch(() => {}) // the next use waits, and hears of it
+    // The next use waits, and hears of it
+    if (age > refreshMs && !asked.has(key) && !loading.has(key)) find(key).catch(() => {})
     return entry.value
   }
 

@@ -16,8 +16,10 @@ const STATEMENT_MS = 3_000
 /** Questions that cost as much as the range they name, or as the history there is. They never take what events need. */
 export interface Reports {
   /**
-   * Runs a report when its key has its turn: keys take turns, however many reports each asks for. It is cancelled when `gone` aborts.
-   * @throws Problem rate_limited when too many of the key wait, or one for too long; unavailable when it takes too long itself
+   * Runs a report when its key has its turn: keys take turns, however many reports each asks for. It is cancelled when
+   * `gone` aborts.
+   * @throws Problem rate_limited when too many of the key wait, or one for too long; unavailable when it takes too long
+   * itself
    */
   run<T>(keyId: string, gone: AbortSignal, work: (database: Database) => Promise<T> | T): Promise<T>
   release(): Promise<void>
@@ -59,7 +61,8 @@ export function openReports(config: Pick<Config, 'databaseUrl' | 'databaseSchema
   function turn(keyId: string, gone: AbortSignal): Promise<void> {
     const line = lines.get(keyId) ?? { running: 0, waiting: [] }
     lines.set(keyId, line)
-    if (line.waiting.length >= KEY_WAITING) throw tooMany(`has ${KEY_WAITING} reports waiting, as many as it may`)
+    if (line.waiting.length >= KEY_WAITING)
+      throw tooManyReports(`has ${KEY_WAITING} reports waiting, which is the most it may have`)
     return new Promise((resolve, reject) => {
       const stop = () => {
         clearTimeout(timer)
@@ -68,7 +71,7 @@ export function openReports(config: Pick<Config, 'databaseUrl' | 'databaseSchema
       const leave = () => {
         stop()
         line.waiting.splice(line.waiting.indexOf(begin), 1)
-        reject(tooMany(`waited ${WAIT_MS / 1000} seconds for its turn to report`))
+        reject(tooManyReports(`waited ${WAIT_MS / 1000} seconds for a report to start`))
         beginNext()
       }
       const begin = () => {
@@ -97,12 +100,12 @@ export function openReports(config: Pick<Config, 'databaseUrl' | 'databaseSchema
   return { run, release: () => database.end({ timeout: 5 }) }
 }
 
-const tooMany = (what: string): Problem =>
+const tooManyReports = (what: string): Problem =>
   new Problem('rate_limited', { detail: `this key ${what}; try again` }, { 'retry-after': '1' })
 
 const tooSlow = (): Problem =>
   new Problem(
     'unavailable',
-    { detail: `the report took longer than ${STATEMENT_MS / 1000} seconds; take a shorter range, or a smaller page` },
+    { detail: `the report took longer than ${STATEMENT_MS / 1000} seconds; ask for a shorter range or a smaller page` },
     { 'retry-after': '5' },
   )

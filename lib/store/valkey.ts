@@ -30,7 +30,10 @@ export async function openReader(valkey: Valkey, log: Logger): Promise<Valkey> {
   return await readyOrLate(reader)
 }
 
-/** Waits until the connection is ready; when that fails or takes long, the caller goes on without, and it may come later. */
+/**
+ * Waits until the connection is ready; when that fails or takes long, the caller goes on without, and it may come
+ * later.
+ */
 async function readyOrLate(valkey: Valkey): Promise<Valkey> {
   const done = new AbortController()
   const either = { signal: AbortSignal.any([done.signal, AbortSignal.timeout(shared.connectTimeout)]) }

@@ -5,7 +5,8 @@ import { type Database, change } from '../store/database.ts'
 import { asUuid } from '../schema.ts'
 import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
-import { type TenantCache, noTenant } from './tenant_cache.ts'
+import type { TenantCache } from './tenant_cache.ts'
+import { UnknownTenant } from './unknown_tenant.ts'
 
 interface Needs {
   config: Pick<Config, 'autoCreateTenants'>
@@ -25,8 +26,8 @@ export interface FoundTenants {
 const making = new WeakMap<Database, Map<string, Promise<unknown>>>()
 
 /**
- * Finds tenants by name or id. With AUTO_CREATE_TENANTS, makes those that are missing: as many as the key may make, none for a key
- * that is bound to a tenant.
+ * Finds tenants by name or id. With AUTO_CREATE_TENANTS, makes those that are missing: as many as the key may make,
+ * none for a key that is bound to a tenant.
  */
 export async function findOrCreate(ctx: Needs, { keyId, tenantId }: Caller, refs: string[]): Promise<FoundTenants> {
   const ids = await ctx.tenants.find(refs)
@@ -42,7 +43,7 @@ export async function findOrCreate(ctx: Needs, { keyId, tenantId }: Caller, refs
 export async function findOrCreateTenant(ctx: Needs, caller: Caller, ref: string): Promise<string> {
   const { ids, refusal } = await findOrCreate(ctx, caller, [ref])
   const id = ids.get(ref)
-  if (id === undefined) throw refusal ?? noTenant()
+  if (id === undefined) throw refusal ?? new UnknownTenant(ref)
   return id
 }
 

@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { type Database, query } from '../store/database.ts'
 import { asUuid } from '../schema.ts'
 import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
-import { Problem } from '../problem.ts'
 import { loadSql } from '../store/sql.ts'
+import { UnknownTenant } from './unknown_tenant.ts'
 
-/** A name is believed for so long at most, as what a key may do: after a change every process follows within a second. */
+/** How long a name is believed, as what a key may do: every process follows a change within a second. */
 const FRESH_MS = 900
 /** In use for so long, it is looked up again in the background, so that a busy tenant's events wait for no look-up. */
 const REFRESH_MS = 400
@@ -50,8 +50,8 @@ export interface TenantCache {
 }
 
 /**
- * Opens the directory of one process. While PostgreSQL is away a known tenant stays usable: events keep their way into the stream.
- * While it answers nothing old is believed: a name may have moved to another tenant.
+ * Opens the directory of one process. While PostgreSQL is away a known tenant stays usable: events keep their way into
+ * the stream. While it answers nothing old is believed: a name may have moved to another tenant.
  */
 export function openTenantCache(database: Database): TenantCache {
   const lookup = openLookup<string>({
@@ -104,17 +104,10 @@ export function byRef<Row extends { id: string; name: string }>(refs: string[], 
   return found
 }
 
-/** There is no such tenant. */
-export const noTenant = (): Problem =>
-  new Problem('tenant_not_found', {
-    detail: 'tenant does not exist',
-    errors: [{ field: 'tenant', detail: 'does not exist' }],
-  })
-
 /** The tenant of this name or id, as it is now. @throws Problem tenant_not_found */
 export async function getTenant(database: Database, ref: string): Promise<TenantRow> {
   const id = asUuid(ref)
   const [tenant] = await query<TenantRow>(database, loadSql('queries/tenant_get'), [id === null ? ref : null, id])
   if (tenant) return tenant
-  throw noTenant()
+  throw new UnknownTenant(ref)
 }

@@ -17,7 +17,10 @@ const FeatureUsage = z
   .object({ feature: z.string(), totalTokens: z.int(), eventCount: z.int() })
   .meta({ id: 'FeatureUsage', description: 'What was used of one feature.', examples: examples.features })
 
-/** What a tenant has used in its open billing period, at most 1,000 features, the largest first, and of each of its quotas. */
+/**
+ * What a tenant has used in its open billing period, at most 1,000 features, the largest first, and of each of its
+ * quotas.
+ */
 export const TenantUsage = Usage.extend({
   features: z.array(FeatureUsage).describe('At most 1,000, the largest first.'),
   quotas: z.array(QuotaUsage).describe('Every quota of the tenant, the monthly one first.'),
@@ -38,8 +41,8 @@ interface Row extends UsageRow {
 export type UsageReader = Grouped<string, JsonText<TenantUsage> | undefined>
 
 /**
- * Opens the look-up of usage of one process. What is asked while a query is in flight goes together in the next, the same tenant
- * once: an answer is never older than its question, and a thousand readers cost no more than a few.
+ * Opens the look-up of usage of one process. What is asked while a query is in flight goes together in the next, the
+ * same tenant once: an answer is never older than its question, and a thousand readers cost no more than a few.
  */
 export function openUsageReader(database: Database, clock: () => number): UsageReader {
   async function load(refs: string[]): Promise<(JsonText<TenantUsage> | undefined)[]> {

@@ -18,9 +18,10 @@ export interface Running {
 }
 
 /**
- * Runs a stream consumer in `workerConcurrency` loops until `stop` aborts; with `once`, until the stream is empty.
- * A loop hands over a batch again and again until it is taken: an outage pauses it and loses nothing. A batch that fails for another
- * reason is not waited for, for what comes behind it would wait too: after a few tries what can't be recorded of it is put aside.
+ * Runs a stream consumer in `workerConcurrency` loops until `stop` aborts; with `once`, until the stream is empty. A
+ * loop hands over a batch again and again until it is taken: an outage pauses it and loses nothing. A batch that fails
+ * for another reason is not waited for, for what comes behind it would wait too: after a few tries what can't be
+ * recorded of it is put aside.
  */
 export function runStreamConsumer(
   ctx: Context,
@@ -34,9 +35,9 @@ export function runStreamConsumer(
     try {
       let more = true
       while (more && !stop.aborted) {
-        const messages = await persist(ctx, name, stop, once, () => stream.read({ block: !once }))
+        const messages = await untilDone(ctx, name, stop, once, () => stream.read({ block: !once }))
         if (messages && messages.length > 0) {
-          const taken = await persist(ctx, name, stop, once, async (faults) => {
+          const taken = await untilDone(ctx, name, stop, once, async (faults) => {
             await consumer.consume(ctx, messages, faults === TRIES - 1)
             return true
           })
@@ -60,7 +61,7 @@ export function runTableConsumer(
 ): Running {
   async function loop(): Promise<void> {
     do {
-      await persist(ctx, name, stop, once, async () => (await consumer.consume(ctx, stop), true))
+      await untilDone(ctx, name, stop, once, () => consumer.consume(ctx, stop))
       if (!once) await pause(consumer.everyMs, stop)
     } while (!once && !stop.aborted)
   }
@@ -71,7 +72,7 @@ export function runTableConsumer(
  * Tries until it works, with growing pauses (`once`: a few times). Undefined: stopped before it did.
  * @param work is told how often it failed although the database is there, at most TRIES - 1: then each try is the last
  */
-async function persist<T>(
+async function untilDone<T>(
   ctx: Context,
   name: string,
   stop: AbortSignal,

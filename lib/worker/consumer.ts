@@ -9,8 +9,8 @@ export interface StreamConsumer {
   /** Entries read at once, at most. */
   batchSize: number
   /**
-   * Throws when the entries must be tried again: the loop then pauses and keeps them. For as long as a store is away; when it is
-   * something else, a few times: in the last try what still fails is put aside.
+   * Throws when the entries must be tried again: the loop then pauses and keeps them. For as long as a store is away;
+   * when it is something else, a few times: in the last try what still fails is put aside.
    */
   consume(ctx: Context, entries: StreamEntry[], isLastTry: boolean): Promise<void>
 }

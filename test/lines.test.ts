@@ -1,0 +1,17 @@
+import { execFileSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+
+test('no line of lib and handlers has more than 120 characters, comments too', async () => {
+  const files = execFileSync('git', ['ls-files', 'lib', 'handlers'], { cwd: root, encoding: 'utf8' }).trim().split('\n')
+  expect(files.length).toBeGreaterThan(100)
+  const long: string[] = []
+  for (const file of files) {
+    for (const [i, line] of (await readFile(join(root, file), 'utf8')).split('\n').entries())
+      if (line.length > 120) long.push(`${file}:${i + 1}`)
+  }
+  expect(long).toEqual([])
+})
