@@ -43,11 +43,15 @@ Example:
   commands.push(quotaCommand, usageCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand)
   commands.push(loadCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, configCommand)
   for (const command of commands) program.addCommand(command(terminal))
-  overrideExit(program)
+  settle(program, terminal)
   return program
 }
 
-function overrideExit(command: Command): void {
-  command.exitOverride()
-  for (const child of command.commands) overrideExit(child)
+/** No command ends the process, nor writes past the terminal. */
+function settle(command: Command, terminal: Terminal): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => void terminal.out.write(text),
+    writeErr: (text) => void terminal.err.write(text),
+  })
+  for (const child of command.commands) settle(child, terminal)
 }
