@@ -100,7 +100,7 @@ describe.skipIf(!canDump)('backup and restore (need pg_dump on the PATH, and a s
     const METRICS_PORT = String(await freePort())
     const args = ['backup', '--dir', dir, '--every', '1h', '--keep', '2']
     const running = startCli(args, { DATABASE_URL: url, METRICS_PORT })
-    await until(async () => (await readdir(dir)).length === 3, 30_000)
+    await until(async () => (await readdir(dir)).length === 3)
     expect(await readFile(join(dir, 'notes.txt'), 'utf8')).toBe('mine')
     expect((await readdir(dir)).filter((file) => file.endsWith('.dump'))).toContain(backupName(ago(100)))
     const text = await (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text()

@@ -240,7 +240,7 @@ test('of an endless answer no more than 64 KiB are read', async () => {
   await addWebhook(ctx, await tenantId(ctx), receiver.url)
   await startConsumers(ctx, ['deliver'])
   await cross(ctx)
-  await until(async () => (await deliveries(ctx))[0]!.status === 'delivered', 5_000)
+  await until(async () => (await deliveries(ctx))[0]!.status === 'delivered')
   const after = written
   await new Promise((resolve) => setTimeout(resolve, 300))
   expect(written).toBe(after)

@@ -99,7 +99,7 @@ test('writers on every side, changes of mind, and two workers at once: nothing i
     expect((await request('PATCH', '/api/tenants/acme-corp', { billingDay, timezone })).status).toBe(200)
     expect(await verify(ctx.database)).toEqual([])
   }
-  await until(async () => (await ctx.database`select from tenant_rebuilds`).length === 0, 30_000)
+  await until(async () => (await ctx.database`select from tenant_rebuilds`).length === 0)
   isOver = true
   await Promise.all(writers)
   for (const finish of workers) await finish()
