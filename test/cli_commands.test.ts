@@ -182,7 +182,7 @@ test('serve, and a worker of its own, drain and stop at SIGTERM', async () => {
   const working = startCli(['worker'], env)
   await until(() => serving.output().includes('"serving"'))
   const local = { ...env, FLAGMETER_URL: `http://127.0.0.1:${PORT}` }
-  expect((await runCli(['send', 'acme-corp', 'x', '7'], local)).code).toBe(0)
+  await until(async () => (await runCli(['send', 'acme-corp', 'x', '7', '--id', 'one'], local)).code === 0)
   await until(async () => (await runCli(['usage', 'acme-corp', '--json'], local)).out.includes('"totalTokens": 7'))
   expect((await fetch(`${local.FLAGMETER_URL}/api/health`)).status).toBe(404)
   serving.child.kill('SIGTERM')

@@ -82,7 +82,7 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
       await until(async () => (await send('GET', '/api/usage/acme-corp', KEY)).status === 200)
       for (let i = 0; i < 30; i++)
         expect((await send('PATCH', '/api/tenants/acme-corp', KEY, { monthlyQuota: 1_000_000 + i })).status).toBe(200)
-      if (withValkey) await until(async () => (await events(target)) === accepted.length + 2)
+      if (withValkey) await until(async () => (await events(target)) >= accepted.length + 2)
       expect((await send('GET', '/api/tenants/late-llc', KEY)).status).toBe(404)
     },
   )
@@ -123,7 +123,7 @@ test('what a client left before its turn came is not written', async () => {
     fetch(`${target.url}/api/events`, {
       method: 'POST',
       headers: { ...AUTHORIZATION, 'content-type': 'application/json' },
-      body: JSON.stringify(post()),
+      body: JSON.stringify({ ...post(), feature: 'left' }),
       signal: AbortSignal.timeout(1_000),
     }).catch((error: Error) => error.name),
   )
@@ -131,7 +131,7 @@ test('what a client left before its turn came is not written', async () => {
   await postgres.thaw()
   await first
   await until(async () => (await target.send('POST', '/api/events', KEY, post())).status === 201)
-  expect(await events(target)).toBe(3)
+  expect(await target.ctx.database`select from events where feature = 'left'`).toEqual([])
 })
 
 describe.skipIf(inject('valkeyServer') === undefined)(
