@@ -24,5 +24,6 @@ export default defineConfig({
     exclude: [],
     provide: { isStress: true },
     fileParallelism: false,
+    testTimeout: 900_000,
   },
 })

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import type { Database } from '../lib/store/database.ts'
+import { isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { recordEvents } from '../lib/events/record.ts'
 import { ownId } from '../lib/events/event_id.ts'
 import { type Wanted, openReservations } from '../lib/quota/reserve.ts'
@@ -52,7 +53,9 @@ test('reservations that are made, settled, released and lapse beside events neve
   const failures: unknown[] = []
   let pairs = 0
   const loop = async (work: () => Promise<unknown>) => {
-    while (pairs < PAIRS) await work().catch((error: unknown) => failures.push(error))
+    // What takes too long on a busy machine is no failure: what became of it is looked at in the end.
+    while (pairs < PAIRS)
+      await work().catch((error: unknown) => isTooSlow(error) || isUnavailable(error) || failures.push(error))
   }
   await Promise.all([
     ...many(4, () => {

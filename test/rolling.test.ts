@@ -18,7 +18,7 @@ test(
       VALKEY_URL: inject('valkeyUrl'),
       QUEUE_NAME: ctx.config.queueName,
       LOG_LEVEL: 'error',
-      DRAIN_DELAY_MS: '500',
+      DRAIN_DELAY_MS: '1000', // as long as it may take the balancer to notice
     }
     const worker = startCli(['worker', 'rollup'], env)
     const start = async (port: number) => ({ port, url: `http://127.0.0.1:${port}`, started: serve(port) })

@@ -142,7 +142,7 @@ test('every other change of a tenant is told: settings, quotas, webhooks, keys, 
   await told(() => startConsumers(ctx, ['deliver']))
   await until(() => receiver.received.length > 0)
   await told(() => request('DELETE', '/api/tenants/acme-corp'))
-  expect(stream.heard.some(({ event: name, data }) => name === 'usage' && data.gone.includes(own))).toBe(true)
+  await until(() => stream.heard.some(({ event: name, data }) => name === 'usage' && data.gone.includes(own)))
 })
 
 test('a pace falls to nothing by itself when the events end, also for who began to watch later', async () => {
