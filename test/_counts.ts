@@ -6,6 +6,6 @@ export const isStress = inject('isStress')
 /** How often: a little in `npm test`, a lot in `npm run test:stress`. */
 export const count = (usual: number, stress: number): number => (isStress ? stress : usual)
 
-/** The same for sequences that a model is compared with; FLAGMETER_RUNS says how many instead. */
-export const runs = (usual: number, stress: number): number =>
-  Number(process.env.FLAGMETER_RUNS ?? count(usual, stress))
+/** The same, unless FLAGMETER_RUNS (sequences that a model is compared with) or FLAGMETER_RESTARTS says how often. */
+export const countOf = (what: 'RUNS' | 'RESTARTS', usual: number, stress: number): number =>
+  Number(process.env[`FLAGMETER_${what}`] ?? count(usual, stress))

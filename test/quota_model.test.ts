@@ -11,7 +11,7 @@ import { reservationKey } from '../lib/quota/reservation.ts'
 import { type Wanted, openReservations } from '../lib/quota/reserve.ts'
 import { openMetrics } from '../lib/metrics/metrics.ts'
 import { createContext } from './_context.ts'
-import { runs } from './_counts.ts'
+import { countOf } from './_counts.ts'
 import {
   DAY,
   FEATURES,
@@ -29,7 +29,7 @@ import {
   uuid,
 } from './_quota_model.ts'
 
-const RUNS = runs(60, 10_000)
+const RUNS = countOf('RUNS', 60, 10_000)
 const SHARDS = 4
 
 type Step = [text: string, run: (model: Model, real: Real) => Promise<void>]

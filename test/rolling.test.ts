@@ -3,11 +3,11 @@ import { expect, inject, test } from 'vitest'
 import { createBalancer } from './_balancer.ts'
 import { runCli, runCliProcess, startCli } from './_cli.ts'
 import { createContext, until } from './_context.ts'
-import { count } from './_counts.ts'
+import { countOf } from './_counts.ts'
 import { AUTHORIZATION } from './_key.ts'
 import { freePort } from './_valkey.ts'
 
-const RESTARTS = count(3, 200)
+const RESTARTS = countOf('RESTARTS', 3, 200)
 
 test(
   `${RESTARTS} restarts of two servers in turn, under load behind a balancer: no request fails, each event counts once`,

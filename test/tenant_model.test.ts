@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { test } from 'vitest'
 import lapse from '../handlers/lapse.ts'
 import prune from '../handlers/prune.ts'
-import { runs } from './_counts.ts'
+import { countOf } from './_counts.ts'
 import { type Real, check, closeBooks, openReal } from './_tenant_books.ts'
 import {
   type Ask,
@@ -29,7 +29,7 @@ import {
 } from './_tenant_calls.ts'
 import { GRACE_MS, type Model, type Ref, type Reservation, nameOf, nth, ownerOf } from './_tenant_model.ts'
 
-const RUNS = runs(16, 10_000)
+const RUNS = countOf('RUNS', 16, 10_000)
 /** Per mode: while one waits, the others work. */
 const SHARDS = 4
 const TENANTS = 3
