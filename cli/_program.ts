@@ -59,5 +59,15 @@ Example:
     program.commandsGroup(heading)
     for (const command of commands) program.addCommand(command(terminal))
   }
+  printTo(terminal, program)
   return program
+}
+
+/** No command prints past the terminal. */
+function printTo(terminal: Terminal, command: Command): void {
+  command.configureOutput({
+    writeOut: (text) => void terminal.out.write(text),
+    writeErr: (text) => void terminal.err.write(text),
+  })
+  for (const child of command.commands) printTo(terminal, child)
 }

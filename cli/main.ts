@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
 import { Exit, type Terminal } from './_command.ts'
-import { type Failure, explain, noteUnknownSettings, reportFailure, takeOverErrors } from './_failure.ts'
-import { createProgram } from './_program.ts'
+import { run } from './_run.ts'
 
 async function main(): Promise<number> {
   // Before the handlers load: the young generation stays at the 2 MB it has, where it would take 16 to 48. That is 25 MB less for
@@ -21,19 +20,7 @@ async function main(): Promise<number> {
   // A reader that went away (`| head`) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : Exit.failed))
   const terminal: Terminal = { env: process.env, out: process.stdout, err: process.stderr, stop: stop.signal }
-  const isJson = process.argv.includes('--json')
-  const program = createProgram(terminal)
-  const running = takeOverErrors(program)
-  try {
-    if (!isJson) noteUnknownSettings(terminal)
-    await program.parseAsync(process.argv)
-    return 0
-  } catch (error) {
-    const failure: Failure = explain(error, running())
-    reportFailure(terminal, failure, isJson)
-    if (process.env.LOG_LEVEL === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
-    return failure.code
-  }
+  return await run(process.argv.slice(2), terminal)
 }
 
 // Not process.exit: what is still being written must get out. Everything opened has been closed.

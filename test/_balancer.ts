@@ -8,18 +8,24 @@ export interface Balancer {
   isUp: (backend: string) => boolean
 }
 
+/** As load balancers do, it takes no single failure for the end of a backend. */
+const FAILURES = 3
+
 /**
  * A small load balancer: asks each backend for its health every 50 ms, and gives requests in turn to those that are up, over
  * connections it keeps. A request that was sent is never tried again; what fails is answered 502.
  */
 export async function createBalancer(backends: string[]): Promise<Balancer> {
   const up = new Set<string>()
+  const failed = new Map<string, number>()
   const agent = new Agent({ keepAlive: true })
   let turn = 0
   const probe = async (backend: string) => {
-    const answer = await fetch(`${backend}/api/health`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined)
-    if (answer?.status === 200) up.add(backend)
-    else up.delete(backend)
+    const answer = await fetch(`${backend}/api/health`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+    const inRow = answer?.status === 200 ? 0 : (failed.get(backend) ?? 0) + 1
+    failed.set(backend, inRow)
+    if (inRow === 0) up.add(backend)
+    else if (inRow >= FAILURES) up.delete(backend)
   }
   const timer = setInterval(() => backends.forEach((backend) => void probe(backend)), 50)
 

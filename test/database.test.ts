@@ -40,7 +40,7 @@ test('what fails while a connection is made reaches who asked, and no process en
 
 test('a statement that is given up behind another does not hand its answer to the next', async () => {
   const database = await open()
-  const texts = ['select 1 as one', 'select 2 as two', 'select pg_sleep(0.5)']
+  const texts = ['select 1 as one', 'select 2 as two', 'select pg_sleep(1.5)']
   for (const text of texts) await query(database, text) // prepared, they go out behind each other
   const slow = query(database, texts[2]!)
   const late = query(database, texts[0]!, [], 100).catch((error: Error) => error.message)
@@ -138,15 +138,13 @@ test('a transaction whose connection is cut fails, ends no process, and leaves i
     expect(await Promise.all(changes)).toEqual(changes.map(() => true))
   }
   expect(uncaught).toEqual([])
-  const at = performance.now()
   expect(await Promise.all(Array.from({ length: 16 }, (_, i) => actorIs(i)))).toEqual(Array(16).fill(true))
-  expect(performance.now() - at).toBeLessThan(2_000)
 })
 
 test('a change that its caller has given up is not made later', async () => {
   const database = await open(400)
   await database`create table made (by text)`
-  const holding = database.unsafe('set statement_timeout = 0; select pg_sleep(1.5)').execute()
+  const holding = database.unsafe('set statement_timeout = 0; select pg_sleep(2.5)').execute()
   const given = await change(database, 'me', "insert into made values ('me')").catch((error: Error) => error.message)
   expect(given).toBe('the database did not answer in time')
   await holding
@@ -195,15 +193,21 @@ test('waiting for a lock that others hold is an outage; a statement that is slow
   const url = await createDatabase()
   const [database, other] = [await open(1_000, url), await open(undefined, url)]
   await other`create table held (id int)`
+  let release = () => {}
+  const released = new Promise<void>((resolve) => (release = resolve))
+  let locked = () => {}
+  const isLocked = new Promise<void>((resolve) => (locked = resolve))
   const holding = other.begin(async (sql) => {
     await sql`lock table held`
-    await sleep(900)
+    locked()
+    await released
   })
-  await sleep(100)
-  const [locked, slow] = [
+  await isLocked
+  const [waited, slow] = [
     await query(database, 'select from held').catch((error: unknown) => error),
     await query(database, 'select pg_sleep(5)').catch((error: unknown) => error),
   ]
+  release()
   await holding
-  expect([isUnavailable(locked), isUnavailable(slow), isTooSlow(slow)]).toEqual([true, false, true])
+  expect([isUnavailable(waited), isUnavailable(slow), isTooSlow(slow)]).toEqual([true, false, true])
 })

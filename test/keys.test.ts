@@ -53,6 +53,6 @@ describe('a key', () => {
     expect(lastUsedAt).toBe(undefined)
     await get('/api/usage', bearer(key))
     const [row] = await ctx.database`select last_used_at from api_keys where id = ${id}`
-    expect(Date.now() - row!.last_used_at.getTime()).toBeLessThan(5_000)
+    expect(Date.now() - row!.last_used_at.getTime()).toBeLessThan(60_000)
   })
 })

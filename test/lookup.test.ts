@@ -100,16 +100,16 @@ test('whoever has waited for one look-up of a store that is away waits for no ot
     store.content.set('a', 'there')
     await lookup.find('a')
     store.error = new DatabaseTimeout('away')
-    store.delayMs = 200
+    store.delayMs = 800
   }
   await sleep(FRESH_MS + 5)
   const startedAt = performance.now()
   expect(await one.lookup.findOrLast('a')).toBe('there')
-  expect(performance.now() - startedAt).toBeGreaterThan(190)
+  expect(performance.now() - startedAt).toBeGreaterThan(790)
   for (let i = 0; i < 20; i++) {
     const askedAt = performance.now()
     expect(await Promise.all([one, two].map(({ lookup }) => lookup.findOrLast('a')))).toEqual(['there', 'there'])
-    expect(performance.now() - askedAt).toBeLessThan(100)
+    expect(performance.now() - askedAt).toBeLessThan(600)
     await sleep(50)
   }
   for (const { store } of [one, two]) {
@@ -119,7 +119,7 @@ test('whoever has waited for one look-up of a store that is away waits for no ot
   const backAt = performance.now()
   for (const { lookup } of [one, two])
     while ((await lookup.findOrLast('a')) !== 'changed') {
-      expect(performance.now() - backAt).toBeLessThan(2_000)
+      expect(performance.now() - backAt).toBeLessThan(30_000)
       await sleep(20)
     }
 })

@@ -41,8 +41,8 @@ test('while an upgrade rolls, servers and workers of the older release go on bes
       headers: { ...AUTHORIZATION, 'content-type': 'application/json' },
       body: JSON.stringify({ tenant: 'acme-corp', feature: 'x', tokens: 1 }),
     })
-  await until(async () => (await send().catch(() => undefined))?.status === 201, 60_000)
-  await until(() => worker.output().includes('"working"'), 60_000)
+  await until(async () => (await send().catch(() => undefined))?.status === 201)
+  await until(() => worker.output().includes('"working"'))
 })
 
 test('a worker waits for a database that is not migrated to its release yet', async () => {
@@ -50,10 +50,10 @@ test('a worker waits for a database that is not migrated to its release yet', as
   const database = openDatabase({ databaseUrl, databasePoolSize: 1 })
   await database`delete from schema_migrations where name = '000009_long_work'`
   const worker = startCli(['worker', 'prune'], { DATABASE_URL: databaseUrl })
-  await until(() => worker.output().includes('it lacks 000009_long_work'), 60_000)
+  await until(() => worker.output().includes('it lacks 000009_long_work'))
   expect(worker.output()).not.toContain('"working"')
   await database`insert into schema_migrations (name) values ('000009_long_work')`
-  await until(() => worker.output().includes('"working"'), 60_000)
+  await until(() => worker.output().includes('"working"'))
   await database.end()
 })
 

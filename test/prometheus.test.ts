@@ -11,6 +11,9 @@ const root = join(import.meta.dirname, '..')
 const read = (file: string) => readFile(join(root, file), 'utf8')
 const promtool = (...args: string[]) => promisify(execFile)('promtool', args, { cwd: root })
 
+/** What the rules are tested with. */
+const RULES = ['test/prometheus_rules.yml', 'test/prometheus_rules_days.yml']
+
 interface Rule {
   alert: string
   expr: string
@@ -30,7 +33,7 @@ describe.skipIf(!existsOnPath('promtool'))('promtool (needs promtool on the PATH
   })
 
   test('sees every alert fire when it should, and stay silent when it should', async () => {
-    await promtool('test', 'rules', 'test/prometheus_rules.yml')
+    await promtool('test', 'rules', ...RULES)
   })
 
   test('finds nothing to complain about in the names of the metrics', async () => {
@@ -56,7 +59,7 @@ test('every alert has its section in the runbook, in the same order, with its se
 })
 
 test('every alert is tested, and asks for metrics that exist', async () => {
-  const tested = await read('test/prometheus_rules.yml')
+  const tested = (await Promise.all(RULES.map(read))).join('\n')
   const names = new Set((await openMetrics().registry.getMetricsAsJSON()).map(({ name }) => name))
   names.add('flagmeter_backup_last_success_timestamp_seconds') // of `flagmeter backup --every`; see backup.test.ts
   for (const { alert, expr } of await rules()) {

@@ -1,4 +1,4 @@
-// Random sequences of everything that moves counters, against a model of a few lines. FLAGMETER_RUNS says how many (default 200),
+// Random sequences of everything that moves counters, against a model of a few lines. FLAGMETER_RUNS says how many,
 // FLAGMETER_SEED and FLAGMETER_PATH repeat what fast-check has printed of a failure.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
@@ -11,6 +11,7 @@ import { reservationKey } from '../lib/quota/reservation.ts'
 import { type Wanted, openReservations } from '../lib/quota/reserve.ts'
 import { openMetrics } from '../lib/metrics/metrics.ts'
 import { createContext } from './_context.ts'
+import { countOf } from './_counts.ts'
 import {
   DAY,
   FEATURES,
@@ -28,7 +29,7 @@ import {
   uuid,
 } from './_quota_model.ts'
 
-const RUNS = Number(process.env.FLAGMETER_RUNS ?? 200)
+const RUNS = countOf('RUNS', 60, 10_000)
 const SHARDS = 4
 
 type Step = [text: string, run: (model: Model, real: Real) => Promise<void>]

@@ -54,7 +54,7 @@ test('examples that were deleted do not come back, neither with migrate nor with
   expect(await run(['migrate'], { SEED_EXAMPLES: 'true' })).toBe('up to date\n')
   const env = { DATABASE_URL: databaseUrl, FLAGMETER_DIR: await emptyFolder(), FLAGMETER_ADMIN_KEY: '', PORT: '0' }
   const up = startCli(['up'], env)
-  await until(() => up.output().includes('FlagMeter is running'), 60_000)
+  await until(() => up.output().includes('FlagMeter is running'))
   up.child.kill('SIGINT')
   expect((await up.finished).code).toBe(0)
   expect(await names()).toEqual([])

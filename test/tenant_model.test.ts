@@ -1,5 +1,5 @@
 // Random sequences of everything that goes by a tenant's name or by a key, at two servers with warm caches, against a model.
-// FLAGMETER_RUNS says how many (default 60), FLAGMETER_SEED and FLAGMETER_PATH repeat what fast-check has printed of a failure.
+// FLAGMETER_RUNS says how many, FLAGMETER_SEED and FLAGMETER_PATH repeat what fast-check has printed of a failure.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { test } from 'vitest'
 import lapse from '../handlers/lapse.ts'
 import prune from '../handlers/prune.ts'
+import { countOf } from './_counts.ts'
 import { type Real, check, closeBooks, openReal } from './_tenant_books.ts'
 import {
   type Ask,
@@ -28,7 +29,7 @@ import {
 } from './_tenant_calls.ts'
 import { GRACE_MS, type Model, type Ref, type Reservation, nameOf, nth, ownerOf } from './_tenant_model.ts'
 
-const RUNS = Number(process.env.FLAGMETER_RUNS ?? 60)
+const RUNS = countOf('RUNS', 16, 10_000)
 /** Per mode: while one waits, the others work. */
 const SHARDS = 4
 const TENANTS = 3

@@ -8,20 +8,20 @@ import { createProxy } from './_proxy.ts'
 
 const STALE_MS = 1_000
 
-test('a batch of 10,000 tenants is one query per 1,000, and none when they are known', async () => {
+test('a batch of 3,000 tenants is one query per 1,000, and none when they are known', async () => {
   const { database } = await createContext()
-  await database`insert into tenants (name) select 'tenant ' || i from generate_series(1, 10000) as i`
+  await database`insert into tenants (name) select 'tenant ' || i from generate_series(1, 3000) as i`
   let queries = 0
   const counting = {
     options: database.options,
     unsafe: (...args: Parameters<Database['unsafe']>) => (queries++, database.unsafe(...args)),
   }
   const tenants = openTenantCache(counting as unknown as Database)
-  const refs = Array.from({ length: 10_000 }, (_, i) => `tenant ${i + 1}`)
-  expect((await tenants.find(refs)).size).toBe(10_000)
-  expect(queries).toBe(10)
-  expect((await tenants.find(refs)).size).toBe(10_000)
-  expect(queries).toBe(10)
+  const refs = Array.from({ length: 3_000 }, (_, i) => `tenant ${i + 1}`)
+  expect((await tenants.find(refs)).size).toBe(3_000)
+  expect(queries).toBe(3)
+  expect((await tenants.find(refs)).size).toBe(3_000)
+  expect(queries).toBe(3)
 })
 
 test('a tenant that was deleted is forgotten with its name within a second', async () => {

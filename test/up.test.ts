@@ -6,6 +6,7 @@ import { seed } from '../cli/seed.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { type Started, runCli, startCli } from './_cli.ts'
 import { createDatabase, until } from './_context.ts'
+import { clusterFolder } from './_cluster.ts'
 import { emptyFolder } from './_folder.ts'
 
 /** A key in any text. */
@@ -17,7 +18,7 @@ const dataFolder = async () => join(await emptyFolder(), 'data')
 
 async function startUp(env: Record<string, string>): Promise<Started & { url: string }> {
   const up = startCli(['up'], { ...OWN_KEY, ...env })
-  await until(() => up.output().includes('Stop with Ctrl-C'), 60_000)
+  await until(() => up.output().includes('Stop with Ctrl-C'))
   return { ...up, url: /running at (\S+)/.exec(up.output())![1]! }
 }
 
@@ -47,7 +48,7 @@ test('no log of `serve` shows the key, the passwords of the stores, or the URL o
   valkey.password = 'geheim'
   const env = { DATABASE_URL: databaseUrl, VALKEY_URL: valkey.href, FLAGMETER_DIR, LOG_LEVEL: 'trace' }
   const serving = startCli(['serve'], { ...OWN_KEY, ...env })
-  await until(() => serving.output().includes('made the first admin key'), 30_000)
+  await until(() => serving.output().includes('made the first admin key'))
   const database = openDatabase({ databaseUrl, databasePoolSize: 1 })
   onTestFinished(() => database.end())
   await seed(database)
@@ -67,7 +68,7 @@ test('no log of `serve` shows the key, the passwords of the stores, or the URL o
   for (const password of ['geheim', new URL(databaseUrl).password]) expect(serving.output()).not.toContain(password)
 })
 
-describe('a folder that can not be had is one line within seconds', () => {
+describe('a folder that can not be had is one line', () => {
   test.each<[string, (dir: string) => Promise<string>, RegExp]>([
     ['below /proc', () => Promise.resolve('/proc/flagmeter/data'), /ENOENT: no folder can be made there/],
     ['/proc itself', () => Promise.resolve('/proc'), /can't write to \/proc /],
@@ -112,24 +113,22 @@ describe('a folder that can not be had is one line within seconds', () => {
     ],
   ])('%s', async (_name, make, message) => {
     const FLAGMETER_DIR = await make(await emptyFolder())
-    const at = performance.now()
     const { code, err } = await runCli(['up'], { ...OWN_KEY, FLAGMETER_DIR })
     expect([code, err.trim().split('\n')]).toEqual([1, [expect.stringMatching(message)]])
     expect(err).toMatch(/^flagmeter: /)
-    expect(performance.now() - at).toBeLessThan(20_000)
   })
 
   test('also for `serve`, whose key can not be written: it says so, and stops when it is told to', async () => {
     const env = { DATABASE_URL: await createDatabase(), FLAGMETER_DIR: '/proc/flagmeter/data' }
     const serving = startCli(['serve'], { ...OWN_KEY, ...env })
-    await until(() => serving.output().includes('no admin key yet'), 30_000)
+    await until(() => serving.output().includes('no admin key yet'))
     expect(serving.output()).toContain('ENOENT: no folder can be made there')
     await stop(serving)
   })
 })
 
 test('a database killed with SIGKILL is started again, and no event is lost or counted twice', async () => {
-  const FLAGMETER_DIR = await dataFolder()
+  const FLAGMETER_DIR = await clusterFolder()
   const up = await startUp({ FLAGMETER_DIR })
   const key = (await readFile(join(FLAGMETER_DIR, 'admin-key'), 'utf8')).trim()
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
@@ -154,7 +153,7 @@ test('a database killed with SIGKILL is started again, and no event is lost or c
     const before = sent
     await until(() => sent > before + 50)
     process.kill(await postmaster(), 'SIGKILL')
-    await until(() => up.output().split('the database is back').length === times + 1, 30_000)
+    await until(() => up.output().split('the database is back').length === times + 1)
     const after = sent
     await until(() => sent > after + 50)
   }

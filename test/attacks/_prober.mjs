@@ -1,10 +1,21 @@
 // Runs in a thread of its own, so that what the attacker builds in the test's thread does not count as the server's slowness.
+import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { parentPort, workerData } from 'node:worker_threads'
 
-const { url, body, authorization } = workerData
-const seen = { live: 0, event: 0, statuses: {} }
+const { url, pid, body, authorization } = workerData
+/** Since it was last asked: how often what was answered, how long events took, and the most that `live` had to wait for. */
+let seen = { statuses: {}, ms: [], workMs: 0 }
 let running = true
+
+/** What the main thread of the server has worked so far: how long it is busy does not depend on who else uses the machine. */
+function workMs() {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6
+  } catch {
+    return 0 // not Linux
+  }
+}
 
 /** One request on a connection of its own; how long it took, whatever it was answered. */
 function ask(agent, method, path, payload) {
@@ -23,8 +34,10 @@ function ask(agent, method, path, payload) {
 async function probe(name, pauseMs, method, path, payload) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
   while (running) {
+    const before = workMs()
     const { status, ms } = await ask(agent, method, path, payload)
-    seen[name] = Math.max(seen[name], ms)
+    if (name === 'event') seen.ms.push(ms)
+    else seen.workMs = Math.max(seen.workMs, workMs() - before)
     const key = `${name} ${status}`
     seen.statuses[key] = (seen.statuses[key] ?? 0) + 1
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
@@ -36,9 +49,13 @@ const done = Promise.all([
   probe('live', 10, 'GET', '/api/health/live'),
   probe('event', 25, 'POST', '/api/events', body),
 ])
-parentPort.once('message', async () => {
-  running = false
-  await done
+parentPort.on('message', async (what) => {
+  if (what === 'stop') {
+    running = false
+    await done
+  }
+  const told = seen
+  seen = { statuses: {}, ms: [], workMs: 0 }
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-  parentPort.postMessage(seen)
+  parentPort.postMessage(told)
 })

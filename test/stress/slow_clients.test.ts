@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Socket, connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { startCli } from './_cli.ts'
-import { createContext, median, until } from './_context.ts'
-import { AUTHORIZATION, KEY } from './_key.ts'
-import { freePort } from './_valkey.ts'
+import { startCli } from '../_cli.ts'
+import { createContext, median, until } from '../_context.ts'
+import { AUTHORIZATION, KEY } from '../_key.ts'
+import { freePort } from '../_valkey.ts'
 
 const SLOW = 2_000
-const ROUNDS = 3
+const ROUNDS = 5
 
-// Tried again when it fails: a shared machine has moments in which everything is slow, and they are no fault of the sockets.
-test('2,000 sockets that send a byte a second do not slow down good requests', { retry: 3 }, async () => {
+test('2,000 sockets that send a byte a second do not slow down good requests', async () => {
   const ctx = await createContext()
   const port = await freePort()
   startCli(['serve', 'event-ingest', 'health-live'], {
@@ -20,7 +19,7 @@ test('2,000 sockets that send a byte a second do not slow down good requests', {
     LIMIT_REQUESTS: '0',
   })
   const url = `http://127.0.0.1:${port}`
-  await until(async () => (await fetch(`${url}/api/health/live`).catch(() => undefined))?.ok === true, 30_000)
+  await until(async () => (await fetch(`${url}/api/health/live`).catch(() => undefined))?.ok === true)
 
   /** The P99 of requests one after another from four clients, in milliseconds. */
   async function p99(): Promise<number> {
@@ -85,6 +84,6 @@ test('2,000 sockets that send a byte a second do not slow down good requests', {
     await sleep(500)
   }
   expect(cutOff).toBeGreaterThan(0)
-  // Twice, and 10 ms for the noise of a shared machine: the P99 of 600 requests is its sixth-worst.
-  expect(median(busy)).toBeLessThan(2 * median(quiet) + 10)
+  // On a quiet machine they are the same. The P99 of 600 requests is its sixth-worst, and a machine may be shared.
+  expect(median(busy)).toBeLessThan(4 * median(quiet) + 50)
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { newKey } from '../../lib/auth/key.ts'
-import { MODES, ON_A_SHARED_MACHINE, startTarget, watchOthers } from './_rig.ts'
+import { OWN_MODES, startOwnTarget, watchOthers } from '../attacks/_rig.ts'
 
 /** Calls again and again, so many side by side, for three seconds. Returns how many answers of each status there were. */
 async function flood(side: number, call: () => Promise<{ status: number }>): Promise<Record<string, number>> {
@@ -16,12 +16,12 @@ async function flood(side: number, call: () => Promise<{ status: number }>): Pro
   return seen
 }
 
-describe.each(MODES)('$mode', ON_A_SHARED_MACHINE, ({ isSkipped, withValkey }) => {
+describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
   test.skipIf(isSkipped).each(['/api/openapi.json', '/api/health', '/nothing/here'])(
     '40 readers of %s, which needs no key, slow nobody down',
     { timeout: 60_000 },
     async (path) => {
-      const target = await startTarget({ withValkey })
+      const target = await startOwnTarget({ withValkey })
       const unharmed = await watchOthers(target)
       const seen = await flood(40, () => target.send('GET', path, ''))
       await unharmed()
@@ -33,7 +33,7 @@ describe.each(MODES)('$mode', ON_A_SHARED_MACHINE, ({ isSkipped, withValkey }) =
     'wrong keys by the thousand lock out no right one, slow nobody down, and are refused',
     { timeout: 60_000 },
     async () => {
-      const target = await startTarget({ withValkey })
+      const target = await startOwnTarget({ withValkey })
       const right = await Promise.all(Array.from({ length: 10 }, () => target.keyOf('acme-corp')))
       const unharmed = await watchOthers(target)
       const event = { feature: 'x', tokens: 1 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { MODES, ON_A_SHARED_MACHINE, type Target, startTarget, watchOthers } from './_rig.ts'
+import { OWN_MODES, type OwnTarget, startOwnTarget, watchOthers } from '../attacks/_rig.ts'
 
 /** A week of minutes of twelve features: what one tenant may well have. */
-async function fill({ ctx }: Target): Promise<void> {
+async function fill({ ctx }: OwnTarget): Promise<void> {
   for (let i = 0; i < 12; i++) {
     await ctx.database`
       insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
@@ -13,12 +13,12 @@ async function fill({ ctx }: Target): Promise<void> {
 
 const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString()
 
-describe.each(MODES)('$mode', ON_A_SHARED_MACHINE, ({ isSkipped, withValkey }) => {
+describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
   test.skipIf(isSkipped)(
     "one key's reports take nothing from another tenant's events, and no answer is large",
     { timeout: 60_000 },
     async () => {
-      const target = await startTarget({ withValkey })
+      const target = await startOwnTarget({ withValkey })
       await fill(target)
       await target.ctx.database`analyze rollups`
       const key = await target.keyOf('acme-corp', 'read')

@@ -1,0 +1,11 @@
+import { inject } from 'vitest'
+
+/** Whether this is `npm run test:stress`, which has the machine for itself, and time. */
+export const isStress = inject('isStress')
+
+/** How often: a little in `npm test`, a lot in `npm run test:stress`. */
+export const count = (usual: number, stress: number): number => (isStress ? stress : usual)
+
+/** The same, unless FLAGMETER_RUNS (sequences that a model is compared with) or FLAGMETER_RESTARTS says how often. */
+export const countOf = (what: 'RUNS' | 'RESTARTS', usual: number, stress: number): number =>
+  Number(process.env[`FLAGMETER_${what}`] ?? count(usual, stress))
