@@ -34,7 +34,7 @@ export const backupCommand = (terminal: Terminal): Command =>
     .addHelpText(
       'after',
       `
-Straight from the database, so that it needs no server, and reads one snapshot of all of it.
+Straight from the database: it needs no server, and reads everything in one snapshot.
 
 Example:
   $ flagmeter backup before-the-upgrade.dump

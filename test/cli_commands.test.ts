@@ -158,7 +158,7 @@ test('the webhook, alert and delivery commands do what they say', async () => {
     [
       ['tenant', 'update', 'acme-corp', '--thresholds', '80,1001'],
       2,
-      /^flagmeter: --thresholds must be a whole number from 1 to 1000\n$/,
+      /^flagmeter: --thresholds must be a whole number between 1 and 1,000\n$/,
     ],
     [['tenant', 'update', 'acme-corp', '--thresholds', ''], 2, /must be a whole number/],
   ] as const) {
@@ -192,7 +192,7 @@ test('check, reserve, settle, release and series do what they say', async () => 
   expect([refused.code, refused.out, JSON.parse(refused.err).error]).toMatchObject([
     1,
     '',
-    { code: 'quota_exceeded', status: 409, remaining: 500, message: expect.stringContaining('501 were asked for') },
+    { code: 'quota_exceeded', status: 409, remaining: 500, message: expect.stringContaining('501 were requested') },
   ])
   const [, id] = /^reserved (\S+)/.exec(reserved.out)!
   expect((await run('settle', id!, '1320')).out).toMatch(/^settled as event [0-9a-f-]{36}\n$/)
@@ -264,9 +264,9 @@ test('with --json a refusal is one line of JSON, and what is printed is one docu
   const refusal = await runCli(['tenant', 'create', 'x', '--monthly-quota', '0', '--json'], env)
   expect([refusal.code, refusal.out, refusal.err.endsWith('}\n')]).toEqual([2, '', true])
   expect(JSON.parse(refusal.err).error).toMatchObject({
-    message: '--monthly-quota must be from 1 to 1,000,000,000,000,000',
+    message: '--monthly-quota must be a whole number between 1 and 1,000,000,000,000,000',
     code: 'invalid_request',
-    errors: [{ field: 'monthlyQuota', detail: 'must be from 1 to 1,000,000,000,000,000' }],
+    errors: [{ field: 'monthlyQuota', detail: 'must be a whole number between 1 and 1,000,000,000,000,000' }],
   })
   for (const args of [
     ['tenant', 'list'],
