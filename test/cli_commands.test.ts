@@ -218,7 +218,7 @@ test('check, reserve, settle, release and series do what they say', async () => 
     [
       ['reserve', 'acme-corp', 'x', '1', '--ttl-seconds', '3601'],
       2,
-      /^flagmeter: --ttl-seconds must be from 1 to 3600/,
+      /^flagmeter: --ttl-seconds must be a whole number between 1 and 3,600/,
     ],
     [['series', 'acme-corp', '--from', '1h', '--to', '2h'], 2, /^flagmeter: --from must be before to/],
     [['series', 'acme-corp', '--from', 'monday'], 2, /like 2027-01-31 \(in UTC\), or a time ago like 12h, 7d or 4w/],
