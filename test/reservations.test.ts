@@ -264,6 +264,8 @@ test('bad input names its field and takes nothing', async () => {
   expect((await reserve(server, {}, ' '.repeat(201))).status).not.toBe(500)
   const { id } = (await reserve(server)).body
   for (const tokens of [0, -1, '5', 1e10]) expect((await settle(server, id, tokens as number)).status).toBe(400)
-  expect((await settle(server, id, 0)).body.detail).toMatch(/^tokens must be a whole number between 1 and .*; if nothing was used, release the reservation/)
+  expect((await settle(server, id, 0)).body.detail).toMatch(
+    /^tokens must be a whole number between 1 and .*; if nothing was used, release the reservation/,
+  )
   expect(await counters(server)).toEqual([[0, 100]])
 })
