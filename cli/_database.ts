@@ -1,4 +1,4 @@
-import { type Database, openDatabase } from '../lib/store/database.ts'
+import { type Database, openDatabase } from '../lib/store/connection.ts'
 import type { Config } from '../lib/config.ts'
 import { CommandError, Exit, type Terminal, settings } from './_command.ts'
 import { awaitDatabase } from './_stores.ts'

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
-import { type Database, query } from '../lib/store/database.ts'
+import { query } from '../lib/store/database.ts'
+import type { Database } from '../lib/store/connection.ts'
 import { errorCode, isNotMigrated, isUnavailable } from '../lib/store/outage.ts'
 import { migrationStatus } from '../lib/store/migrate.ts'
 import { loadSql } from '../lib/store/sql.ts'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Config } from '../lib/config.ts'
-import { openDatabase } from '../lib/store/database.ts'
+import { openDatabase } from '../lib/store/connection.ts'
 import { migrationStatus } from '../lib/store/migrate.ts'
 import { pino } from 'pino'
 import { durabilitySettings, openValkey } from '../lib/store/valkey.ts'

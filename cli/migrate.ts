@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { Database } from '../lib/store/database.ts'
+import type { Database } from '../lib/store/connection.ts'
 import { NewerDatabase, migrate, migrationStatus } from '../lib/store/migrate.ts'
 import { CommandError, type Terminal, settings } from './_command.ts'
 import { withDatabase } from './_database.ts'

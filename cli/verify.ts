@@ -1,5 +1,6 @@
 import { Command } from 'commander'
-import { type Database, inTransaction } from '../lib/store/database.ts'
+import { inTransaction } from '../lib/store/database.ts'
+import type { Database } from '../lib/store/connection.ts'
 import { loadSql } from '../lib/store/sql.ts'
 import { CommandError, type Terminal } from './_command.ts'
 import { withDatabase } from './_database.ts'

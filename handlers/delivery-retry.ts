@@ -11,7 +11,7 @@ const BATCH = 1_000
 /** Deliveries per request: more would keep the client waiting. */
 const MOST = 10_000
 
-/** Makes due now what was not delivered, dead or waiting: one delivery, a tenant's, a webhook's, or all. Oldest first. */
+/** Makes undelivered messages due now, dead or waiting: one delivery, a tenant's, a webhook's, or all. Oldest first. */
 export default handler({
   method: 'POST',
   path: '/api/deliveries/retry',

@@ -4,7 +4,7 @@ import { type Answers, type JsonText, type TextAnswer, writeJson } from './http/
 import { type HttpHandler, handler } from './http/endpoint.ts'
 import type { Tag } from './http/tags.ts'
 import { TenantRef } from './schema.ts'
-import type { Database } from './store/database.ts'
+import type { Database } from './store/connection.ts'
 import type { Listed } from './store/document.ts'
 import { getTenant } from './tenants/tenant_cache.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
-import { type Database, openDatabase } from '../lib/store/database.ts'
+import { type Database, openDatabase } from '../lib/store/connection.ts'
 import type { Wanted, openReservations } from '../lib/quota/reserve.ts'
 
 export const FEATURES = ['a', 'b']

@@ -1,5 +1,5 @@
 import * as admin from '../lib/admin/tenants.ts'
-import type { Database } from '../lib/store/database.ts'
+import type { Database } from '../lib/store/connection.ts'
 
 /** Creates a tenant, checked as the API checks it. */
 export const createTenant = async (database: Database, given: admin.TenantSettings): Promise<admin.Tenant> =>

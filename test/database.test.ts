@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { change, openDatabase, query } from '../lib/store/database.ts'
+import { change, query } from '../lib/store/database.ts'
+import { openDatabase } from '../lib/store/connection.ts'
 import { isNotMigrated, isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { createDatabase } from './_context.ts'
 import { createProxy } from './_proxy.ts'

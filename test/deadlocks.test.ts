@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
-import type { Database } from '../lib/store/database.ts'
+import type { Database } from '../lib/store/connection.ts'
 import { isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { recordEvents } from '../lib/events/record.ts'
 import { ownId } from '../lib/events/event_id.ts'

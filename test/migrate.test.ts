@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { NewerDatabase, migrate } from '../lib/store/migrate.ts'
-import { openDatabase } from '../lib/store/database.ts'
+import { openDatabase } from '../lib/store/connection.ts'
 import { runCli, startCli } from './_cli.ts'
 import { createContext, createDatabase, until } from './_context.ts'
 import { AUTHORIZATION } from './_key.ts'

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'vitest'
-import type { Database } from '../lib/store/database.ts'
+import type { Database } from '../lib/store/connection.ts'
 import { ownId } from '../lib/events/event_id.ts'
 import { createQuota, deleteQuota, updateQuota } from '../lib/admin/quotas.ts'
 import { ID_REUSED, recordEvents } from '../lib/events/record.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, inject, test } from 'vitest'
-import type { Database } from '../lib/store/database.ts'
+import type { Database } from '../lib/store/connection.ts'
 import { createKey } from '../lib/admin/keys.ts'
 import { getTenant, openTenantCache } from '../lib/tenants/tenant_cache.ts'
 import { createContext, createTestServer, startConsumers, until } from './_context.ts'

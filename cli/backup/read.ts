@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Transaction, inTransaction, openDatabase } from '../../lib/store/database.ts'
+import { type Transaction, inTransaction } from '../../lib/store/database.ts'
+import { openDatabase } from '../../lib/store/connection.ts'
 import { findInTransaction } from '../../lib/store/database_schema.ts'
 import { createTables, applyMissing, unknownMigrations } from '../../lib/store/migrate.ts'
 import { loadSql } from '../../lib/store/sql.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Database } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { type Listed, list } from '../store/document.ts'
 import { Instant } from '../schema.ts'
 import * as examples from '../site/examples.ts'
@@ -11,7 +11,8 @@ export const AuditEntry = z
     actor: z
       .string()
       .describe(
-        'Who: `key <name> (<id>)`, `cli`, `seed`, `first start`, `auto-create`, `deliver`, or the database user of a change by hand.',
+        'Who: `key <name> (<id>)`, `cli`, `seed`, `first start`, `auto-create`, `deliver`, ' +
+          'or the database user of a change by hand.',
       ),
     action: z.string().describe('What, like `tenant.updated`.'),
     subject: z.guid().describe('The id of what was changed.'),

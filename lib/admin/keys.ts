@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Database, change } from '../store/database.ts'
+import { change } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { type Listed, list } from '../store/document.ts'
 import { Instant, Timestamp, asUuid, noSuch, text } from '../schema.ts'
 import { SCOPES, Scope } from '../auth/scope.ts'

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
-import { type Database, change } from '../store/database.ts'
+import { change } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { type Listed, list } from '../store/document.ts'
 import { Instant, asUuid, noSuch } from '../schema.ts'
 import { errorCode } from '../store/outage.ts'

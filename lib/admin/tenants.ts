@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Database, change, inTransaction, query } from '../store/database.ts'
+import { change, inTransaction, query } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { errorCode } from '../store/outage.ts'
 import { Instant, asUuid, text, whole } from '../schema.ts'
 import { Problem, type ProblemExtra, invalidInput } from '../problem.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
-import type { Database } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { type Listed, list } from '../store/document.ts'
 import { Instant, asUuid, noSuch } from '../schema.ts'
 import { Problem } from '../problem.ts'

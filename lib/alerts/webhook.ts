@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
-import type { Database } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { type Listed, list } from '../store/document.ts'
 import { Instant, asUuid, must, noSuch, text } from '../schema.ts'
 import { Problem } from '../problem.ts'

@@ -1,5 +1,6 @@
 import type { Caller } from './caller.ts'
-import { type Database, query } from '../store/database.ts'
+import { query } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import type { Scope } from './scope.ts'
 import { hashKey, isKey } from './key.ts'
 import { isSession } from './session.ts'

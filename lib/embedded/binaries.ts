@@ -15,7 +15,8 @@ export async function loadBinaries(): Promise<Binaries> {
   const binaries = (await import(name).catch(() => undefined)) as Binaries | undefined
   if (!binaries)
     throw new EmbeddedPostgresError(
-      `there is no embedded PostgreSQL for this machine (${name}): install FlagMeter with its optional dependencies, or set DATABASE_URL`,
+      `there is no embedded PostgreSQL for this machine (${name}): ` +
+        'install FlagMeter with its optional dependencies, or set DATABASE_URL',
     )
   if (usesMusl()) throw new EmbeddedPostgresError('the embedded PostgreSQL does not run on musl: set DATABASE_URL')
   await linkLibraries(join(dirname(binaries.postgres), '../..'))
@@ -23,8 +24,8 @@ export async function loadBinaries(): Promise<Binaries> {
 }
 
 /**
- * Its libraries are found by symbolic links, which an npm package can't hold. The package's install script makes them; npm may have
- * been told to run no such scripts. @throws EmbeddedPostgresError
+ * Its libraries are found by symbolic links, which an npm package can't hold. The package's install script makes them,
+ * but npm may be set to run no such scripts. @throws EmbeddedPostgresError
  */
 async function linkLibraries(folder: string): Promise<void> {
   const list = await readFile(join(folder, 'native/pg-symlinks.json'), 'utf8').catch(() => '[]')

@@ -1,6 +1,7 @@
 import type { Changes } from '../live/changes.ts'
 import type { Metrics } from '../metrics/metrics.ts'
-import { type Database, query, queryAgain } from '../store/database.ts'
+import { query, queryAgain } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { errorCode, isUnavailable } from '../store/outage.ts'
 import type { Event } from './event.ts'
 import { loadSql } from '../store/sql.ts'

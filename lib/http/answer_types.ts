@@ -37,7 +37,7 @@ export type JsonText<Value> = string & { readonly [VALUE]: Value }
 /** Writes a value as JSON that knows its type. */
 export const writeJson = <const Value>(value: Value): JsonText<Value> => JSON.stringify(value) as JsonText<Value>
 
-/** What `handle` may return: for each documented status, what its schema describes. Without any it is a page or a file. */
+/** What `handle` may return: what the schema of each documented status describes. With none, a page or a file. */
 export type AnswerOf<Documented extends Answers> = keyof Documented extends never
   ? Answer
   : { [Status in keyof Documented & number]: Answered<Status, z.output<Documented[Status]>> }[keyof Documented & number]

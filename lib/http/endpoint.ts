@@ -60,8 +60,8 @@ export interface HttpHandler<
   /** One line for the API's description. */
   summary: string
   /**
-   * What it answers when it works, by status. The description of each schema says what happened. Nothing: a page or a file, which is
-   * not part of the API.
+   * What it answers when it succeeds, by status. Each schema's description says what happened. Empty for a page or a
+   * file, which is not part of the API.
    */
   answers: Answers
   /** The problems of its own; those that follow from its input and its access are known. */
@@ -97,7 +97,10 @@ type Declared<
 } & (keyof Documented extends never ? unknown : { operationId: string; tag: Tag }) &
   Undocumented<Given, Documented>
 
-/** Declares an endpoint; a handler file's default export. What `handle` returns must be what `answers` says: no other status or field. */
+/**
+ * Declares an endpoint; a handler file's default export. `handle` must return what `answers` describes: no other status
+ * or field compiles.
+ */
 export const handler = <
   P extends z.ZodType,
   Q extends z.ZodType,

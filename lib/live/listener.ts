@@ -1,6 +1,7 @@
 import { ChangeNotice } from './changes.ts'
 import type { Config } from '../config.ts'
-import { type Database, openDatabase, query } from '../store/database.ts'
+import { query } from '../store/database.ts'
+import { type Database, openDatabase } from '../store/connection.ts'
 import { loadSql } from '../store/sql.ts'
 
 const PING_MS = 5_000

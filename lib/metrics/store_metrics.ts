@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import type { Config } from '../config.ts'
-import { type Database, query, statementsInHand } from '../store/database.ts'
+import { query, statementsInHand } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import type { Metrics } from './metrics.ts'
 import { openSharedLook } from './shared_look.ts'
 import { loadSql } from '../store/sql.ts'

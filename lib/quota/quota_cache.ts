@@ -1,4 +1,5 @@
-import { type Database, query } from '../store/database.ts'
+import { query } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { LOOKUP_MS, type Lookup, openLookup } from '../store/lookup.ts'
 import { type QuotaRow, type QuotaUsage, toQuotaUsage } from './quota.ts'
 import { loadSql } from '../store/sql.ts'

@@ -26,7 +26,7 @@ const assetFolder = (): string => (folder ??= findFolder(['dashboard', 'dist/das
 const assetNames = (): string[] =>
   (names ??= JSON.parse(readFileSync(join(assetFolder(), 'files.json'), 'utf8')) as string[])
 
-/** Read when it is first asked for, and kept: the dashboard has 200 KB, the page about the API 2.7 MB, which few ever open. */
+/** Read when first requested, then kept: the dashboard takes 200 KB, the API's page 2.7 MB, which few ever open. */
 function assetOf(name: string): Asset | undefined {
   if (!assetNames().includes(name)) return undefined
   const known = loaded.get(name)

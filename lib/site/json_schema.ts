@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 export type Json = Record<string, unknown>
 
-/** Writes zod schemas in JSON Schema 2020-12, the dialect of OpenAPI 3.1. Those with an id are gathered, and referred to by it. */
+/** Writes zod schemas as JSON Schema 2020-12, the dialect of OpenAPI 3.1. Those with an id become named components. */
 export function openSchemas() {
   const named: Record<string, Json> = {}
   return {
@@ -21,7 +21,10 @@ export function openSchemas() {
   }
 }
 
-/** Examples stand beside the schema, `format` says enough without a pattern, and answers promise to hold no limits or other fields. */
+/**
+ * Examples are kept beside the schema, `format` makes patterns redundant, and answers may gain fields and exceed limits
+ * in later releases.
+ */
 const simplify =
   (io: 'input' | 'output') =>
   ({ jsonSchema: json }: { jsonSchema: Json }): void => {

@@ -6,8 +6,8 @@ import { operation } from './operation.ts'
 
 const ABOUT = `Meters AI tokens per tenant and feature, exactly once, and holds them against quotas.
 
-Send a key as \`Authorization: Bearer fm_…\`. A key that is bound to a tenant reaches that tenant alone. Every error is a problem
-document (RFC 9457) with a stable \`code\`. Answers may get new fields at any time.`
+Send a key as \`Authorization: Bearer fm_…\`. A key that is bound to a tenant reaches that tenant alone.
+Every error is a problem document (RFC 9457) with a stable \`code\`. Answers may get new fields at any time.`
 
 /**
  * The OpenAPI 3.1 document of these endpoints, made from the schemas they check with. What answers with a page is not

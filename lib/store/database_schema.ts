@@ -1,4 +1,5 @@
-import { type Database, type Transaction, query } from './database.ts'
+import { type Transaction, query } from './database.ts'
+import type { Database } from './connection.ts'
 import { errorCode } from './outage.ts'
 import { loadSql } from './sql.ts'
 
@@ -45,8 +46,8 @@ export async function enterSchema(transaction: Transaction): Promise<void> {
       )
     if (target_tables.length > 0)
       throw new SchemaError(
-        `the schema ${target} has tables that are not FlagMeter's (${target_tables.slice(0, 3).join(', ')}); nothing was ` +
-          'changed. Set DATABASE_SCHEMA to another name',
+        `the schema ${target} has tables that are not FlagMeter's (${target_tables.slice(0, 3).join(', ')}); ` +
+          'nothing was changed. Set DATABASE_SCHEMA to another name',
       )
     if (!target_exists) await createSchema(transaction, target)
   }
@@ -55,7 +56,7 @@ export async function enterSchema(transaction: Transaction): Promise<void> {
   if (!row!.may) throw new SchemaError(notGranted(await userOf(transaction), schema))
 }
 
-/** Makes the schema that FlagMeter is in the only one on this transaction's path. @throws SchemaError when it is in none */
+/** Puts FlagMeter's schema alone on this transaction's path. @throws SchemaError when the database is not migrated */
 export async function stayInSchema(transaction: Transaction): Promise<void> {
   const { current } = await findInTransaction(transaction)
   if (current === null) throw new SchemaError('the database is not migrated')
@@ -73,7 +74,8 @@ async function createSchema(transaction: Transaction, schema: string): Promise<v
     if (errorCode(error) !== '42501') throw error
     throw new SchemaError(
       `the user ${user} may not create the schema ${schema}. A user who may can run ` +
-        `\`create schema ${schema} authorization "${user}"\`, or \`grant create on database "${database}" to "${user}"\``,
+        `\`create schema ${schema} authorization "${user}"\`, ` +
+        `or \`grant create on database "${database}" to "${user}"\``,
     )
   }
 }

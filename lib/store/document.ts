@@ -1,4 +1,5 @@
-import { type Database, query } from './database.ts'
+import { query } from './database.ts'
+import type { Database } from './connection.ts'
 import { loadSql } from './sql.ts'
 
 /** The field of each column, as it was found once. */

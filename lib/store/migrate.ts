@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Database, type Transaction, inTransaction } from './database.ts'
+import { type Transaction, inTransaction } from './database.ts'
+import type { Database } from './connection.ts'
 import { enterSchema, findSchema } from './database_schema.ts'
 import { loadSql, sqlFolder } from './sql.ts'
 

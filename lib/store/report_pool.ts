@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts'
-import { type Database, openDatabase, withSignal } from './database.ts'
+import { withSignal } from './database.ts'
+import { type Database, openDatabase } from './connection.ts'
 import { errorCode } from './outage.ts'
 import { Problem } from '../problem.ts'
 

@@ -1,7 +1,8 @@
 import { type Caller, hasScope } from '../auth/caller.ts'
 import type { RateLimits } from '../auth/rate_limits.ts'
 import { asUuid } from '../schema.ts'
-import { type Database, query } from '../store/database.ts'
+import { query } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { loadSql } from '../store/sql.ts'
 import { UnknownTenant } from './unknown_tenant.ts'
 

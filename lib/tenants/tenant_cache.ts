@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
-import { type Database, query } from '../store/database.ts'
+import { query } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { asUuid } from '../schema.ts'
 import { LOOKUP_MS, openLookup } from '../store/lookup.ts'
 import { loadSql } from '../store/sql.ts'

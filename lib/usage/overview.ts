@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Database, query } from '../store/database.ts'
+import { query } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { loadSql } from '../store/sql.ts'
 import { Usage, type UsageRow, toUsage } from './usage.ts'
 import * as examples from '../site/examples.ts'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Database, query } from '../store/database.ts'
+import { query } from '../store/database.ts'
+import type { Database } from '../store/connection.ts'
 import { type JsonText, writeJson } from '../http/answer_types.ts'
 import { type Grouped, openGroup } from '../store/group.ts'
 import { type QuotaRow, QuotaUsage, toQuotaUsage } from '../quota/quota.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { verify } from '../../cli/verify.ts'
-import type { Database } from '../../lib/store/database.ts'
+import type { Database } from '../../lib/store/connection.ts'
 import { type Account, keyOf } from './_ledger.ts'
 
 /** What the books say against what the client wrote down. All must be 0. */
