@@ -123,7 +123,7 @@ export interface components {
       /** @description One for each event, in their order. */
       results: (components["schemas"]["EventRecorded"] | components["schemas"]["EventRefused"])[];
     };
-    /** @description A message to a webhook, and what became of it. */
+    /** @description A message to a webhook, and how its delivery went. */
     Delivery: {
       /** Format: uuid */
       id: string;

@@ -18,7 +18,7 @@ const MAX_SENDING = 256
 /** Beyond this many on their way to one host, its others wait: a slow receiver has a share of the slots at most. */
 const MAX_SENDING_PER_HOST = 32
 const CLAIM_DELIVERIES = 32
-/** A receiver may ask for a later try (Retry-After), but not put it off for ever. */
+/** A receiver may ask for a later try (Retry-After), but not postpone it forever. */
 const LONGEST_WAIT_SECONDS = 24 * 60 * 60
 
 interface Claimed extends CrossingRow {

@@ -12,7 +12,7 @@ export default handler({
   tenancy: 'own',
   isReport: true,
   summary: 'One message to a webhook',
-  answers: { 200: Delivery.describe('The message, and what became of it so far.') },
+  answers: { 200: Delivery.describe('The message and its delivery so far.') },
   problems: ['delivery_not_found'],
   params: z.object({ delivery: z.string() }),
   query: z.strictObject({}),

@@ -38,7 +38,7 @@ const MAX_BODY_BYTES = 8 * 1024 * 1024
 const SLICE_EVENTS = 1_000
 const NOTHING: Accepted = { poison: [], isOver: () => false }
 
-/** Takes one event, or a batch of them in which each event stands for itself. `201` means durable. */
+/** Accepts one event, or a batch whose events succeed or fail independently. `201` means durable. */
 export default handler({
   method: 'POST',
   path: '/api/events',
@@ -181,7 +181,7 @@ function fillTenant({ tenantId }: Caller, value: unknown): unknown {
   return fill ? { ...value, tenant: tenantId } : value
 }
 
-/** The events of a tenant that is over its limit are refused, each in its place; those of the others go on. */
+/** Refuses the events of a tenant that is over its limit, each in its place; the others' events continue. */
 async function takeOfTenants(ctx: Context, outcomes: (Event | Refusal)[]): Promise<void> {
   const places = new Map<string, number[]>()
   for (const [i, outcome] of outcomes.entries()) {

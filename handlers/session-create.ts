@@ -5,7 +5,7 @@ import { Problem } from '../lib/problem.ts'
 import { SESSION_MS, Session, newSession, readSession, sessionCookie, toSession } from '../lib/auth/session.ts'
 import { loadSql } from '../lib/store/sql.ts'
 
-/** Signs a browser in with a key: the answer sets a cookie that stands for it. A session can't prolong itself. */
+/** Signs a browser in with a key: the answer sets a cookie in its place. A session can't extend itself. */
 export default handler({
   method: 'POST',
   path: '/api/session',
@@ -14,7 +14,7 @@ export default handler({
   auth: 'read',
   tenancy: 'own',
   summary: 'Signs a browser in, with a cookie',
-  answers: { 201: Session.describe('Signed in: the cookie of this answer stands for the key.') },
+  answers: { 201: Session.describe('Signed in: the cookie in this answer takes the place of the key.') },
   async handle(ctx, { caller, header, host }) {
     if (header('authorization') === undefined)
       throw new Problem('unauthorized', { detail: 'to sign in, send a key as Authorization: Bearer fm_…' })

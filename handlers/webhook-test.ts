@@ -6,7 +6,7 @@ import { loadSql } from '../lib/store/sql.ts'
 import { Problem } from '../lib/problem.ts'
 import { getWebhook } from '../lib/alerts/webhook.ts'
 
-/** Of a webhook, in a minute: whoever receives them did not ask for them. */
+/** Per webhook and minute: the receiver did not ask for them. */
 const MOST_TESTS = 10
 
 /**

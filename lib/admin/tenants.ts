@@ -12,7 +12,7 @@ import { quote } from '../words.ts'
 import * as examples from '../site/examples.ts'
 
 /**
- * A change of billing day or time zone may take so long within the request; the rest is up to the consumer `rebuild`.
+ * How long a change of billing day or time zone may take within the request; the consumer `rebuild` does the rest.
  */
 const REBUILD_MS = 1_000
 

@@ -36,7 +36,7 @@ export const Delivery = z
   })
   .meta({
     id: 'Delivery',
-    description: 'A message to a webhook, and what became of it.',
+    description: 'A message to a webhook, and how its delivery went.',
     examples: [examples.delivery],
   })
 export type Delivery = z.infer<typeof Delivery>

@@ -9,7 +9,7 @@ import { loadSql } from '../store/sql.ts'
 
 /** How long a verified key is used: every process notices a revocation within a second, with or without Valkey. */
 const FRESH_MS = 900
-/** In use for so long, it is verified again in the background, so that a busy key waits for no look-up. */
+/** A key in use this long is verified again in the background, so that a busy key never waits for a look-up. */
 const REFRESH_MS = 400
 const MAX_KEYS = 10_000
 

@@ -14,7 +14,7 @@ const WINDOW_SECONDS = 10
  * unused.
  */
 const BLOCKS = 100
-/** After Valkey failed, a process counts by itself for so long. */
+/** After Valkey has failed, a process counts by itself for this long. */
 const ALONE_MS = 5_000
 const MAX_HOLDERS = 10_000
 /** Wrong keys from one address, per minute. */

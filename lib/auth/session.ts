@@ -52,7 +52,7 @@ export function readSession(cookies: string | undefined, host: string): string |
   return session !== undefined && isSession(session) ? session : undefined
 }
 
-/** The Set-Cookie header that keeps a session for so long; 0 ends it. No script sees it, no other site sends it. */
+/** The Set-Cookie header that keeps a session for this long; 0 ends it. No script sees it, no other site sends it. */
 export function sessionCookie(host: string, session: string, ms: number): string {
   const name = cookieName(host)
   const flags = `Path=/; HttpOnly; SameSite=Strict; Max-Age=${Math.floor(ms / 1000)}`

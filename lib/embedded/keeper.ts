@@ -13,7 +13,7 @@ interface Options extends Omit<EmbeddedPostgresOptions, 'port'> {
   onExit: (reason: string) => void
 }
 
-/** What dies so often dies of something that a start does not mend. */
+/** A server that dies this often dies of something that a restart does not fix. */
 const MOST_RESTARTS = 5
 const WITHIN_MS = 10 * 60_000
 /** Three times as long before each further start: 12 s in all. */

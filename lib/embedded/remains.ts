@@ -19,7 +19,7 @@ export async function stopRemains(dir: string, data: string): Promise<void> {
   const pid = Number.parseInt(content ?? '', 10)
   if (pid > 0) await stopServer(pid, data)
   await stopChildren(data)
-  // Cut off by a full disk; PostgreSQL would refuse it for ever.
+  // Cut off by a full disk; PostgreSQL would refuse it forever.
   if (content !== undefined && !(pid > 0)) return await rm(pidFile)
   await disown(pidFile, join(dir, 'postgres.new-pid'))
 }
@@ -49,7 +49,7 @@ async function stopChildren(data: string): Promise<void> {
   }
 }
 
-/** PostgreSQL ends at SIGQUIT without touching the shared memory; what is stopped or hangs hears SIGKILL alone. */
+/** PostgreSQL ends at SIGQUIT without touching the shared memory; a process that is stopped or hangs needs SIGKILL. */
 const STEPS = [
   [0, 500],
   ['SIGQUIT', 2_000],

@@ -44,7 +44,7 @@ export interface Intake {
 /** Who waits for the answer. */
 export interface Requester {
   requestId: string
-  /** The client has gone, and nobody hears the answer. */
+  /** The client has gone, and nobody receives the answer. */
   isLeft: () => boolean
 }
 

@@ -66,7 +66,7 @@ export function send(res: ServerResponse, reply: Answer, extra: Record<string, s
   else if (res.req.method === 'HEAD') {
     res.end()
     stream.destroy()
-  } else pipeline(stream, res, () => {}) // whoever ends first, ends the other
+  } else pipeline(stream, res, () => {}) // when one ends, so does the other
 }
 
 /** JSON ends with a newline: a shell's next prompt begins a line of its own. */

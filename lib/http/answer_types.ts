@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 
-/** What the adapter sends: one of a JSON value, a text, bytes, and a stream that goes on until somebody ends it. */
+/** What the adapter sends: a JSON value, a text, bytes, or a stream that runs until somebody ends it. */
 export interface Answer {
   status: number
   json?: unknown

@@ -14,7 +14,8 @@ export function corsHeaders(req: IncomingMessage, origins: string[]): Record<str
 }
 
 /**
- * Answers what a browser asks before a request. Whether the origin may go on is in `corsHeaders`: keys are no cookies.
+ * Answers what a browser asks before a request. `corsHeaders` says whether the origin may proceed: keys are no
+ * cookies.
  */
 export const preflight = (req: IncomingMessage, methods: readonly string[]): Answer => ({
   status: 204,

@@ -16,7 +16,7 @@ interface Input<Params, Query, Body> {
   body: Body
   /** For logs: it goes with what the request brings. */
   requestId: string
-  /** The client has gone, and nobody hears the answer. */
+  /** The client has gone, and nobody receives the answer. */
   isLeft: () => boolean
   /** The endpoints of this server. */
   endpoints: HttpHandler[]

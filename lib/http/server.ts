@@ -37,7 +37,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
   const router = findMyWay({ maxParamLength: 2400, ignoreTrailingSlash: true })
   for (const endpoint of handlers) router.on(endpoint.method, endpoint.path, () => {}, endpoint)
   const room = new Room(ctx.config.bodyMemoryBytes)
-  /** Requests whose client sends the body when it is told to (RFC 9110, section 10.1.1). */
+  /** Requests whose client waits for a 100 before it sends the body (RFC 9110, section 10.1.1). */
   const expectant = new WeakSet<IncomingMessage>()
 
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -141,7 +141,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     })
   }
 
-  /** A key may be revoked, and a session end, while its stream goes on; that the database is away ends nothing. */
+  /** A key may be revoked, or a session end, while its stream is open; an unreachable database ends nothing. */
   function keepAllowed(endpoint: HttpHandler, req: IncomingMessage, stream: Readable): void {
     req.resume() // a body that nobody reads keeps the end of the connection from being noticed
     const look = async () => authorize(ctx, endpoint, req)

@@ -1,4 +1,4 @@
-/** Work on many items gives way after so long. */
+/** Work on many items gives way after this long. */
 const TURN_MS = 5
 
 let last: Promise<void> = Promise.resolve()

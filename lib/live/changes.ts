@@ -17,7 +17,7 @@ const Recording = z.object({
 })
 export type Recording = z.infer<typeof Recording>
 
-/** What is told: a recording, or a tenant of which something else has changed; nothing, to see whether it is heard. */
+/** A notification: a recording, or a tenant with another change; empty: a ping that checks the connection. */
 export const ChangeNotice = z.union([
   Recording,
   z.object({ tenants: z.undefined().optional(), changed: z.guid().optional() }),

@@ -13,16 +13,16 @@ import { loadSql } from '../store/sql.ts'
 
 const FRAME_MS = 250
 const FRAME_TENANTS = 500
-/** So often everybody hears something: after five such pauses a browser takes its connection for dead. */
+/** Every browser receives something this often: after five such pauses it takes its connection for dead. */
 const BEAT_EVERY_MS = 1_000
 const LOOK_EVERY_MS = 5_000
-/** A tenant's pace looks two minutes back: so long after its last event it is shown again, until it stands still. */
+/** A tenant's pace looks two minutes back: for that long after its last event its row is sent again. */
 const ACTIVE_MS = 130_000
 /** A browser that reads so slowly is cut off; it comes again and begins anew. */
 const MOST_BUFFERED = 4 * 1024 * 1024
 const STREAMS_PER_KEY = 100
 
-/** What every browser hears of, from one look at the database. */
+/** What every browser receives, from one query of the database. */
 export interface Feed {
   /**
    * A stream of server-sent events for a caller: of its tenant alone, if it is bound to one. @throws Problem
@@ -127,7 +127,7 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
     }
   }
 
-  /** Whose pace must fall although nobody heard of their events. */
+  /** Whose pace must fall although their events were not notified. */
   async function findActive(): Promise<void> {
     const rows = await query<{ id: string }>(database, loadSql('queries/usage_active'), [
       new Date(clock()).toISOString(),
@@ -135,7 +135,7 @@ export function openFeed({ config, database, clock, log, stopping }: Needs): Fee
     for (const { id } of rows) activeAt.set(id, performance.now())
   }
 
-  /** One query, whoever watches; while it runs, the next frame fills up. */
+  /** One query for all who watch; while it runs, the next frame fills up. */
   async function sendFrame(): Promise<void> {
     const ids = [...new Set([...stale, ...slowing])].slice(0, FRAME_TENANTS)
     if (isFraming || ids.length === 0) return

@@ -15,7 +15,7 @@ export function openPace() {
   let recordings: (Recording & { at: number })[] = []
   let startedAt = 0
   return {
-    /** Forgets all: from now on it hears what is recorded. */
+    /** Forgets everything; from now on it follows what is recorded. */
     start(at: number): void {
       recordings = []
       startedAt = at

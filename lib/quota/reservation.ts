@@ -19,7 +19,7 @@ export interface Reservation {
 
 const PREFIX = 'rs_'
 
-/** What stands for an Idempotency-Key in the database: a UUID of the tenant. */
+/** The form of an Idempotency-Key in the database: a UUID in the tenant's namespace. */
 export const reservationKey = (tenantId: string, key: string): string => uuidv5(`reservation:${key}`, tenantId)
 
 /**

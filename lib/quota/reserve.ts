@@ -14,12 +14,12 @@ const GROUP = 500
 const AT_ONCE = 2
 /** Longer, and it is unknown whether the tokens are held; what is held lapses. */
 const ANSWER_MS = 2_000
-/** After a failure nobody waits for the database for so long. */
+/** After a failure, requests fail at once for this long. */
 const REST_MS = 500
 
 /** A reservation that is asked for. */
 export interface Wanted extends Reservation {
-  /** What stands for the client's Idempotency-Key (`reservationKey`). */
+  /** The client's Idempotency-Key, as `reservationKey` writes it. */
   key?: string
   tokens: number
   ttlSeconds: number
@@ -61,7 +61,7 @@ export interface Reservations {
    * are held
    */
   reserve(wanted: Wanted): Promise<Reserved | undefined>
-  /** Gives back what is still held; of all else nothing is said. */
+  /** Gives back what is still held and ignores the rest. */
   release(reservation: Reservation): Promise<void>
   /** Resolves when nothing is in hand. */
   idle(): Promise<void>

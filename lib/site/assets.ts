@@ -39,8 +39,8 @@ function assetOf(name: string): Asset | undefined {
 }
 
 /**
- * A file of a page, as small as the browser takes it, to be kept for ever: its name has its hash. Undefined: there is
- * none.
+ * A file of a page, as small as the browser accepts it, to be cached forever: its name has its hash. Undefined: there
+ * is none.
  */
 export function serveAsset(name: string, acceptEncoding = ''): Answer | undefined {
   const asset = assetOf(name)

@@ -65,7 +65,7 @@ export function openDatabase(
     max: config.databasePoolSize,
     connect_timeout: 5,
     idle_timeout: 60,
-    // The default pauses up to 20 s between attempts, and whoever asks meanwhile waits as long.
+    // The default pauses up to 20 s between attempts, and every query meanwhile waits as long.
     backoff: (attempts: number) => Math.min(0.05 * 2 ** attempts, 1),
     onnotice: () => {},
     ...promptSockets(),
@@ -82,7 +82,7 @@ export function openDatabase(
       ...settings,
     },
     // Arrays are declared here instead: the driver asks for their types first on every connection, and when that fails,
-    // nobody hears of it but the process, which ends (porsager/postgres, issue 1192).
+    // the rejection reaches only the process, which ends (porsager/postgres, issue 1192).
     fetch_types: false,
     types: {
       bigint: { to: 20, from: [20], parse: Number, serialize: String },

@@ -12,7 +12,7 @@ const inHand = new WeakMap<Database, number>()
 /** How many statements a pool has in hand: on a connection, or waiting for one. */
 export const statementsInHand = (database: Database): number => inHand.get(database) ?? 0
 
-/** After so long a statement that was given up does not count any more, whatever the driver knows of it. */
+/** After this long an abandoned statement no longer counts, whatever the driver knows of it. */
 const LATE_MS = 10_000
 
 /** Statements that were given up and are not over yet, by pool. */
@@ -23,7 +23,7 @@ export class DatabaseTimeout extends Error {
   readonly code = 'ANSWER_TIMEOUT'
 }
 
-/** The server ends a statement by itself; one that goes on for longer was not heard, or its answer is lost. */
+/** The server ends a statement by itself; one that takes longer never arrived, or its answer is lost. */
 const longestMs = (database: Database): number =>
   Number(database.options.connection.statement_timeout) + ANSWER_GRACE_MS
 
@@ -40,7 +40,7 @@ export function withSignal(database: Database, gone: AbortSignal): Database {
 }
 
 /**
- * Runs one prepared statement, for whoever can wait `withinMs` for it.
+ * Runs one prepared statement, and waits at most `withinMs` for it.
  * @throws postgres.PostgresError from the server, DatabaseTimeout, or a connection error (see `isUnavailable`)
  */
 export async function query<Row extends object>(
@@ -60,7 +60,7 @@ export async function query<Row extends object>(
 }
 
 /**
- * When an answer is cut off, the driver goes on counting its rows on the next connection, whose first answer then
+ * When an answer is cut off, the driver keeps counting its rows on the next connection, whose first answer then
  * begins with as many holes. In a transaction that is the answer to BEGIN, which has no rows.
  */
 const withoutHoles = <Row>(rows: Row[]): Row[] => (rows.length === 0 || 0 in rows ? rows : rows.filter(() => true))
@@ -131,7 +131,7 @@ async function inHandFor<T>(
   }
 }
 
-/** Until it is over, or has been for so long that its connection must be lost. */
+/** Until it is over, or has taken so long that its connection must be lost. */
 function noteLate(database: Database, work: PromiseLike<unknown>): void {
   const add = (count: number) => void late.set(database, (late.get(database) ?? 0) + count)
   add(1)

@@ -6,7 +6,7 @@ import { openGroup } from './group.ts'
 export const LOOKUP_MS = 1_000
 /** Keys per query, at most. */
 const QUERY_KEYS = 1_000
-/** After a failure nothing is asked for so long. */
+/** After a failure, nothing is asked for this long. */
 const REST_MS = 300
 /** How long the store counts as away after a failure, unless it answers: nobody needs to wait meanwhile. */
 const AWAY_MS = LOOKUP_MS + REST_MS + 200
@@ -87,7 +87,7 @@ export function openLookup<Value>({ store, freshMs, refreshMs, most, load }: Loo
     if (!entry) return undefined
     const age = performance.now() - entry.loadedAt
     if (age > freshMs) return undefined
-    // The next use waits, and hears of it
+    // The next use waits, and gets the error
     if (age > refreshMs && !asked.has(key) && !loading.has(key)) find(key).catch(() => {})
     return entry.value
   }
@@ -111,7 +111,7 @@ export function openLookup<Value>({ store, freshMs, refreshMs, most, load }: Loo
       return last.value
     })
     if (performance.now() >= (awayUntil.get(store) ?? 0)) return await late
-    late.catch(() => {}) // whoever asks when the store is back hears of it
+    late.catch(() => {}) // whoever asks once the store is back gets the error
     return last.value
   }
 

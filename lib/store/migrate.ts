@@ -54,7 +54,7 @@ export class NewerDatabase extends Error {
  * @throws NewerDatabase, SchemaError
  */
 export async function migrate(database: Database): Promise<string[]> {
-  // One transaction: whoever works meanwhile sees the version before or the new one, and no function is ever missing.
+  // One transaction: others see the old version or the new one meanwhile, and no function is ever missing.
   return await inTransaction(database, async (transaction) => {
     await startMigrating(transaction)
     return await applyMissing(transaction)

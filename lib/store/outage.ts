@@ -2,7 +2,7 @@
 export const errorCode = (error: unknown): string => (error as { code?: string }).code ?? ''
 
 /**
- * What says that PostgreSQL can't be reached, or can't work now (its manual, appendix A). All else is somebody's
+ * What says that PostgreSQL can't be reached, or can't work now (its manual, appendix A). Anything else is somebody's
  * mistake, or slow.
  */
 const OUTAGE = new Set(

@@ -19,7 +19,7 @@ interface Needs {
 /** Ids of tenants by the name or id asked for, and why others could not be made. */
 export interface FoundTenants {
   ids: Map<string, string>
-  /** Stands for every tenant that is missing because its key has made as many as it may. */
+  /** The answer for each tenant that is missing because its key has made as many as it may. */
   refusal?: Problem
 }
 

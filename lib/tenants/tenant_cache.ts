@@ -9,7 +9,7 @@ import { UnknownTenant } from './unknown_tenant.ts'
 
 /** How long a name is believed, as what a key may do: every process follows a change within a second. */
 const FRESH_MS = 900
-/** In use for so long, it is looked up again in the background, so that a busy tenant's events wait for no look-up. */
+/** A tenant in use this long is looked up again in the background: its events never wait for a look-up. */
 const REFRESH_MS = 400
 /** The cache takes its memory at once, 3 MB for 100,000. */
 const MAX_TENANTS = 50_000

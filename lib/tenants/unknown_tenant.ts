@@ -12,7 +12,7 @@ export class UnknownTenant extends Problem {
   }
 }
 
-/** What is said of a tenant that does not exist; `nearest` is the name of one that does. */
+/** The problem of a tenant that does not exist; `nearest` is the name of one that does. */
 export function unknownTenant(ref: string, nearest?: string): ProblemExtra {
   const isId = asUuid(ref) !== null
   const hint = nearest === undefined ? '' : `; did you mean ${quote(nearest)}?`

@@ -1,4 +1,4 @@
--- Every change of these tables is audited, whoever makes it; of a key, all but its last use.
+-- Audits every change of these tables, by whatever means; of a key, all but its last use.
 create or replace trigger audit after insert or update or delete on tenants
   for each row execute function audit_change('tenant');
 create or replace trigger audit after insert or update or delete on webhooks

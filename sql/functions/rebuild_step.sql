@@ -1,7 +1,7 @@
 -- Takes the next minutes of a rebuild, some `p_batch` rows of rollups, into the counters to be; when none is left,
 -- those come into use. Returns whether there is more to do. The tenant's row is locked against record_events, which
 -- adds what it records for minutes that were taken (rebuild_follow); so each event is counted by exactly one of both.
--- 20,000 rows take 10 to 50 ms: so long an event of this tenant waits.
+-- 20,000 rows take 10 to 50 ms: an event of this tenant waits that long.
 create or replace function rebuild_step(p_tenant uuid, p_batch int default 20000)
 returns boolean
 language plpgsql

@@ -1,7 +1,7 @@
 -- Changes a tenant's settings; null leaves one as it is. Returns no row when there is no such tenant. A new billing day
 -- or time zone moves every period boundary, so all counters of the tenant are made anew: that is a job of its own
 -- (rebuild_start), which has come to its end here when the tenant is small; until then both settings stay as they are.
--- All else is changed at once. Then alerts are raised for what is reached now and was not before; what is no longer
+-- Everything else changes at once. Then alerts are raised for what is reached now and was not before; what is no longer
 -- reached is armed again, because a new quota is a new version. Who was told stays told: a threshold reached before and
 -- after raises nothing. Raises 22023 (invalid_parameter_value) for an unknown time zone, 23505 for a name that is
 -- taken.
