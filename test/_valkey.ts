@@ -77,10 +77,11 @@ export const existsOnPath = (command: string): string | undefined =>
     .map((folder) => join(folder, command))
     .find((file) => existsSync(file))
 
-/** Those of a worker of vitest are its own: nobody takes one between a look and a start. */
-const PORTS_OF_A_WORKER = 1_000
-const worker = Number(process.env.VITEST_POOL_ID ?? 0) % 20
-let nextPort = 10_000 + worker * PORTS_OF_A_WORKER + Math.floor((Math.random() * PORTS_OF_A_WORKER) / 2)
+/** Each worker of a run has a block of ports, so that nobody takes one between the look and the start of a server. */
+const BLOCK = 100
+const blocks = process.ppid * 7 + Number(process.env.VITEST_POOL_ID ?? 0)
+const firstPort = 10_000 + (blocks % 200) * BLOCK
+let taken = Math.floor(Math.random() * BLOCK)
 
 /**
  * A port nobody listens on now. Below those that a system gives to whoever asks for port 0 (32,768 on Linux, 49,152
@@ -88,7 +89,7 @@ let nextPort = 10_000 + worker * PORTS_OF_A_WORKER + Math.floor((Math.random() *
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = nextPort++
+    const port = firstPort + (taken++ % BLOCK)
     if (await isFree(port)) return port
   }
 }

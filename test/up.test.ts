@@ -14,7 +14,7 @@ const KEY = /fm_\w{36}/
 /** No setting of the harness: the first start makes a key. */
 const OWN_KEY = { FLAGMETER_ADMIN_KEY: '', FLAGMETER_KEY: '', PORT: '0' }
 /** The embedded PostgreSQL must be able to enter it. */
-const dataFolder = async () => join(await emptyFolder(), 'data')
+const dataFolder = async () => join(await emptyFolder(inject('storesDir')), 'data')
 
 async function startUp(env: Record<string, string>): Promise<Started & { url: string }> {
   const up = startCli(['up'], { ...OWN_KEY, ...env })
