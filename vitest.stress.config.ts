@@ -16,7 +16,10 @@ const LARGE = [
   'tenant_model',
 ]
 
-/** The tests that have large counts, or measure how long others wait: one after another, with the machine for themselves. */
+/**
+ * The tests that have large counts, or measure how long others wait: one after another, with the machine for
+ * themselves.
+ */
 export default defineConfig({
   test: {
     ...usual.test,

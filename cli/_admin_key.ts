@@ -18,8 +18,8 @@ export interface FirstKey {
 }
 
 /**
- * Makes sure that somebody can get in: without a valid admin key in the database, FLAGMETER_ADMIN_KEY becomes the first one,
- * or a new key does. Of many processes that start at once exactly one makes it.
+ * Makes sure that somebody can get in: without a valid admin key in the database, FLAGMETER_ADMIN_KEY becomes the first
+ * one, or a new key does. Of many processes that start at once exactly one makes it.
  * @throws CommandError when the file can't be written; database errors
  */
 export async function ensureAdminKey(database: Database, { adminKey, dir }: Config): Promise<FirstKey> {

@@ -4,7 +4,10 @@ import { CommandError, Exit, type Terminal, settings } from './_command.ts'
 import { awaitDatabase } from './_stores.ts'
 import { readUpFile } from './_up_file.ts'
 
-/** The settings with the database to use: DATABASE_URL, or the one of the local `up`. @throws CommandError when there is none */
+/**
+ * The settings with the database to use: DATABASE_URL, or the one of the local `up`.
+ * @throws CommandError when there is none
+ */
 export function databaseSettings(terminal: Terminal): Config & { databaseUrl: string } {
   const config = settings(terminal)
   const databaseUrl = config.databaseUrl ?? readUpFile(config.dir)?.databaseUrl

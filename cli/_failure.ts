@@ -13,8 +13,8 @@ export interface Failure {
 }
 
 /**
- * Has commander throw its errors instead of printing them, each with the command whose `--help` helps. Returns a function
- * that says which command is running.
+ * Has commander throw its errors instead of printing them, each with the command whose `--help` helps. Returns a
+ * function that says which command is running.
  */
 export function takeOverErrors(program: Command): () => Command | undefined {
   let running: Command | undefined

@@ -47,7 +47,9 @@ export function duration(value: string): number {
 
 const SPAN_MS: Record<string, number> = { h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS, y: 365 * DAY_MS }
 
-/** Parses a moment: RFC 3339, a day (its beginning in UTC), or hours, days, weeks or years of 365 days from now or ago. */
+/**
+ * Parses a moment: RFC 3339, a day (its beginning in UTC), or hours, days, weeks or years of 365 days from now or ago.
+ */
 const moment =
   (direction: 1 | -1, examples: string) =>
   (value: string): string => {

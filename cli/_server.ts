@@ -14,7 +14,8 @@ export interface ServerOptions {
 export const URL_OPTION = ['--url <url>', 'the server; default: FLAGMETER_URL, or the local `up`'] as const
 
 /**
- * Adds those options, after the command's own. `webhook create --url` is where messages go: its server is in FLAGMETER_URL.
+ * Adds those options, after the command's own. `webhook create --url` is where messages go: its server is in
+ * FLAGMETER_URL.
  */
 export function overHttp(command: Command): Command {
   const direct = new Option(
@@ -28,7 +29,9 @@ export function overHttp(command: Command): Command {
   return command.addOption(direct).option('--json', 'print JSON')
 }
 
-/** Gives `work` the server to talk to: that of the settings and `--url`, or with `--direct` one of this process alone. */
+/**
+ * Gives `work` the server to talk to: that of the settings and `--url`, or with `--direct` one of this process alone.
+ */
 export const withServer = async <T>(
   terminal: Terminal,
   { url, direct }: ServerOptions,
@@ -36,8 +39,8 @@ export const withServer = async <T>(
 ): Promise<T> => (direct ? await withDirectServer(terminal, work) : await work(serverOf(terminal, url)))
 
 /**
- * The server to talk to: `--url`, FLAGMETER_URL, the local `up`, or the default port. The key is FLAGMETER_KEY. Servers on
- * this machine, and no others, also get the first admin key, which is in FLAGMETER_DIR or is FLAGMETER_ADMIN_KEY.
+ * The server to talk to: `--url`, FLAGMETER_URL, the local `up`, or the default port. The key is FLAGMETER_KEY. Servers
+ * on this machine, and no others, also get the first admin key, which is in FLAGMETER_DIR or is FLAGMETER_ADMIN_KEY.
  */
 export function serverOf(terminal: Terminal, option: string | undefined): Server {
   const config = settings(terminal)

@@ -58,7 +58,10 @@ export function listenError(error: NodeJS.ErrnoException, host: string, port: nu
   return new CommandError(`${host}:${port} ${reasons[error.code ?? ''] ?? `can't be opened: ${error.message}`}`)
 }
 
-/** Starts consumers. Resolves when all have stopped. Without Valkey there is no stream, and nothing for its consumers to do. */
+/**
+ * Starts consumers. Resolves when all have stopped. Without Valkey there is no stream, and nothing for its consumers to
+ * do.
+ */
 export async function consume(
   ctx: Context,
   consumers: NamedHandler<Consumer>[],
@@ -82,8 +85,9 @@ export const consumersOf = (handlers: NamedHandler[]): NamedHandler<Consumer>[] 
 
 /**
  * Keeps memory near what is alive. V8 derives the limit of its old space from the memory of the machine until its first
- * full collection, and lets it grow fourfold after each: a worker with 14 MB alive reached 170 MB. So one collection comes
- * after start-up, and each limit is twice what is alive. `main` keeps the young generation small: together 200 MB instead of 270 for API and worker.
+ * full collection, and lets it grow fourfold after each: a worker with 14 MB alive reached 170 MB. So one collection
+ * comes after start-up, and each limit is twice what is alive. `main` keeps the young generation small: together 200 MB
+ * instead of 270 for API and worker.
  */
 export function settleHeap(): void {
   setFlagsFromString('--heap-growing-percent=100')

@@ -14,8 +14,9 @@ const ANSWER_MS = 6_000
 class MissingMigrations extends Error {}
 
 /**
- * Resolves with true when there is a database that has been migrated to this release, or to a newer one: older processes go on beside
- * it while an upgrade rolls. With false at `stop`. Says what it waits for, once, and when it came.
+ * Resolves with true when there is a database that has been migrated to this release, or to a newer one: older
+ * processes go on beside it while an upgrade rolls. With false at `stop`. Says what it waits for, once, and when it
+ * came.
  */
 export async function databaseIsThere({ database, log }: Context, stop: AbortSignal): Promise<boolean> {
   let waitsFor: string | undefined

@@ -20,7 +20,8 @@ interface Finding {
 export function configCommand(terminal: Terminal): Command {
   const checkSettings = new Command('check')
     .description(
-      'Checks every setting, that the stores answer, and that Valkey keeps what it accepts on disk. Exit 1 if something is wrong.',
+      'Checks every setting, that the stores answer, and that Valkey keeps what it accepts on disk. ' +
+        'Exit 1 if something is wrong.',
     )
     .option('--json', 'print JSON')
     .addHelpText(

@@ -74,8 +74,8 @@ const HELP = `
 Latency counts from the time a request was due, so waiting for a slow server is part of it. An event that waited 10 s
 for one of 256 connections is dropped, and counts as an error. Ids derive from the seed, what is to be sent and the
 number of the event: repeating a run with the seed it printed changes nothing on the server. A replay derives them from
-the file, and may be repeated the same way; what is refused for the moment it sends again, up to ten times. A run of which
-no event is accepted exits 1.
+the file, and may be repeated the same way; it retries what is refused for the moment, up to ten times. A run exits 1
+when none of its events is accepted.
 
 Examples:
   $ flagmeter load --rps 500 --duration 1m --max-p99 50 --max-errors 0.1%

@@ -4,14 +4,15 @@ import { Exit, type Terminal } from './_command.ts'
 import { run } from './_run.ts'
 
 async function main(): Promise<number> {
-  // Before the handlers load: the young generation stays at the 2 MB it has, where it would take 16 to 48. That is 25 MB less for
-  // API and worker together, and no rate lost that the bench can see.
+  // Before the handlers load: the young generation stays at the 2 MB it has, where it would take 16 to 48. That is 25
+  // MB less for API and worker together, and no rate lost that the bench can see.
   setFlagsFromString('--semi-space-growth-factor=1')
   const stop = new AbortController()
   let stoppedAt = Infinity
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      // A second one later on: at once. Together with the first it is an echo: npx passes on what the terminal sent us as well.
+      // A second one later on: at once. Together with the first it is an echo: npx passes on what the terminal sent us
+      // as well.
       if (performance.now() - stoppedAt > 1_000) process.exit(130)
       stoppedAt = Math.min(stoppedAt, performance.now())
       stop.abort(signal)

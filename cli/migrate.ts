@@ -11,7 +11,9 @@ import { offerExamples } from './seed.ts'
 export const migrateCommand = (terminal: Terminal): Command =>
   new Command('migrate')
     .description(
-      'Brings the database to this version: applies missing migrations, re-applies every function. Safe to repeat. Refuses, with exit 1, a database that a newer release has migrated. With SEED_EXAMPLES=true, a database that nobody has used yet gets three example tenants.',
+      'Brings the database to this release: applies missing migrations and re-applies every function. Safe to repeat. ' +
+        'Refuses, with exit 1, a database that a newer release has migrated. ' +
+        'With SEED_EXAMPLES=true, a new database gets three example tenants.',
     )
     .option('--status', 'only list the migrations; exit 1 when one is missing, or is of a newer release')
     .option('--wait <seconds>', 'how long to wait for a database that does not answer yet', wholeNumber, 60)

@@ -17,17 +17,20 @@ const EXAMPLES: TenantSeed[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((n
 export const seedCommand = (terminal: Terminal): Command =>
   new Command('seed')
     .description(
-      'Creates tenants that are missing: three examples, or those of a file with their quotas, each with a disabled example of a Slack webhook. Leaves existing ones as they are.',
+      'Creates missing tenants: three examples, or those in a file with their quotas, each with a disabled example of a ' +
+        'Slack webhook. Leaves existing tenants as they are.',
     )
     .option(
       '--file <tenants.json>',
-      'a JSON array like [{"name":"acme-corp","monthlyQuota":1000000,"billingDay":1,"timezone":"UTC","quotas":[{"feature":"gpt-4-turbo","period":"day","tokenLimit":50000}]}]',
+      'a JSON array like [{"name":"acme-corp","monthlyQuota":1000000,"billingDay":1,"timezone":"UTC",' +
+        '"quotas":[{"feature":"gpt-4-turbo","period":"day","tokenLimit":50000}]}]',
     )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-Straight to the database: it prepares one before any server runs, each tenant with all that belongs to it in one transaction.
+Straight to the database: it prepares one before any server runs, each tenant with everything it has in one
+transaction.
 
 Example:
   $ flagmeter seed --file tenants.json`,
@@ -50,7 +53,10 @@ export async function seed(database: Database, tenants: TenantSeed[] = EXAMPLES)
   return created
 }
 
-/** Creates the examples in a database that nobody has used yet; whoever deletes them does not get them back. Returns their names. */
+/**
+ * Creates the examples in a database that nobody has used yet; whoever deletes them does not get them back. Returns
+ * their names.
+ */
 export async function offerExamples(database: Database): Promise<string[]> {
   const [row] = await query<{ is_new: boolean }>(database, loadSql('queries/tenant_offer'), [
     EXAMPLES.map(({ name }) => name),

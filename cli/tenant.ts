@@ -57,8 +57,9 @@ export function tenantCommand(terminal: Terminal): Command {
     withSettings(
       new Command('update')
         .description(
-          'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods; for a large tenant ' +
-            'this goes on in the background, in `up` or `worker`. A newly crossed threshold raises its alert at once.',
+          'Changes a tenant. A new billing day or time zone re-sorts its usage into the new periods; for a large ' +
+            'tenant this continues in the background, in `up` or `worker`. A newly crossed threshold raises its ' +
+            'alert at once.',
         )
         .argument('<tenant>', 'name or id')
         .option('--name <name>', 'new name'),

@@ -145,7 +145,8 @@ ${note ? `${note}\n` : ''}
 The dashboard is at ${url}/ and asks for a key: ${place}.
 Try, in another terminal:
 
-  curl -s ${url}/api/events -H "authorization: Bearer ${key}" -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
+  curl -s ${url}/api/events -H "authorization: Bearer ${key}" \\
+    -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
   npx flagmeter usage acme-corp
   npx flagmeter load --rps 200 --duration 10s
   npx flagmeter webhook create acme-corp --kind slack --url https://hooks.slack.com/services/…

@@ -29,7 +29,8 @@ interface Difference {
 export const verifyCommand = (terminal: Terminal): Command =>
   new Command('verify')
     .description(
-      'Recomputes rollups from events, hours and counters from rollups, and holds from reservations. Prints the differences, up to 1,000 of each kind; exit 1 if there is one.',
+      'Recomputes rollups from events, hours and counters from rollups, and holds from reservations. ' +
+        'Prints the differences, up to 1,000 of each kind; exit 1 if there are any.',
     )
     .option('--json', 'print JSON')
     .addHelpText(
@@ -53,7 +54,10 @@ Example:
 export const verify = async (database: Database): Promise<(Difference & { check: string })[]> =>
   (await compareBooks(database)).differences
 
-/** Compares in one snapshot, so that events recorded meanwhile are in all of it or in none. `count`: how many differ in all. */
+/**
+ * Compares in one snapshot, so that events recorded meanwhile are in all of it or in none. `count`: how many differ in
+ * all.
+ */
 async function compareBooks(
   database: Database,
 ): Promise<{ differences: (Difference & { check: string })[]; count: number }> {

@@ -1,4 +1,5 @@
-// The page at /docs: the description of the API, to read and to try. It shares nothing with the dashboard, which does not load it.
+// The page at /docs: the description of the API, to read and to try. It shares nothing with the dashboard, which does
+// not load it.
 import openViewer from 'swagger-ui-dist/swagger-ui-es-bundle.js'
 import 'swagger-ui-dist/swagger-ui.css'
 

@@ -127,7 +127,9 @@ const bars = (i: number): uPlot.Series => ({
 const stepAt: uPlot.Cursor.DataIdxRefiner = (chart, _series, nearest, at) =>
   nearest > 0 && chart.data[0][nearest]! > at ? nearest - 1 : nearest
 
-/** A feature keeps its colour while the page is open, whoever overtakes it. What is new gets one that nobody shown has. */
+/**
+ * A feature keeps its colour while the page is open, whoever overtakes it. What is new gets one that nobody shown has.
+ */
 function useColours(features: Series['features']): number[] {
   const known = useRef(new Map<string, number>()).current
   const names = features.flatMap(({ feature }) => feature ?? [])
@@ -144,7 +146,10 @@ function boundsOf(range: Range, periodStart = new Date(0).toISOString()): [from:
   return [ms === undefined ? periodStart : new Date(now - ms).toISOString(), new Date(now).toISOString()]
 }
 
-/** Each feature upon those before it; drawn from the top, so that the smaller sums cover the larger. Steps without tokens are 0. */
+/**
+ * Each feature upon those before it; drawn from the top, so that the smaller sums cover the larger. Steps without
+ * tokens are 0.
+ */
 function stack({ features, from, to }: Series, step: keyof typeof STEP_MS) {
   const known = new Set(features.flatMap(({ points }) => points.map(({ start }) => Date.parse(start))))
   if (known.size === 0) return undefined

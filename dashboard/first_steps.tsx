@@ -8,7 +8,8 @@ import { go, tenantPath } from './router.ts'
 /** What a first start shows: nothing has been counted, and how to change that. */
 export function FirstSteps({ tenant }: { tenant: string }) {
   const body = JSON.stringify({ tenant, feature: 'gpt-4-turbo', tokens: 1500 }).replaceAll("'", String.raw`'\''`)
-  const line = `curl -s ${location.origin}/api/events -H "authorization: Bearer $FLAGMETER_KEY" -H 'content-type: application/json' -d '${body}'`
+  const headers = `-H "authorization: Bearer $FLAGMETER_KEY" -H 'content-type: application/json'`
+  const line = `curl -s ${location.origin}/api/events ${headers} -d '${body}'`
   return (
     <section class="panel first">
       <h2>No event has been counted yet</h2>

@@ -2,7 +2,10 @@ import { useEffect, useState } from 'preact/hooks'
 import type { UsageSummary } from './api_types.ts'
 import { ask, askAll } from './api.ts'
 
-/** The event `totals` of GET /api/stream: how fast everything goes, over the last ten seconds, and what needs somebody's attention. */
+/**
+ * The event `totals` of GET /api/stream: how fast everything goes, over the last ten seconds, and what needs somebody's
+ * attention.
+ */
 export interface Totals {
   eventsPerSecond: number
   tokensPerSecond: number
@@ -27,13 +30,18 @@ export interface Live {
   close(): void
 }
 
-/** What is missed by an accident, such as a worker that was killed between counting and telling, shows after this long. */
+/**
+ * What is missed by an accident, such as a worker that was killed between counting and telling, shows after this long.
+ */
 const RELOAD_MS = 5 * 60_000
 const RETRY_MS = 2_000
 /** A connection can break without a word: the machine slept, the network went. Totals or a beat come every second. */
 const SILENT_MS = 5_000
 const CONNECT_MS = 10_000
-/** A tab that nobody has looked at for so long lets go: without HTTP/2 a browser has six connections to a server, for all tabs. */
+/**
+ * A tab that nobody has looked at for so long lets go: without HTTP/2 a browser has six connections to a server, for
+ * all tabs.
+ */
 const HIDDEN_MS = 60_000
 
 /** Opens the stream and keeps it open. */

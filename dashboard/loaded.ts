@@ -13,8 +13,8 @@ export interface Loaded<T> {
 }
 
 /**
- * Loads something, and again whenever something of the tenant has changed (without one: of any), whenever the connection comes back, and
- * whenever `again` differs.
+ * Loads something, and again whenever something of the tenant has changed (without one: of any), whenever the
+ * connection comes back, and whenever `again` differs.
  */
 export function useLoaded<T>(load: () => Promise<T>, live: Live, tenant?: string, again: unknown = ''): Loaded<T> {
   const [state, setState] = useState<{ value?: T; error?: ApiError }>({})

@@ -57,7 +57,10 @@ export function PeriodChart({ quota, timezone, live, height }: Props) {
   const limits = thresholds.includes(100) ? thresholds : [...thresholds, 100]
   return (
     <Chart
-      label={`Tokens of the period: ${exact(quota.totalTokens)}, ${percent(quotaPercent)} of the quota. Thresholds: ${thresholds.join(', ')} percent.`}
+      label={
+        `Tokens of the period: ${exact(quota.totalTokens)}, ${percent(quotaPercent)} of the quota. ` +
+        `Thresholds: ${thresholds.join(', ')} percent.`
+      }
       height={height}
       timezone={timezone}
       kind={[level, most, start, end, ...limits].join()}

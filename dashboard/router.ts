@@ -1,6 +1,9 @@
 import { useEffect, useState } from 'preact/hooks'
 
-/** The path, and a re-rendering whenever it changes. Links are plain links: those of this page are followed without loading it again. */
+/**
+ * The path, and a re-rendering whenever it changes. Links are plain links: those of this page are followed without
+ * loading it again.
+ */
 export function usePath(): string {
   const [path, setPath] = useState(location.pathname)
   useEffect(() => {

@@ -51,8 +51,10 @@ async function main(): Promise<void> {
   const file = join(dir, 'settings.sh')
   await rm(file, { force: true })
   await writeFile(file, lines.join(''), { mode: 0o600 })
+  const metricsPorts = Object.values(ports).join(' and ')
+  const prometheusAt = prometheus ? `, Prometheus ${prometheus.url}` : ''
   console.log(`
-The stack is running: API ${url}, metrics on ports ${Object.values(ports).join(' and ')}${prometheus ? `, Prometheus ${prometheus.url}` : ''}.
+The stack is running: API ${url}, metrics on ports ${metricsPorts}${prometheusAt}.
 Commands find it with:
 
   . '${file}'

@@ -13,8 +13,8 @@ import { claimFolder } from '../_up_folder.ts'
 export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'databaseSchema'>
 
 /**
- * Calls `work` with the settings of the database: DATABASE_URL, or that of the `up` that runs in FLAGMETER_DIR. Else it starts
- * the embedded one of that folder for as long as the work takes.
+ * Calls `work` with the settings of the database: DATABASE_URL, or that of the `up` that runs in FLAGMETER_DIR. Else it
+ * starts the embedded one of that folder for as long as the work takes.
  * @throws CommandError when there is none, and `make` does not say to make one
  */
 export async function withBackupDatabase(

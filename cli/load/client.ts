@@ -2,7 +2,9 @@ import { type Dispatcher, Pool } from 'undici'
 import { CommandError, Exit } from '../_command.ts'
 import type { Server } from '../_http.ts'
 
-/** After this long without an answer, a request counts as timed out; so does one that waited as long for a connection. */
+/**
+ * After this long without an answer, a request counts as timed out; so does one that waited as long for a connection.
+ */
 export const TIMEOUT_MS = 10_000
 
 /** An event, ready to send. */
@@ -20,7 +22,10 @@ export interface Answer {
 }
 
 export interface LoadClient {
-  /** Sends events in one request; `done` is called once. A callback, since a promise and a stream cost a tenth of the rate. */
+  /**
+   * Sends events in one request; `done` is called once. A callback, since a promise and a stream cost a tenth of the
+   * rate.
+   */
   send: (events: LoadEvent[], done: (answer: Answer) => void) => void
   /** @throws CommandError when nothing answers at all */
   expectServer: () => Promise<void>

@@ -22,16 +22,25 @@ export interface ReplayPlan {
   seed: number
 }
 
-/** Requests in flight, at most. Four batches keep a server busy; at the recorded pace a slow answer must not hold up the next call. */
+/**
+ * Requests in flight, at most. Four batches keep a server busy; at the recorded pace a slow answer must not hold up the
+ * next call.
+ */
 export const replayConnections = (speed: number): number => (speed === Infinity ? 4 : 256)
 
-/** By how much the times move: whole minutes, so that each minute keeps its calls and the last one is at most a minute ago. */
+/**
+ * By how much the times move: whole minutes, so that each minute keeps its calls and the last one is at most a minute
+ * ago.
+ */
 export const shiftOf = (lastAt: number, now: number): number => Math.floor((now - lastAt) / MINUTE_MS) * MINUTE_MS
 
 /** Some calls that are due, as events. */
 interface Due {
   events: LoadEvent[]
-  /** When the first of them should go out, on the clock of `performance`; at maximum speed whenever there is a connection. */
+  /**
+   * When the first of them should go out, on the clock of `performance`; at maximum speed whenever there is a
+   * connection.
+   */
   dueAt: number | undefined
 }
 
@@ -96,7 +105,9 @@ async function until(time: number, halt: AbortSignal): Promise<void> {
   }
 }
 
-/** Sends one request until every event is accepted or refused for good; false when the server can't be reached any more. */
+/**
+ * Sends one request until every event is accepted or refused for good; false when the server can't be reached any more.
+ */
 async function deliver(client: LoadClient, { events, dueAt }: Due, tally: Tally, halt: AbortSignal): Promise<boolean> {
   const startedAt = dueAt ?? performance.now()
   tally.start(events.length)

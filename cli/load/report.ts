@@ -9,7 +9,9 @@ export interface Limits {
   maxErrors?: { count: number; percent: boolean }
 }
 
-/** Shows how a run goes, on standard error: a line that is rewritten every second, or one every ten where it can't be. */
+/**
+ * Shows how a run goes, on standard error: a line that is rewritten every second, or one every ten where it can't be.
+ */
 export function showProgress({ err }: Terminal, tally: Tally, total: number): () => void {
   let seconds = 0
   let before = 0

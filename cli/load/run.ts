@@ -80,7 +80,9 @@ function planSynthetic({ stop }: Terminal, command: Command, options: LoadOption
   const { rps, duration: durationMs, tenants, features, tokens, batch = 1, seed = randomInt(2 ** 47) } = options
   const plan: SyntheticPlan = { rps, durationMs, tenants, features, batch, tokens, seed }
   return {
-    title: `${rps} requests/s for ${durationMs / 1000} s, ${batch === 1 ? '1 event' : `${batch} events`} each, seed ${seed}`,
+    title:
+      `${rps} requests/s for ${durationMs / 1000} s, ` +
+      `${batch === 1 ? '1 event' : `${batch} events`} each, seed ${seed}`,
     about: { mode: 'synthetic', seed, rps, durationSeconds: durationMs / 1000, batch },
     events: Math.max(1, Math.round((rps * durationMs) / 1000)) * batch,
     connections: SYNTHETIC_CONNECTIONS,
@@ -98,7 +100,9 @@ async function planReplay({ err, stop }: Terminal, options: LoadOptions, file: s
   const pace = speed === Infinity ? 'maximum speed' : `speed ${speed}`
   const [firstCall, lastCall] = [new Date(trace.firstAt).toISOString(), new Date(trace.lastAt).toISOString()]
   return {
-    title: `${file}, ${calls.toLocaleString('en-US')} calls${empty > 0 ? ` (${empty} without tokens left out)` : ''}, ${pace}, seed ${seed}`,
+    title:
+      `${file}, ${calls.toLocaleString('en-US')} calls` +
+      `${empty > 0 ? ` (${empty} without tokens left out)` : ''}, ${pace}, seed ${seed}`,
     about: {
       mode: 'trace',
       seed,

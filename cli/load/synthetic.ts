@@ -59,8 +59,8 @@ const randomFrom = (seed: number) => (position: number) => {
 
 /**
  * Sends requests at the times of a clock, whatever the answers do (open loop). Latency counts from the scheduled time,
- * so a stall of the server is felt by every request that should have gone out meanwhile, as it would be by real callers.
- * Nothing queues in memory: what waits for a connection is the range of numbers from `next` to `due`.
+ * so a stall of the server is felt by every request that should have gone out meanwhile, as it would be by real
+ * callers. Nothing queues in memory: what waits for a connection is the range of numbers from `next` to `due`.
  */
 export function runSynthetic(client: LoadClient, plan: SyntheticPlan, tally: Tally, stop: AbortSignal): Promise<void> {
   const { rps, batch, durationMs } = plan

@@ -66,7 +66,10 @@ export async function* readCalls(file: string, hash?: Hash): AsyncGenerator<Call
   }
 }
 
-/** The rows of a file, or with `info` each with where it stands. Closes the file when the last is read, or no more are wanted. */
+/**
+ * The rows of a file, or with `info` each with where it stands. Closes the file when the last is read, or no more are
+ * wanted.
+ */
 function openRows(file: string, { hash, info = false }: { hash?: Hash | undefined; info?: boolean }): Parser {
   const source = createReadStream(checkFile(file))
   const format = { bom: true, record_delimiter: ['\r\n', '\n'], relax_column_count: true, skip_empty_lines: true }
