@@ -29,6 +29,7 @@ if (process.argv[2] === 'serve') {
       values (${tenant}, ${feature}, date_trunc('minute', now()), ${tokens})
       on conflict (tenant, feature, minute) do update set total_tokens = r.total_tokens + excluded.total_tokens`
     await database`
-      select sum(total_tokens) from naive_rollups where tenant = ${tenant} and minute >= date_trunc('month', now()) - interval '1 month'`
+      select sum(total_tokens) from naive_rollups
+      where tenant = ${tenant} and minute >= date_trunc('month', now()) - interval '1 month'`
   }
 }

@@ -19,10 +19,12 @@ export async function cpu(stage: Stage): Promise<Row> {
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   await database`drop table if exists naive_rollups`
   await database`
-    create table naive_rollups (tenant text, feature text, minute timestamptz, total_tokens bigint, primary key (tenant, feature, minute))`
+    create table naive_rollups
+      (tenant text, feature text, minute timestamptz, total_tokens bigint, primary key (tenant, feature, minute))`
   await database`
     insert into naive_rollups
-    select 'acme-corp', 'gpt-4-turbo', date_trunc('minute', now()) - i * interval '1 minute', 1 from generate_series(1, ${MINUTES}) i`
+    select 'acme-corp', 'gpt-4-turbo', date_trunc('minute', now()) - i * interval '1 minute', 1
+    from generate_series(1, ${MINUTES}) i`
   await database`vacuum analyze naive_rollups`
   const env = stage.streamEnv()
   const ours = [await stage.serve(['event-ingest'], env), await stage.work(['rollup'], env)]

@@ -17,7 +17,8 @@ const TENANTS = 1_000
  */
 export async function growth({ database }: Stage): Promise<Row> {
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
-  await database`insert into tenants (name) select 'tenant-' || i from generate_series(1, ${TENANTS}) i on conflict do nothing`
+  await database`
+    insert into tenants (name) select 'tenant-' || i from generate_series(1, ${TENANTS}) i on conflict do nothing`
   const tenants = (
     await database<{ id: string }[]>`select id from tenants where name like 'tenant-%' order by name`
   ).map(({ id }) => id)
@@ -27,7 +28,8 @@ export async function growth({ database }: Stage): Promise<Row> {
   async function store(from: number, count: number): Promise<void> {
     await database`
       insert into events (tenant_id, id, feature, tokens, created_at, received_at)
-      select tenants[1 + i % ${TENANTS}], (lpad(to_hex(extract(epoch from at)::bigint * 1000), 12, '0') || '7' || substr(md5(i::text), 1, 19))::uuid,
+      select tenants[1 + i % ${TENANTS}],
+             (lpad(to_hex(extract(epoch from at)::bigint * 1000), 12, '0') || '7' || substr(md5(i::text), 1, 19))::uuid,
              'feature-' || i % 10, 1, at, at
       from (select array_agg(id order by name) as tenants from tenants where name like 'tenant-%') as t,
            generate_series(${from}::bigint, ${from + count - 1}::bigint) as i,

@@ -41,6 +41,8 @@ export async function memory(stage: Stage): Promise<Row> {
     target: TARGET,
     pass: reaches(ratio, TARGET),
     spread: [ratio, ratio],
-    detail: `${Math.round(peak.together)} MB (${parts}) against ${LIMIT_MB} MB; P50 ${latencyMs.p50} ms, P99 ${latencyMs.p99} ms`,
+    detail:
+      `${Math.round(peak.together)} MB (${parts}) against ${LIMIT_MB} MB; ` +
+      `P50 ${latencyMs.p50} ms, P99 ${latencyMs.p99} ms`,
   }
 }

@@ -51,7 +51,9 @@ async function measure(stage: Stage, name: string, target: string, load: Load): 
 async function prepare({ database }: Stage): Promise<void> {
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features, reservations`
   await database`
-    insert into tenants (name, monthly_quota) select 'tenant-' || i, 1e15 from generate_series(1, ${TENANTS}) i on conflict do nothing`
+    insert into tenants (name, monthly_quota)
+    select 'tenant-' || i, 1e15 from generate_series(1, ${TENANTS}) i
+    on conflict do nothing`
 }
 
 /**

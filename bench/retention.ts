@@ -73,8 +73,10 @@ export async function retention({ database }: Stage): Promise<Row> {
   if (left!.n !== KEPT_DAYS * DAY_EVENTS) throw new Error(`${left!.n} events are left of ${KEPT_DAYS * DAY_EVENTS}`)
   const growth = (await size('events')) / before
   const detail =
-    `${figure(median(pruned))} events/s deleted with their minutes, ${figure(median(recorded))} recorded; a batch of ${BATCH} takes ` +
-    `${figure(median(batchMs))} ms, ${figure(Math.max(...batchMs))} at most; ${figure(perEvent)} bytes per event, ${figure(perMinute)} per ` +
+    `${figure(median(pruned))} events/s deleted with their minutes, ${figure(median(recorded))} recorded; ` +
+    `a batch of ${BATCH} takes ` +
+    `${figure(median(batchMs))} ms, ${figure(Math.max(...batchMs))} at most; ` +
+    `${figure(perEvent)} bytes per event, ${figure(perMinute)} per ` +
     `minute; after ${ROUNDS + 1} days deleted and recorded the table has ${figure(growth)} of its size`
   return row('deleting a day of events, against recording one', '>= 1.5', [pruned, recorded], detail)
 }

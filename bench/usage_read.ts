@@ -45,8 +45,10 @@ export async function usageGrowth(stage: Stage): Promise<Row> {
   await fill(stage, 'acme-corp', FEATURES, own)
   await database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
-    select md5(t::text)::uuid, 'feature-1', date_bin('1 minute', now(), timestamptz 'epoch') - m * interval '1 minute', 1, 1
-    from generate_series(1, ${OTHERS}::int) as t, generate_series(1, ${Math.ceil((ROWS - FEATURES * own) / OTHERS)}::int) as m`
+    select md5(t::text)::uuid, 'feature-1',
+           date_bin('1 minute', now(), timestamptz 'epoch') - m * interval '1 minute', 1, 1
+    from generate_series(1, ${OTHERS}::int) as t,
+         generate_series(1, ${Math.ceil((ROWS - FEATURES * own) / OTHERS)}::int) as m`
   await fill(stage, 'globex-inc', FEATURES, 100)
   await database`vacuum analyze rollups, usage_periods, usage_features`
   const server = await stage.serve(['usage-get'])
@@ -90,10 +92,12 @@ async function fill({ database }: Stage, tenant: string, features: number, minut
   await database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
     select id, 'feature-' || f, date_bin('1 minute', now(), timestamptz 'epoch') - m * interval '1 minute', 1, 1
-    from tenants, generate_series(1, ${features}::int) as f, generate_series(0, ${minutes - 1}::int) as m where name = ${tenant}`
+    from tenants, generate_series(1, ${features}::int) as f, generate_series(0, ${minutes - 1}::int) as m
+    where name = ${tenant}`
   // A new billing day rebuilds the counters from the rollups. Tomorrow's makes the period as old as it gets.
   const days = await database<{ day: number }[]>`
     select extract(day from now() + step * interval '1 day')::int as day from generate_series(2, 1, -1) as step`
   for (const { day } of days)
-    await database`select update_tenant(id, null, null, null, ${day}, null, null, null) from tenants where name = ${tenant}`
+    await database`
+      select update_tenant(id, null, null, null, ${day}, null, null, null) from tenants where name = ${tenant}`
 }

@@ -6,8 +6,7 @@ import type { Consumer } from '../lib/worker/consumer.ts'
 import { CommandError, Exit } from './_command.ts'
 import { nearest } from './_nearest.ts'
 
-// Bundles lie in dist/handlers/*.js as sources lie in handlers/*.ts: a new file there is a new handler, nothing else to
-// edit.
+// Bundles are in dist/handlers/*.js as sources are in handlers/*.ts: a new file there is a new handler.
 const folder = fileURLToPath(new URL('../handlers/', import.meta.url))
 const extension = extname(fileURLToPath(import.meta.url))
 

@@ -8,15 +8,15 @@ import { loadSql } from '../lib/store/sql.ts'
 import type { Terminal } from './_command.ts'
 
 const PAUSE_MS = 500
-/** Who has said nothing for so long is not there, or is no PostgreSQL: the driver connects again and again. */
+/** A server silent for this long is away, or is no PostgreSQL: the driver would reconnect forever. */
 const ANSWER_MS = 6_000
 
 class MissingMigrations extends Error {}
 
 /**
  * Resolves with true when there is a database that has been migrated to this release, or to a newer one: older
- * processes go on beside it while an upgrade rolls. With false at `stop`. Says what it waits for, once, and when it
- * came.
+ * processes keep working beside it while an upgrade rolls. With false at `stop`. Says what it waits for, once, and when
+ * it came.
  */
 export async function databaseIsThere({ database, log }: Context, stop: AbortSignal): Promise<boolean> {
   let waitsFor: string | undefined

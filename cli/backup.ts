@@ -74,7 +74,7 @@ async function backUp(terminal: Terminal, file: string): Promise<number> {
   return size
 }
 
-/** Makes one when the newest is old enough, now or later, until told to stop. A failure is told and tried again. */
+/** Makes one when the newest is old enough, now or later, until stopped. A failure is reported and retried. */
 async function repeat(terminal: Terminal, { dir, every, keep }: Options & { every: number }): Promise<void> {
   const { stop, err } = terminal
   const registers = [new Registry()]

@@ -11,8 +11,8 @@ async function main(): Promise<number> {
   let stoppedAt = Infinity
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      // A second one later on: at once. Together with the first it is an echo: npx passes on what the terminal sent us
-      // as well.
+      // A second one later on: at once. Together with the first it is the same one: npx passes on what the terminal
+      // sent us as well.
       if (performance.now() - stoppedAt > 1_000) process.exit(130)
       stoppedAt = Math.min(stoppedAt, performance.now())
       stop.abort(signal)

@@ -11,8 +11,8 @@ import { offerExamples } from './seed.ts'
 export const migrateCommand = (terminal: Terminal): Command =>
   new Command('migrate')
     .description(
-      'Brings the database to this release: applies missing migrations and re-applies every function. Safe to repeat. ' +
-        'Refuses, with exit 1, a database that a newer release has migrated. ' +
+      'Brings the database to this release: applies missing migrations and re-applies every function. ' +
+        'Safe to repeat. Refuses, with exit 1, a database that a newer release has migrated. ' +
         'With SEED_EXAMPLES=true, a new database gets three example tenants.',
     )
     .option('--status', 'only list the migrations; exit 1 when one is missing, or is of a newer release')

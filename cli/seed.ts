@@ -17,8 +17,8 @@ const EXAMPLES: TenantSeed[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((n
 export const seedCommand = (terminal: Terminal): Command =>
   new Command('seed')
     .description(
-      'Creates missing tenants: three examples, or those in a file with their quotas, each with a disabled example of a ' +
-        'Slack webhook. Leaves existing tenants as they are.',
+      'Creates missing tenants: three examples, or those in a file with their quotas, each with a disabled ' +
+        'example of a Slack webhook. Leaves existing tenants as they are.',
     )
     .option(
       '--file <tenants.json>',
@@ -54,7 +54,7 @@ export async function seed(database: Database, tenants: TenantSeed[] = EXAMPLES)
 }
 
 /**
- * Creates the examples in a database that nobody has used yet; whoever deletes them does not get them back. Returns
+ * Creates the examples in a database that nobody has used yet; once deleted, they do not come back. Returns
  * their names.
  */
 export async function offerExamples(database: Database): Promise<string[]> {

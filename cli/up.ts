@@ -78,7 +78,7 @@ async function up(terminal: Terminal): Promise<void> {
   terminal.out.write('stopped\n')
 }
 
-/** A taken port is told before a database is started. */
+/** Reports a taken port before it starts a database. */
 async function probePort({ host, port }: Config): Promise<void> {
   await new Promise<void>((done, fail) => {
     const probe = createServer()

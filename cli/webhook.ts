@@ -107,7 +107,7 @@ export function webhookCommand(terminal: Terminal): Command {
   })
 
   const command = new Command('webhook')
-    .description('Lists, creates, changes and tests webhooks: who is told when a tenant reaches a threshold.')
+    .description('Lists, creates, changes and tests webhooks: where alerts go when a tenant reaches a threshold.')
     .addHelpText('after', '\nExample:\n  $ flagmeter webhook list')
   for (const child of [list, create, update, remove, rotate, test]) command.addCommand(child)
   return command

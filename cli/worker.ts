@@ -12,9 +12,9 @@ import { aborted, consume, consumersOf, listenMetrics, settleHeap } from './_ser
 export const workerCommand = (terminal: Terminal): Command =>
   new Command('worker')
     .description(
-      'Runs all consumers, or those named: rollup moves events from the stream into PostgreSQL, deliver sends alerts to ' +
-        'webhooks, lapse gives back reservations that nobody settled, rebuild continues changes of billing days and ' +
-        'time zones, prune deletes what is past its retention.',
+      'Runs all consumers, or those named: rollup moves events from the stream into PostgreSQL, deliver sends alerts ' +
+        'to webhooks, lapse gives back reservations that nobody settled, rebuild continues changes of billing ' +
+        'days and time zones, prune deletes what is past its retention.',
     )
     .argument('[consumers...]', 'names of files in handlers/, such as rollup')
     .option('--once', 'do what there is to do now, then exit')

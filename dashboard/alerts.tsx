@@ -9,7 +9,7 @@ import type { PartProps } from './part_props.ts'
 
 const SHOWN = 20
 
-/** Thresholds that were crossed, and whether everybody heard of it. */
+/** Crossed thresholds, and whether every delivery arrived. */
 export function Alerts({ tenant, live, mayChange }: PartProps) {
   const alerts = useLoaded(
     async () =>

@@ -12,7 +12,7 @@ import { TenantPage } from './tenant.tsx'
 /** undefined: not known yet; null: nobody. */
 type Signed = Session | null | undefined
 
-/** The page: whoever is signed in sees the dashboard, all others the sign-in. */
+/** The page: the dashboard for those who are signed in, the sign-in form for everybody else. */
 export function App() {
   const [session, setSession] = useState<Signed>()
   const [note, setNote] = useState('')

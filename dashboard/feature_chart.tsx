@@ -19,7 +19,7 @@ interface Series {
   to: string
 }
 
-/** As many as features are told apart; all others have one more. */
+/** One colour for each feature that is told apart, and one for all others. */
 const FEATURE_COLOURS = Array.from({ length: 10 }, (_, i) => i)
 
 const nameOf = (feature: string | null): string => feature ?? 'all others'
@@ -128,7 +128,7 @@ const stepAt: uPlot.Cursor.DataIdxRefiner = (chart, _series, nearest, at) =>
   nearest > 0 && chart.data[0][nearest]! > at ? nearest - 1 : nearest
 
 /**
- * A feature keeps its colour while the page is open, whoever overtakes it. What is new gets one that nobody shown has.
+ * A feature keeps its colour while the page is open, whatever overtakes it. A new one gets a colour that is free.
  */
 function useColours(features: Series['features']): number[] {
   const known = useRef(new Map<string, number>()).current

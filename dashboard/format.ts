@@ -22,7 +22,7 @@ export const momentOf = (at: number | string): string => moment.format(new Date(
 export const momentIn = (at: string, timeZone: string): string =>
   new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(at))
 
-/** Labels for a time axis in steps of so many seconds: the day is said where it begins. */
+/** Labels for a time axis in steps of this many seconds: the day is written where it begins. */
 export function axisTimes(timeZone: string): (times: number[], step: number) => string[] {
   const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone })
   const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short', timeZone })

@@ -9,7 +9,7 @@ export interface Action {
   problem: string
   done: string
   errorOf(field: string): string | undefined
-  /** Does the work; what it returns is said politely. */
+  /** Does the work; what it returns is announced politely. */
   run(work: () => Promise<string | void>): Promise<void>
 }
 

@@ -39,8 +39,8 @@ const RETRY_MS = 2_000
 const SILENT_MS = 5_000
 const CONNECT_MS = 10_000
 /**
- * A tab that nobody has looked at for so long lets go: without HTTP/2 a browser has six connections to a server, for
- * all tabs.
+ * A tab that nobody has looked at for this long disconnects: without HTTP/2 a browser has six connections to a server,
+ * for all tabs.
  */
 const HIDDEN_MS = 60_000
 

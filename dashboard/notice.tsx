@@ -8,7 +8,7 @@ let show: (text: string) => void = () => {}
  */
 export const say = (text: string): void => show(text)
 
-/** Where that is said. */
+/** Where that is announced. */
 export function Notice() {
   const [text, setText] = useState('')
   useEffect(() => {

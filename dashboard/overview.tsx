@@ -133,7 +133,7 @@ export function Overview({ live, session }: { live: Live; session: Session }) {
 
 type Sort = { column: Column; isDown: boolean }
 
-/** Whoever has just opened the page is at its top; whoever comes from another page of it is led to the heading. */
+/** A newly opened page starts at its top; coming from another page moves the focus to the heading. */
 let isFirstPage = true
 
 /** Like `left` or `-tokens`. */
@@ -188,7 +188,7 @@ function useOrder(
   return last.current.ids
 }
 
-/** Before the page is shown, not after: whoever sees the field may press the key. */
+/** Before the page is shown, not after: once the field is visible, the key must work. */
 function useSlashKey(): void {
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {

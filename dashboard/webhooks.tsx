@@ -12,7 +12,7 @@ import type { PartProps } from './part_props.ts'
 /** A try takes at most ten seconds. */
 const TEST_MS = 15_000
 
-/** Who is told. */
+/** Where alerts go. */
 export function Webhooks({ tenant, live }: PartProps) {
   const webhooks = useLoaded(
     () => askAll<Webhook>(pathOf`/api/webhooks?tenant=${tenant.id}`, 'webhooks'),
@@ -22,7 +22,7 @@ export function Webhooks({ tenant, live }: PartProps) {
   const [isAdding, setAdding] = useState(false)
   return (
     <Panel id="webhooks" title="Webhooks" button={{ label: 'Add webhook', onClick: () => setAdding(true) }}>
-      <List of={webhooks} empty="Nobody is told when a threshold is crossed.">
+      <List of={webhooks} empty="No webhooks: nobody is notified when a threshold is crossed.">
         {(webhook) => <Line key={webhook.id} webhook={webhook} />}
       </List>
       {isAdding && <Add tenant={tenant.id} onClose={() => setAdding(false)} />}

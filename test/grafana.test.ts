@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
@@ -115,12 +116,15 @@ describe.skipIf(!canRun)('npm run stack (needs prometheus, and valkey-server or 
     await until(() => output.includes('Stop with Ctrl-C') || stack.exitCode !== null, 90_000)
     expect(output).toContain('The stack is running')
 
-    const key = (await readFile(join(dir, 'stack/admin-key'), 'utf8')).trim()
+    // The server makes the first key when it is up, and is ready a moment before.
+    const keyFile = join(dir, 'stack/admin-key')
+    await until(() => existsSync(keyFile))
+    const key = (await readFile(keyFile, 'utf8')).trim()
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
     const send = async (body: unknown, path = '/api/events') =>
       (await fetch(`http://127.0.0.1:${API_PORT}${path}`, { method: 'POST', headers, body: JSON.stringify(body) }))
         .status
-    expect(await send({ name: 'acme-corp' }, '/api/tenants')).toBe(201)
+    await until(async () => (await send({ name: 'acme-corp' }, '/api/tenants')) === 201)
     const load = setInterval(() => void send({ tenant: 'acme-corp', feature: 'x', tokens: 1 }).catch(() => {}), 50)
     onTestFinished(() => clearInterval(load))
     expect(await send({ tenant: 'nobody', feature: 'x', tokens: 1 })).toBe(404)

@@ -17,7 +17,7 @@ const LEVEL = 4
 type Write = (data: string | Uint8Array) => Promise<void>
 
 /**
- * Writes all of FlagMeter's tables to a stream, from one snapshot, while others go on. Memory does not grow with it.
+ * Writes all of FlagMeter's tables to a stream, from one snapshot, while everything runs. Memory does not grow with it.
  */
 export async function writeBackup(config: DatabaseConfig, to: NodeJS.WritableStream, stop: AbortSignal): Promise<void> {
   const gzip = createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES })

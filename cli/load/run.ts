@@ -56,7 +56,7 @@ export async function load(terminal: Terminal, command: Command, options: LoadOp
     else printReport(terminal, `${server.url}: ${run.title}`, tally)
     if (terminal.stop.aborted) throw new CommandError('interrupted', 130)
     const passed = passedLimits(tally, limitsOf(options))
-    // A replay is meant to be complete, whoever wants less says so.
+    // A replay is meant to be complete, unless an option says otherwise.
     const missing = tally.refused + tally.dropped
     if (options.trace !== undefined && !options.maxErrors && missing > 0) {
       passed.unshift(`events not accepted: ${missing.toLocaleString('en-US')}; the same command again is safe`)

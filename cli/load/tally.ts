@@ -1,7 +1,7 @@
 import { type RecordableHistogram, createHistogram } from 'node:perf_hooks'
 import type { LoadEvent, Refusal } from './client.ts'
 
-/** Counts what became of the events of a run. */
+/** Counts the outcomes of a run's events. */
 export class Tally {
   /** Events that went out, each once, however often it was tried. */
   sent = 0
@@ -27,7 +27,7 @@ export class Tally {
     this.inFlight++
   }
 
-  /** A request is through: what became of its events, and how long they had to wait, whatever the answer was. */
+  /** A request is through: the outcome of its events, and how long they waited, whatever the answer. */
   settle(events: LoadEvent[], refusals: (Refusal | undefined)[] | undefined, latencyMs: number): void {
     this.inFlight--
     this.wait(latencyMs)

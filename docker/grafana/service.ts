@@ -7,7 +7,7 @@ const mean = (histogram: string): string =>
 const requests = (labels = ''): string => `rate(http_request_duration_seconds_count${labels}[$__rate_interval])`
 const EVENTS = '{route="/api/events"}'
 
-/** How the service does: for whoever runs it. */
+/** The state of the service, for those who run it. */
 export default dashboard(
   'flagmeter-service',
   'FlagMeter: service',

@@ -5,7 +5,7 @@ from tenants t
 cross join lateral billing_period(now(), t.billing_day, t.timezone) p
 left join usage_periods u on u.tenant_id = t.id and u.quota_id = t.id and u.period_start = p.period_start`
 
-/** What tenants use: for whoever sells it. Straight from PostgreSQL, as a role that may read this and nothing else. */
+/** What tenants use, for those who sell it. Straight from PostgreSQL, as a role that can read this and nothing else. */
 export default dashboard(
   'flagmeter-tenants',
   'FlagMeter: tenants',
@@ -24,7 +24,8 @@ export default dashboard(
     sql(
       'Open billing periods',
       `select t.name as tenant, coalesce(u.total_tokens, 0) as tokens, t.monthly_quota as quota,
-       floor(10000.0 * coalesce(u.total_tokens, 0) / t.monthly_quota) / 100 as percent, p.period_end as "period ends" ${OPEN_PERIODS}
+       floor(10000.0 * coalesce(u.total_tokens, 0) / t.monthly_quota) / 100 as percent,
+       p.period_end as "period ends" ${OPEN_PERIODS}
 order by percent desc limit 100`,
       { type: 'table', width: 12 },
     ),
@@ -41,18 +42,21 @@ group by 1, 2 order by 1`,
     ),
     sql(
       'Tokens by feature, in the time shown',
-      `select feature, sum(total_tokens)::float8 as tokens from rollups where $__timeFilter(minute) group by 1 order by 2 desc limit 20`,
+      `select feature, sum(total_tokens)::float8 as tokens from rollups
+where $__timeFilter(minute) group by 1 order by 2 desc limit 20`,
       { type: 'barchart', width: 12 },
     ),
     sql(
       'Thresholds crossed',
-      `select a.created_at as time, t.name as tenant, a.threshold as percent, a.total_tokens as tokens, a.token_limit as quota
+      `select a.created_at as time, t.name as tenant, a.threshold as percent, a.total_tokens as tokens,
+       a.token_limit as quota
 from alerts a join tenants t on t.id = a.tenant_id order by a.position desc limit 100`,
       { type: 'table', width: 12 },
     ),
     sql(
       'Billing periods that are over',
-      `select t.name as tenant, u.period_start as "from", u.period_end as "to", u.total_tokens as tokens, u.event_count as events
+      `select t.name as tenant, u.period_start as "from", u.period_end as "to", u.total_tokens as tokens,
+       u.event_count as events
 from usage_periods u join tenants t on t.id = u.tenant_id
 where u.quota_id = u.tenant_id and u.period_end <= now() order by u.period_end desc, t.name limit 500`,
       { type: 'table', width: 12 },
@@ -60,7 +64,8 @@ where u.quota_id = u.tenant_id and u.period_end <= now() order by u.period_end d
     sql(
       'Messages to webhooks that did not arrive',
       `select d.created_at as time, t.name as tenant, d.status, d.attempts, d.reason
-from deliveries d join tenants t on t.id = d.tenant_id where d.status <> 'delivered' order by d.position desc limit 100`,
+from deliveries d join tenants t on t.id = d.tenant_id
+where d.status <> 'delivered' order by d.position desc limit 100`,
       { type: 'table', width: 12 },
     ),
   ],

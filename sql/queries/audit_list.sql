@@ -1,6 +1,7 @@
 -- $1: tenant id or null, $2: the position to start before, or null, $3: how many at most. Newest first.
 -- A tenant that is gone has no name.
-select a.position, a.created_at, a.actor, a.action, a.subject_id as subject, a.tenant_id as tenant, t.name as tenant_name,
+select a.position, a.created_at, a.actor, a.action, a.subject_id as subject, a.tenant_id as tenant,
+       t.name as tenant_name,
        a.before, a.after
 from audit_log a
 left join tenants t on t.id = a.tenant_id

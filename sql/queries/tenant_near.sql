@@ -1,4 +1,5 @@
--- $1: names that no tenant has. The names of tenants that stand beside each in the alphabet: up to 250 before it and 250 after it.
+-- $1: names that no tenant has. The names of tenants that stand beside each in the alphabet: up to 250 before it and
+-- 250 after it.
 select wanted.name as wanted, near.name
 from unnest($1::text[]) wanted (name)
 cross join lateral (

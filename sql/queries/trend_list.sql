@@ -3,7 +3,9 @@
 select t.id as tenant, f.first_hour as "from", f.step_seconds,
        (
          select coalesce(json_agg(coalesce(s.tokens, 0) order by n), '[]')
-         from generate_series(0, ceil(extract(epoch from $3::timestamptz - f.first_hour) / f.step_seconds)::int - 1) as n
+         from generate_series(
+           0, ceil(extract(epoch from $3::timestamptz - f.first_hour) / f.step_seconds)::int - 1
+         ) as n
          left join (
            select floor(extract(epoch from h.hour - f.first_hour) / f.step_seconds)::int as n,
                   sum(h.total_tokens)::bigint as tokens
