@@ -24,8 +24,8 @@ const NOBODY = '00000000-0000-4000-8000-000000000000'
 type Whose = 'own' | 'other'
 
 /**
- * A server with keys of every scope, bound to acme-corp and unbound, valid, expired and revoked; and data of two tenants
- * to ask for.
+ * A server with keys of every scope, bound to acme-corp and unbound, valid, expired and revoked; and data of two
+ * tenants to ask for.
  */
 async function createScene() {
   const server = await createTestServer(MANY)

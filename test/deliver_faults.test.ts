@@ -85,7 +85,7 @@ test("a delivery's outcome survives a short database outage: nothing is sent twi
 
 const TENANTS = count(20, 100)
 
-test(`eight writers, ${TENANTS} tenants crossing 80 and 100, workers being killed: each alert is delivered`, async () => {
+test(`eight writers, ${TENANTS} tenants crossing 80 and 100, workers killed: each alert is delivered`, async () => {
   const port = await freePort()
   const ctx = await createContext()
   const receiver = await createReceiver((res) => void setTimeout(() => res.end(), 20))

@@ -61,7 +61,8 @@ test('verify prints the number of differences and the first ones, and exits with
   const ctx = await createContext()
   await ctx.database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
-    select (select id from tenants where name = 'acme-corp'), 'x', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1
+    select (select id
+      from tenants where name = 'acme-corp'), 'x', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1
     from generate_series(1, 150000) n`
   const { code, out, err } = await runCli(['verify', '--json'], { DATABASE_URL: ctx.databaseUrl })
   expect(JSON.parse(out).filter(({ check }: any) => check === 'rollups').length).toBe(1_000)

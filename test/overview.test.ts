@@ -104,12 +104,14 @@ test("bad parameters are refused by name; a tenant's key sees only its own serie
 
 test('a page of 1,000 tenants out of 10,000, each with days of hours, takes milliseconds', async () => {
   const { ctx, get } = await createTestServer()
-  await ctx.database`insert into tenants (name) select 'tenant-' || lpad(n::text, 5, '0') from generate_series(1, 10000) n`
+  await ctx.database`insert into tenants (name)
+    select 'tenant-' || lpad(n::text, 5, '0') from generate_series(1, 10000) n`
   await ctx.database.begin(async (sql) => {
     await sql`set local statement_timeout = 0`
     await sql`
       insert into usage_hours (tenant_id, hour, total_tokens)
-      select id, date_bin('1 hour', now(), timestamptz 'epoch') - n * interval '1 hour', 10 from tenants, generate_series(0, 60) n`
+      select id, date_bin('1 hour', now(), timestamptz 'epoch') - n * interval '1 hour', 10
+        from tenants, generate_series(0, 60) n`
     await sql`analyze usage_hours, tenants`
   })
   const times: number[] = []

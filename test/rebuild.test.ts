@@ -17,14 +17,17 @@ async function fill(ctx: Context, tenant: string, rows: number, days = 300): Pro
   const database = openDatabase({ databaseUrl: ctx.config.databaseUrl!, databasePoolSize: 1 }, 0)
   await database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
-    select ${tenant}, 'f' || n % 5, date_bin('1 minute', now() - n * ${days}::float8 / ${rows}::float8 * interval '1 day', 'epoch'), n % 7 + 1, 1
+    select ${tenant}, 'f' || n % 5,
+      date_bin('1 minute', now() - n * ${days}::float8 / ${rows}::float8 * interval '1 day', 'epoch'), n % 7 + 1, 1
     from generate_series(1, ${rows}::int) n
     on conflict do nothing`
   await database`
-    insert into usage_features select tenant_id, period_start, feature, total_tokens, event_count from expected_usage where tenant_id = ${tenant}`
+    insert into usage_features select tenant_id, period_start, feature, total_tokens, event_count
+      from expected_usage where tenant_id = ${tenant}`
   await database`insert into usage_periods select * from expected_counters(${tenant}, '-infinity')`
   await database`
-    insert into usage_hours select tenant_id, date_bin('1 hour', minute, 'epoch'), sum(total_tokens) from rollups where tenant_id = ${tenant} group by 1, 2`
+    insert into usage_hours select tenant_id, date_bin('1 hour', minute, 'epoch'), sum(total_tokens)
+      from rollups where tenant_id = ${tenant} group by 1, 2`
   // Their events were pruned long ago.
   await database`update event_retention set pruned_before = now() - interval '1 minute'`
   await database.end()
@@ -224,11 +227,13 @@ test('periods older than the retained minutes stay as they were', async () => {
   await fill(ctx, id, 2_000, 200)
   await ctx.database`select prune_rollups(now() - interval '70 days', 100000)`
   const old = await ctx.database`
-    select * from usage_periods where tenant_id = ${id} and period_end < now() - interval '70 days' order by period_start`
+    select * from usage_periods
+      where tenant_id = ${id} and period_end < now() - interval '70 days' order by period_start`
   expect(old.length).toBeGreaterThan(2)
   await request('PATCH', '/api/tenants/acme-corp', { billingDay: otherDay, timezone: 'Asia/Tokyo' })
   const left = await ctx.database`
-    select * from usage_periods where tenant_id = ${id} and period_end < now() - interval '110 days' order by period_start`
+    select * from usage_periods
+      where tenant_id = ${id} and period_end < now() - interval '110 days' order by period_start`
   expect(left).toEqual(old.slice(0, left.length))
   expect(left.length).toBeGreaterThan(1)
   expect(await verify(ctx.database)).toEqual([])

@@ -227,7 +227,8 @@ test('rows to prune are found through an index, even when old and new events sha
   const [tenantId] = await tenantIds(ctx)
   await ctx.database`
     insert into events (tenant_id, id, feature, tokens, created_at, received_at)
-    select ${tenantId!}, gen_random_uuid(), 'x', 1, now() - random() * interval '42 days', now() from generate_series(1, 20000)`
+    select ${tenantId!}, gen_random_uuid(), 'x', 1, now() - random() * interval '42 days', now()
+      from generate_series(1, 20000)`
   await ctx.database`analyze events`
   const plan = await ctx.database`
     explain select ctid from events where created_at < now() - interval '41.9 days' limit 5000`
@@ -241,12 +242,13 @@ test('minutes are deleted in batches, using the index by tenant', async () => {
   const [tenantId] = await tenantIds(ctx)
   await ctx.database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
-    select ${tenantId!}, 'x', '2020-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1 from generate_series(1, 12000) n`
+    select ${tenantId!}, 'x', '2020-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1
+      from generate_series(1, 12000) n`
   await ctx.database`analyze rollups`
   const [first] = await ctx.database`select prune_rollups('2021-01-01', 5000)::int as deleted`
   expect(first!.deleted).toBe(5000)
-  const plan =
-    await ctx.database`explain select ctid from rollups where tenant_id = ${tenantId!} and minute < '2021-01-01' order by minute limit 10`
+  const plan = await ctx.database`explain
+      select ctid from rollups where tenant_id = ${tenantId!} and minute < '2021-01-01' order by minute limit 10`
   expect(JSON.stringify(plan)).toContain('rollups_minute')
   await prune.consume(ctx, new AbortController().signal)
   expect((await ctx.database`select from rollups`).length).toBe(0)

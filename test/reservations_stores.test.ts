@@ -57,8 +57,10 @@ test('a settlement waiting in the stream keeps its hold, however far behind the 
   proxy.set('open')
   await until(async () => (await reserve(server, { tokens: 1_000_000 })).status === 409)
   // The worker is an hour behind, and both have expired; the forgotten one expired before the settlement arrived.
-  await ctx.database`update reservations set expires_at = now() - interval '1 second' where tokens = 100 and feature = 'x'`
-  await ctx.database`update reservations set expires_at = now() - interval '1 minute' where id = ${readReservationId(forgotten.body.id)!.id}`
+  await ctx.database`update reservations set expires_at = now() - interval '1 second'
+    where tokens = 100 and feature = 'x'`
+  await ctx.database`update reservations set expires_at = now() - interval '1 minute'
+    where id = ${readReservationId(forgotten.body.id)!.id}`
   await startConsumers(ctx, ['lapse'])
   await until(async () => (await counters(server))[0][1] === 100)
   await sleep(600)

@@ -120,7 +120,7 @@ test("a tenant's key hears only of its tenant: no other name, no other id, no to
   expect(new Set(stream.heard.map(({ event: name }) => name))).toEqual(new Set(['reload', 'usage', 'changed', 'beat']))
 })
 
-test('all other changes are sent: settings, quotas, webhooks, keys, alerts, deliveries, the tenant itself', async () => {
+test('all other changes are sent: settings, quotas, webhooks, keys, alerts, deliveries, tenants', async () => {
   const receiver = await createReceiver()
   const server = await createTestServer({ WEBHOOK_ALLOW_PRIVATE: 'true' })
   const { ctx, post, request } = server
