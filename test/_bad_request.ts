@@ -35,7 +35,7 @@ const VALUES = [
   '',
 ]
 
-/** The bytes of a request to one of the endpoints with something wrong in it, mostly; whatever it is, it has an end. */
+/** The bytes of a request to one of the endpoints, mostly with something wrong in it; always finite. */
 export function badRequest(random: Random, endpoints: HttpHandler[]): Buffer {
   const { below, pick } = random
   const endpoint = pick(endpoints)
@@ -116,7 +116,7 @@ export function badRequest(random: Random, endpoints: HttpHandler[]): Buffer {
         'content-type: text/plain',
       ]),
     )
-  // How the body is framed, mostly right: what is cut short waits for its time-out, so it must be rare.
+  // The framing of the body, mostly right: a truncated one waits for its time-out, so it must be rare.
   const framing = below(200)
   let framed = body
   if (framing === 0) fields.push(`content-length: ${body.length + 5}`)

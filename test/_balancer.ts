@@ -12,8 +12,8 @@ export interface Balancer {
 const FAILURES = 3
 
 /**
- * A small load balancer: asks each backend for its health every 50 ms, and gives requests in turn to those that are up, over
- * connections it keeps. A request that was sent is never tried again; what fails is answered 502.
+ * A small load balancer: checks the health of each backend every 50 ms, and sends requests in turn to those that are
+ * up, over persistent connections. A request that was sent is never retried; failures return 502.
  */
 export async function createBalancer(backends: string[]): Promise<Balancer> {
   const up = new Set<string>()

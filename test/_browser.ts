@@ -2,31 +2,31 @@ import { type Browser, type BrowserContextOptions, type Page, chromium } from 'p
 import { expect, onTestFinished } from 'vitest'
 import { existsOnPath } from './_valkey.ts'
 
-/** Chromium or Chrome on the PATH; undefined: the tests that need one name themselves. */
+/** Chromium or Chrome on the PATH; if undefined, the tests that need it are listed as not run. */
 export const browserPath = existsOnPath('chromium') ?? existsOnPath('google-chrome') ?? existsOnPath('chrome')
 
 export interface TestPage {
   page: Page
-  /** What went wrong in the page so far: errors of scripts, refusals of its policy, requests to another host. */
+  /** What went wrong in the page so far: script errors, policy violations, requests to another host. */
   mistakes: string[]
 }
 
 let browser: Promise<Browser> | undefined
 
-/** Starts the browser at its first use; one per test file. */
+/** Starts the browser on first use; one per test file. */
 const openBrowser = () => (browser ??= chromium.launch({ executablePath: browserPath!, args: ['--no-sandbox'] }))
 
-/** Ends the browser, if one was started. For `afterAll`. */
+/** Closes the browser, if one was started. For `afterAll`. */
 export const closeBrowser = async (): Promise<void> => (await browser)?.close()
 
-/** A page in a profile of its own, on which every mistake is noted; the test fails with them when it ends. */
+/** A page in its own profile that records every error; if there are any, the test fails at its end. */
 export async function openPage(url: string, options: BrowserContextOptions = {}): Promise<TestPage> {
   const context = await (await openBrowser()).newContext({ locale: 'en-US', timezoneId: 'UTC', ...options })
   const page = await context.newPage()
   const mistakes: string[] = []
   page.on('pageerror', (error) => mistakes.push(`${error.name}: ${error.message}`))
   page.on('console', (message) => {
-    // The browser notes every refused or failed request itself; what the page makes of it is what is tested.
+    // The browser itself logs every refused or failed request; the tests are about how the page handles it.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
       mistakes.push(message.text())
   })

@@ -8,7 +8,7 @@ import { run } from '../cli/_run.ts'
 import { KEY } from './_key.ts'
 
 const root = join(import.meta.dirname, '..')
-/** The bundles of this run, built by the global setup: what is tested is what ships. */
+/** The bundles of this run, built by the global setup: the tests run what ships. */
 export const BUNDLES = join(root, 'node_modules/.cache/flagmeter')
 
 const KEYS = { FLAGMETER_KEY: KEY, FLAGMETER_ADMIN_KEY: KEY }
@@ -25,14 +25,14 @@ export interface Started {
   output: () => string
 }
 
-/** A `flagmeter` of its own, with no setting but those given. Killed at the end of the test. */
+/** A separate `flagmeter` process with only the given settings. Killed at the end of the test. */
 export function startCli(args: string[], env: Record<string, string> = {}): Started {
   const started = spawnCli(args, env)
   onTestFinished(() => void started.child.kill('SIGKILL'))
   return started
 }
 
-/** Runs a command to its end, in this process: the start of one of its own takes longer than most commands. */
+/** Runs a command to its end in this process: starting a new process takes longer than most commands. */
 export async function runCli(args: string[], env: Record<string, string> = {}): Promise<Finished> {
   const printed = { out: '', err: '' }
   const stream = (name: 'out' | 'err') =>
@@ -52,11 +52,11 @@ export async function runCli(args: string[], env: Record<string, string> = {}): 
   return { code, ...printed }
 }
 
-/** The same in a process of its own. */
+/** The same in a separate process. */
 export const runCliProcess = (args: string[], env: Record<string, string> = {}): Promise<Finished> =>
   spawnCli(args, env, 60_000).finished
 
-/** No setting but those given. */
+/** Only the given settings. */
 const environment = (env: Record<string, string>) => ({
   PATH: process.env.PATH,
   HOME: process.env.HOME,

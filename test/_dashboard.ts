@@ -9,7 +9,7 @@ import { emptyFolder } from './_folder.ts'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** Everything in one process, as `npm start` runs it, on a database of the test's own. */
+/** Everything in one process, as `npm start` runs it, on the test's own database. */
 export async function startServer() {
   const dir = await emptyFolder()
   const PORT = String(await freePort())
@@ -36,10 +36,10 @@ export async function signIn(page: Page, key = KEY): Promise<void> {
   await page.getByText('Live', { exact: true }).waitFor()
 }
 
-/** Waits until a field has the focus, as its cursor shows: a field is seen before that, and what is typed then is lost. */
+/** Waits until a field has the focus: it is visible before that, but keys typed then are lost. */
 export const focused = (field: Locator): Promise<void> => field.and(field.page().locator(':focus')).waitFor()
 
-/** Searches with the keyboard alone. */
+/** Searches using only the keyboard. */
 export async function searchByKey(page: Page, text: string): Promise<void> {
   const field = page.getByRole('searchbox')
   await field.waitFor()
@@ -55,9 +55,9 @@ export const barOf = (page: Page, tenant: string) =>
 export const used = async (page: Page, tenant: string) =>
   Number(await barOf(page, tenant).getAttribute('aria-valuenow'))
 
-/** What axe-core finds that keeps people out. */
+/** The accessibility barriers that axe-core finds. */
 export async function barriers(page: Page): Promise<string[]> {
-  // The policy of the page lets no script in; the driver's own channel does.
+  // The page's policy lets no script in; the driver's own channel does.
   await page.evaluate(axe)
   const { violations } = await page.evaluate<any>('axe.run()')
   return violations

@@ -18,10 +18,10 @@ export interface Receiver {
   bodies: () => any[]
 }
 
-/** Answers a request, given how many came before it; default: 200. */
+/** Answers a request, given how many came before it. Default: 200. */
 export type Answering = (res: ServerResponse, index: number, received: Received) => void
 
-/** A receiver of webhooks on this machine. Gone after the test. */
+/** A receiver of webhooks on this machine. Closed after the test. */
 export async function createReceiver(answer: Answering = (res) => void res.end('ok')): Promise<Receiver> {
   const received: Received[] = []
   const server = createServer((req, res) => {
@@ -45,7 +45,7 @@ export async function createReceiver(answer: Answering = (res) => void res.end('
   }
 }
 
-/** Adds an enabled webhook to a tenant, past the API, and returns its id. */
+/** Adds an enabled webhook to a tenant, bypassing the API, and returns its id. */
 export async function addWebhook(
   ctx: Context,
   tenantId: string,
@@ -58,12 +58,12 @@ export async function addWebhook(
   return row!.id
 }
 
-/** Receivers on this machine are allowed. */
+/** Allows receivers on this machine. */
 export const LOCAL = { WEBHOOK_ALLOW_PRIVATE: 'true' }
 
 export const tenantId = async (ctx: Context, name = 'acme-corp') => (await ctx.tenants.find([name])).get(name)!
 
-/** Crosses a threshold of a tenant's own making, past record_events: one alert, one delivery per enabled webhook. */
+/** Crosses a threshold of a tenant, bypassing record_events: one alert, one delivery per enabled webhook. */
 export async function cross(ctx: Context, threshold = 80, tenant = 'acme-corp'): Promise<void> {
   const id = await tenantId(ctx, tenant)
   await ctx.database`

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
-/** An empty folder, gone after the test. */
+/** An empty folder, removed after the test. */
 export async function emptyFolder(within = tmpdir()): Promise<string> {
   const dir = await mkdtemp(join(within, 'flagmeter-test-'))
-  await chmod(dir, 0o755) // the embedded PostgreSQL runs as a user of its own, who must be able to enter
+  await chmod(dir, 0o755) // the embedded PostgreSQL runs as its own user, who must be able to enter
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
   return dir
 }

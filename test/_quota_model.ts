@@ -1,4 +1,4 @@
-// What moves counters and what must come of it, in a few lines: the model that quota_model.test.ts compares the database with.
+// What moves counters, and the expected results: the model that quota_model.test.ts compares the database with.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../lib/context.ts'
@@ -95,7 +95,8 @@ export function fits(model: Model, feature: string, tokens: number): boolean {
 /** Every counter there is must be what the model says, and none may be missing. */
 export async function compare(model: Model, { ctx, tenantId }: Real): Promise<void> {
   const rows = await ctx.database<{ quota_id: string; at: number; total: number; reserved: number }[]>`
-    select quota_id, extract(epoch from period_start)::float8 * 1000 as at, total_tokens as total, reserved_tokens as reserved
+    select quota_id, extract(epoch
+      from period_start)::float8 * 1000 as at, total_tokens as total, reserved_tokens as reserved
     from usage_periods where tenant_id = ${tenantId} and (total_tokens, reserved_tokens) <> (0, 0)`
   const found = rows.map((row) => `${row.quota_id} ${row.at} ${row.total} ${row.reserved}`).toSorted()
   const expected = new Set<string>()

@@ -12,19 +12,19 @@ import { startValkey } from './_valkey.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** URL of a server whose database `flagmeter` is migrated and empty: the template of every test's own. */
+    /** URL of a server whose database `flagmeter` is migrated and empty: the template of every test's database. */
     templateUrl: string
     valkeyUrl: string
     /** A native Valkey or Redis server on the PATH; undefined: fault tests can't run. */
     valkeyServer: string | undefined
-    /** For what the stores of the tests write; `cluster` in it is a folder of the embedded server, migrated and empty. */
+    /** Where the tests' stores write; `cluster` in it is a data folder of the embedded server, migrated and empty. */
     storesDir: string
     /** See `_counts.ts`. */
     isStress: boolean
   }
 }
 
-/** None of it is about durability: those tests that are start a server of their own. */
+/** Fast instead of durable: tests about durability start their own server. */
 const FAST = {
   fsync: 'off',
   full_page_writes: 'off',
@@ -34,11 +34,11 @@ const FAST = {
 }
 const ROOM = 2 * 1024 ** 3
 
-/** In memory where there is room: on a disk, a database of its own for every test takes more than what most tests do with it. */
+/** In memory where there is room: on a disk, creating a database per test takes longer than most tests. */
 async function makeFolder(): Promise<string> {
   const { bavail, bsize } = await statfs('/dev/shm').catch(() => ({ bavail: 0, bsize: 0 }))
   const dir = await mkdtemp(join(bavail * bsize > ROOM ? '/dev/shm' : tmpdir(), 'flagmeter-test-'))
-  await chmod(dir, 0o755) // PostgreSQL runs as a user of its own
+  await chmod(dir, 0o755) // PostgreSQL runs as its own user
   return dir
 }
 

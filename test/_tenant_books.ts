@@ -1,4 +1,4 @@
-// The tenant model's other side: two real servers with caches of their own on one database, and what its books say after each step.
+// The tenant model's counterpart: two real servers with their own caches, and their database's books after each step.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { Pool } from 'undici'
@@ -91,7 +91,8 @@ async function read({ ctx }: Real, ids: string[]): Promise<Books> {
         from events where tenant_id = any (${ids}::uuid[])),
       'letters', array(
         select json_build_object('tenant_id', p ->> 'tenantId', 'id', p ->> 'id', 'feature', p ->> 'feature', 'tokens', p -> 'tokens')
-        from dead_letters cross join lateral (select payload::jsonb as p) where p ->> 'tenantId' = any (${ids}::text[])),
+        from dead_letters cross join lateral (select payload::jsonb as p)
+          where p ->> 'tenantId' = any (${ids}::text[])),
       'reservations', array(
         select json_build_object('tenant_id', tenant_id, 'id', id, 'status', status, 'has_expired', expires_at <= now())
         from reservations where tenant_id = any (${ids}::uuid[])),
@@ -124,7 +125,7 @@ const sortById = <T extends { id: string }>(list: T[]): T[] => list.toSorted((a,
 export const drain = ({ ctx }: Real): Promise<void> =>
   runStreamConsumer(ctx, 'rollup', rollup, new AbortController().signal, true).done
 
-/** What is held is what the model says; what it can't know (who came first, whether it has lapsed yet) it learns here. */
+/** Holds match the model; what it cannot know (who came first, whether a hold has lapsed yet) it learns here. */
 function findReservations(model: Model, { reservations }: Books): void {
   const rows = new Map(reservations.map((row) => [row.id, row]))
   const there = new Set(model.tenants.filter(exists).map(({ id }) => id)) // what deleted ones held goes with `prune`
@@ -158,7 +159,7 @@ function findEvents(model: Model, { events, letters }: Books, isDrained: boolean
       const dead = letters.filter(isLetter).map((letter) => sent.tenants.find(({ id }) => id === letter.tenant_id))
       const place = sent.tenants.find((tenant) => isIt(sent, rowOf(sent, tenant)))
       if (place) sent.place = place
-      // Deleted between the answer and the record, or the id was another event's: nobody could know when it was answered.
+      // Deleted after the answer, or the id was another event's: nobody could know when answering.
       else if (dead.some((tenant) => tenant && (!exists(tenant) || rowOf(sent, tenant)))) sent.place = 'dead letter'
       else if (isDrained && sent.tenants.some((tenant) => !exists(tenant))) sent.place = 'dead letter' // deleted with its tenant
       else assert.ok(!isDrained, `lost: ${describe(sent)}`)

@@ -1,4 +1,4 @@
-// What the tenant model knows: which tenant had which name when, what it has reserved, and what a request for it may come to.
+// What the tenant model knows: which tenant had which name when, its reservations, and the allowed results of requests.
 import assert from 'node:assert/strict'
 
 /** For so long a name, a key and an id may still be believed after they were moved, revoked or deleted. */
@@ -114,7 +114,7 @@ export function write(model: Model, caller: Caller, { by, n }: Ref): { ref?: str
   return { ref: name.text, name }
 }
 
-/** What a request may come to: it counts for one of the tenants. `must`: it is accepted for sure, or refused with this status. */
+/** The allowed results of a request: it counts for one of the tenants. `must`: it is accepted, or has this status. */
 export interface Expected {
   tenants: Tenant[]
   must?: 'accept' | number

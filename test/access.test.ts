@@ -16,14 +16,17 @@ import { createProxy } from './_proxy.ts'
 const endpoints = endpointsOf(await loadHandlers([])).map(({ name, handler }) => ({ name, handler }))
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
-/** Many wrong keys come from many addresses: it is not the limit on guesses that is tested here. */
+/** The wrong keys come from many addresses: these tests are not about the limit on guesses. */
 const MANY = { LIMIT_REQUESTS: '0', TRUSTED_PROXIES: '1' }
 const elsewhere = () => ({ 'x-forwarded-for': `10.${[0, 0, 0].map(() => Math.floor(Math.random() * 256)).join('.')}` })
 
 const NOBODY = '00000000-0000-4000-8000-000000000000'
 type Whose = 'own' | 'other'
 
-/** A server with a key of every scope, bound to acme-corp and not, valid, expired and revoked; and something of two tenants to ask for. */
+/**
+ * A server with keys of every scope, bound to acme-corp and unbound, valid, expired and revoked; and data of two
+ * tenants to ask for.
+ */
 async function createScene() {
   const server = await createTestServer(MANY)
   const { ctx } = server
@@ -60,7 +63,7 @@ async function createScene() {
     targets[whose] = { tenant, webhook, delivery, quota: made.body.id, reservation, key: NOBODY, file }
   }
 
-  /** A request that gets past the key check and changes nothing the other cases need: a body that does not fit, an id of nothing. */
+  /** A request that passes the key check but changes nothing: an invalid body, an id that does not exist. */
   function call(endpoint: HttpHandler, whose: Whose, headers: Record<string, string>) {
     const target = targets[whose]
     const path = endpoint.path.replaceAll(/:(\w+)/g, (_, name: string) => target[name]!)
@@ -74,7 +77,7 @@ async function createScene() {
   return { server, keys, call }
 }
 
-test('every route × no key, a mistyped, an unknown, an expired, a revoked one: nobody gets in', async () => {
+test('every route × no, mistyped, unknown, expired or revoked key: nobody gets in', async () => {
   const { keys, call } = await createScene()
   const bad: Record<string, string>[] = [{}, bearer('x'), bearer(`${newKey().slice(0, -1)}_`), bearer(newKey())]
   bad.push({ authorization: `Basic ${keys['admin any']}` }, { authorization: `Bearer${keys['admin any']}` })
@@ -120,7 +123,7 @@ test('every route × every scope × own tenant, other tenant: a new route cannot
   }
 })
 
-test('what a key must not know of looks the same whether it exists or not', async () => {
+test('what a key must not see looks the same whether it exists or not', async () => {
   const { server, keys } = await createScene()
   const own = bearer(keys['admin bound']!)
   for (const path of ['/api/usage/', '/api/tenants/']) {
@@ -134,7 +137,7 @@ test('what a key must not know of looks the same whether it exists or not', asyn
   expect([there!.status, there!.body]).toEqual([403, nowhere!.body])
 })
 
-test("a tenant's key may leave the tenant out, sees itself in listings, and is refused per event in a batch", async () => {
+test("a tenant's key may omit the tenant, sees only itself, and is refused per event in a batch", async () => {
   const { ctx, post, get } = await createTestServer()
   const own = await tenantId(ctx)
   const key = bearer((await createKey(ctx.database, 'test', { name: 'k', scopes: ['admin'], tenantId: own })).key)
@@ -164,10 +167,10 @@ test("a tenant's key may leave the tenant out, sees itself in listings, and is r
 })
 
 const REVOCATIONS = count(50, 1_000)
-/** A key is believed for 0.9 seconds, and the look-up that comes then takes a second at most. */
+/** A key is cached for 0.9 seconds, and the look-up after that takes at most a second. */
 const BELIEVED_MS = 2_000
 
-test(`${REVOCATIONS} revocations under load: every server refuses each soon`, async () => {
+test(`${REVOCATIONS} revocations under load: every server soon refuses each key`, async () => {
   const servers = [await createTestServer(MANY)]
   servers.push(await createTestServer({ ...MANY, DATABASE_URL: servers[0]!.databaseUrl }))
   const { ctx } = servers[0]!
@@ -203,7 +206,7 @@ test(`${REVOCATIONS} revocations under load: every server refuses each soon`, as
   expect(Math.max(0, ...late)).toBeLessThan(BELIEVED_MS)
 })
 
-test('while the database is away, keys that were valid stay valid, and no other gets in', async () => {
+test('while the database is down, keys that were valid stay valid, and no others get in', async () => {
   const server = await createTestServer()
   const proxy = await createProxy(server.databaseUrl)
   const other = await createTestServer({ DATABASE_URL: proxy.url, LIMIT_REQUESTS: '0' })
@@ -218,7 +221,7 @@ test('while the database is away, keys that were valid stay valid, and no other 
   expect(await live(key)).toBe(200)
 })
 
-test('a key that expires ends at that moment', async () => {
+test('a key stops working the moment it expires', async () => {
   const { ctx, get } = await createTestServer()
   const expiresAt = new Date(Date.now() + 700).toISOString()
   const { key } = await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'], expiresAt })
@@ -230,7 +233,7 @@ test('a key that expires ends at that moment', async () => {
   expect((await get('/api/alerts', bearer(key))).status).toBe(401)
 })
 
-test('an endpoint that needs no key gets no caller: none that could pass for one of every tenant', async () => {
+test('an endpoint that needs no key gets no caller that could pass for an unbound one', async () => {
   let given: object = {}
   const open = declare({
     method: 'GET',
@@ -240,7 +243,7 @@ test('an endpoint that needs no key gets no caller: none that could pass for one
     answers: {},
     handle(_ctx, call) {
       given = call
-      // @ts-expect-error: whoever asks for it does not compile
+      // @ts-expect-error: a handler that asks for it does not compile
       return json(200, { caller: String(call.caller) })
     },
   })

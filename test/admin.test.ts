@@ -16,7 +16,7 @@ import { freePort } from './_valkey.ts'
 
 const NOBODY = '00000000-0000-4000-8000-000000000000'
 
-test('twenty servers that start at once make one admin key, in a file that only its owner reads', async () => {
+test('twenty servers starting at once create one admin key, in a file that only its owner can read', async () => {
   const DATABASE_URL = await createDatabase()
   const FLAGMETER_DIR = await emptyFolder()
   const ports = await Promise.all(Array.from({ length: 20 }, freePort))
@@ -40,7 +40,7 @@ test('twenty servers that start at once make one admin key, in a file that only 
   ])
 })
 
-test('the first key may be given; a mistyped one is refused at the start; a folder that cannot be written is told', async () => {
+test('the first key may be given; mistyped keys and unwritable folders are refused at start', async () => {
   const DATABASE_URL = await createDatabase()
   const given = newKey()
   const PORT = String(await freePort())
@@ -70,7 +70,7 @@ test('the first key may be given; a mistyped one is refused at the start; a fold
   await until(() => lost.output().includes("can't write the first admin key to /dev/null/x/admin-key"))
 })
 
-test('tenants: made, read, listed in pages, changed and deleted over HTTP; bad input names its field', async () => {
+test('tenants are created, read, listed, changed and deleted over HTTP; bad input names its field', async () => {
   const { request, get, post } = await createTestServer()
   const made = await post('/api/tenants', {
     name: 'ünïcode & co',
@@ -135,7 +135,7 @@ test('tenants: made, read, listed in pages, changed and deleted over HTTP; bad i
   }
 })
 
-test('a deleted tenant is gone at once with its keys and webhooks, its events and rollups soon; verify agrees all the while', async () => {
+test('a deleted tenant is gone at once, its events and rollups soon; verify passes all the while', async () => {
   const { ctx, request, get, post } = await createTestServer()
   const id = await tenantId(ctx)
   const key = (await post('/api/keys', { name: 'k', scopes: ['read'], tenant: 'acme-corp' })).body.key
@@ -175,7 +175,7 @@ test('a deleted tenant is gone at once with its keys and webhooks, its events an
   expect((await post('/api/tenants', { name: 'acme-corp' })).status).toBe(201)
 })
 
-test('every change of a tenant, a webhook and a key is in the audit log: who, what, before, after, and no secret', async () => {
+test('every change of a tenant, webhook or key is in the audit log, without secrets', async () => {
   const { ctx, request, get, post, databaseUrl } = await createTestServer()
   await request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 7 })
   const url = 'https://hooks.slack.com/services/geheim'
@@ -266,7 +266,7 @@ test('the key commands do what they say', async () => {
   expect((await runCli(['tenant', 'delete', 'acme-corp', '--yes'], env)).out).toBe('deleted acme-corp\n')
 })
 
-test('no log line, at any level, holds a key', async () => {
+test('no log line, at any level, contains a key', async () => {
   const lines: string[] = []
   const sink = new Writable({ write: (chunk: Buffer, _, done) => (lines.push(chunk.toString()), done()) })
   const { get, post } = await createTestServer({}, { log: pino({ level: 'trace' }, sink) })

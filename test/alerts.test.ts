@@ -68,7 +68,7 @@ test('thresholds of a thousand percent of a quadrillion tokens are counted exact
   expect(await use(ctx, small.id, 1)).toEqual([67])
 })
 
-test('a late event alerts nobody for the period that is over, and does for the open one', async () => {
+test('a late event raises alerts for the open period, but not for a past one', async () => {
   const ctx = await createContext()
   const tenant = await createTenant(ctx.database, { name: 'umbrella' })
   expect(await use(ctx, tenant.id, 2_000_000, Date.now() - 32 * DAY_MS)).toEqual([])
@@ -76,7 +76,7 @@ test('a late event alerts nobody for the period that is over, and does for the o
   expect(await use(ctx, tenant.id, 900_000)).toEqual([80])
 })
 
-test('a raised quota arms again what is no longer reached, and repeats nothing that still is', async () => {
+test('raising a quota re-arms thresholds no longer reached, and repeats none that still are', async () => {
   const ctx = await createContext()
   const { id } = await createTenant(ctx.database, { name: 'umbrella', thresholds: [50, 80, 100] })
   expect(await use(ctx, id, 900_000)).toEqual([50, 80])
@@ -92,7 +92,7 @@ test('a raised quota arms again what is no longer reached, and repeats nothing t
   ])
 })
 
-test('a lowered quota alerts at once, in order, and once', async () => {
+test('lowering a quota alerts at once, in order, and only once', async () => {
   const ctx = await createContext()
   const { id } = await createTenant(ctx.database, { name: 'umbrella' })
   await addWebhook(ctx, id, 'http://a.test/')
@@ -111,7 +111,7 @@ test('a lowered quota alerts at once, in order, and once', async () => {
   expect(await ctx.database`select 1 from deliveries`).toHaveLength(2)
 })
 
-test('a new threshold that is reached already alerts at once; taken away and given back, it does not again', async () => {
+test('a new threshold already reached alerts at once; removed and added again, it does not repeat', async () => {
   const ctx = await createContext()
   const { id } = await createTenant(ctx.database, { name: 'umbrella' })
   await use(ctx, id, 900_000)
@@ -123,7 +123,7 @@ test('a new threshold that is reached already alerts at once; taken away and giv
   expect(await use(ctx, id, 50_000)).toEqual([95])
 })
 
-test('a billing day that brings more into the open period alerts for what that makes reached', async () => {
+test('a billing day that moves usage into the open period alerts for newly crossed thresholds', async () => {
   const ctx = await createContext()
   const today = new Date().getUTCDate()
   const yesterday = new Date(Date.now() - DAY_MS).getUTCDate()
@@ -136,7 +136,7 @@ test('a billing day that brings more into the open period alerts for what that m
   expect(await alerts(ctx)).toHaveLength(1)
 })
 
-test('random usage and random changes of quota and thresholds raise what a simple model raises', async () => {
+test('random usage and random changes of quota and thresholds raise the alerts of a simple model', async () => {
   const ctx = await createContext()
   const { seed, below } = createRandom()
   for (let round = 0; round < 6; round++) {

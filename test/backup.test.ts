@@ -18,7 +18,7 @@ import { freePort } from './_valkey.ts'
 
 const MATCH = /^restored [\d,]+ rows; rollups, counters and holds match\n$/
 
-/** A database with nothing in it; gone after the test. */
+/** An empty database, dropped after the test. */
 async function createEmpty(): Promise<{ DATABASE_URL: string }> {
   const url = inject('templateUrl')
   const name = `empty_${randomUUID().replaceAll('-', '')}`
@@ -37,7 +37,7 @@ function open(databaseUrl: string) {
   return database
 }
 
-/** What is in a backup, but for the time that it was made at. */
+/** The content of a backup, except its creation time. */
 const contentOf = async (file: string) =>
   gunzipSync(await readFile(file))
     .toString()
@@ -86,7 +86,7 @@ describe('a backup restored into an empty database', () => {
     })
   })
 
-  test('is the same to the last byte: each table, each number that a sequence goes on from', async () => {
+  test('is identical to the last byte: every table and every sequence', async () => {
     const { post, ctx, databaseUrl, request } = await createTestServer()
     const { database } = ctx
     await post('/api/quotas', { tenant: 'acme-corp', feature: 'x', period: 'day', tokenLimit: 1000 })
@@ -115,7 +115,7 @@ describe('a backup restored into an empty database', () => {
     const content = await contentOf(first)
     const heads = content.split('\n').filter((line) => line.startsWith('{"table"'))
     const empties = [...content.matchAll(/^\{"table":"(\w+)".*\n\\\.$/gm)].map(([, table]) => table)
-    expect([heads.length, empties]).toEqual([expect.any(Number), []]) // no table is without a row here
+    expect([heads.length, empties]).toEqual([expect.any(Number), []]) // every table has a row here
     expect(heads.length).toBeGreaterThan(15)
 
     const empty = await createEmpty()
@@ -127,7 +127,7 @@ describe('a backup restored into an empty database', () => {
     expect(await restored.ctx.database`select position from quotas where period = 'week'`).toEqual([{ position: 4712 }])
   })
 
-  test('of an older release gets the missing migrations; one of a newer release is refused', async () => {
+  test('gets the missing migrations if it is from an older release, and is refused if from a newer one', async () => {
     const old = await createEmpty()
     const database = open(old.DATABASE_URL)
     const all = await migrationNames(old.DATABASE_URL)
@@ -154,7 +154,7 @@ describe('a backup restored into an empty database', () => {
     })
   })
 
-  test('leaves out the table of somebody else, and says so', async () => {
+  test('leaves out foreign tables, and says so', async () => {
     const url = await createDatabase()
     await open(url)`create table notes as select 'mine' as text`
     const file = join(await emptyFolder(), 'x.dump')
@@ -202,7 +202,7 @@ const BROKEN: [string, (file: Buffer) => Buffer, RegExp][] = [
   ['of pg_dump', () => Buffer.from('PGDMP\x01\x10'), /made by pg_dump: restore it with `pg_restore /],
 ]
 
-test('a file that is not whole restores nothing', async () => {
+test('an incomplete file restores nothing', async () => {
   const { databaseUrl } = await createContext()
   const file = join(await emptyFolder(), 'x.dump')
   await runCli(['backup', file], { DATABASE_URL: databaseUrl })
@@ -215,10 +215,10 @@ test('a file that is not whole restores nothing', async () => {
     expect(err).toMatch(/^flagmeter: [^\n]+\n$/)
   }
   await writeFile(file, whole)
-  expect(await runCli(['restore', file], empty)).toMatchObject({ code: 0, err: '' }) // it is empty still
+  expect(await runCli(['restore', file], empty)).toMatchObject({ code: 0, err: '' }) // it is still empty
 })
 
-test('rows are told from what follows them wherever the pieces are cut', async () => {
+test('the end of the rows is found wherever the chunks are cut', async () => {
   const rows = 'a\\\\.\n\\\\.\n.\n\\N\n'
   const text = `{"table":"x"}\n${rows}\\.\n{"table":"y"}\n\\.\n{"rows":{}}\n`
   for (let size = 1; size <= text.length; size++) {
@@ -237,7 +237,7 @@ test('rows are told from what follows them wherever the pieces are cut', async (
   }
 })
 
-test('a migration waits for a backup, and nobody waits for that migration', async () => {
+test('a migration waits for a backup, and nothing waits for that migration', async () => {
   const { DATABASE_URL } = await createEmpty()
   const database = open(DATABASE_URL)
   const older = (await migrationNames(DATABASE_URL)).slice(0, 3)
@@ -256,7 +256,7 @@ test('a migration waits for a backup, and nobody waits for that migration', asyn
   expect((await migrating)?.length).toBeGreaterThan(3)
 })
 
-test('a place that takes no more ends the backup, and leaves the database as it was', async () => {
+test('a destination that stops accepting data ends the backup, and leaves the database as it was', async () => {
   const databaseUrl = await createDatabase()
   const database = open(databaseUrl)
   await database`
@@ -265,7 +265,7 @@ test('a place that takes no more ends the backup, and leaves the database as it 
   const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error('no space left')) })
   await expect(writeBackup({ databaseUrl }, full, new AbortController().signal)).rejects.toThrow('no space left')
   const stop = new AbortController()
-  const slow = new Writable({ write: () => stop.abort() }) // takes one piece, and never says that it has
+  const slow = new Writable({ write: () => stop.abort() }) // takes one chunk, and never reports it
   await expect(writeBackup({ databaseUrl }, slow, stop.signal)).rejects.toThrow(/abort/)
   const busy = await database`
     select 1 from pg_stat_activity
@@ -273,7 +273,7 @@ test('a place that takes no more ends the backup, and leaves the database as it 
   expect(busy).toEqual([])
 })
 
-test('the embedded database is backed up with `up` and without, and restored into a new folder', async () => {
+test('the embedded database is backed up with and without `up`, and restored into a new folder', async () => {
   const dir = await emptyFolder()
   const env = { FLAGMETER_DIR: join(dir, 'one'), FLAGMETER_ADMIN_KEY: '', FLAGMETER_KEY: '', PORT: '0' }
   const files = ['running.dump', 'stopped.dump'].map((name) => join(dir, name))
@@ -315,7 +315,7 @@ test('- is standard output', async () => {
   expect(gunzipSync(Buffer.concat(pieces)).toString()).toMatch(/^\{"flagmeterBackup":1/)
 })
 
-test('on a schedule it makes one when the newest is old enough, keeps the newest, and tells Prometheus', async () => {
+test('on a schedule it makes one when the newest is old enough, keeps the newest, and exports metrics', async () => {
   const { databaseUrl: url } = await createContext()
   const dir = await emptyFolder()
   const now = Date.now()
@@ -338,13 +338,13 @@ test('on a schedule it makes one when the newest is old enough, keeps the newest
   expect(Math.abs(Date.now() / 1000 - at)).toBeLessThan(60)
   running.child.kill('SIGTERM')
   expect((await running.finished).code).toBe(0)
-  // The newest is fresh: a restart makes none.
+  // The newest is recent: a restart makes none.
   const again = startCli(args, { DATABASE_URL: url })
   await new Promise((resolve) => setTimeout(resolve, 2_000))
   expect(again.output()).toBe('')
 })
 
-test('without a database, and without a place to write, the reason is one line', async () => {
+test('without a database or a place to write, the reason is one line', async () => {
   const none = await runCli(['backup', 'x.dump'])
   expect([none.code, none.err]).toEqual([3, expect.stringMatching(/^flagmeter: no database: [^\n]+\n$/)])
   const DATABASE_URL = 'postgres://u:geheim@127.0.0.1:1/x'

@@ -11,7 +11,7 @@ import { createRandom } from './_random.ts'
 const MIB = 1024 * 1024
 const endpoint = { maxBodyBytes: 8 * MIB, maxEvents: 10_000 } as HttpHandler
 
-/** What a body of these pieces becomes, or the code of its problem. */
+/** The parsed body of these chunks, or the code of its problem. */
 async function take(pieces: (Buffer | string)[], type = 'application/json'): Promise<unknown> {
   const headers = { 'content-type': type }
   const req = Object.assign(Readable.from(pieces.map((piece) => Buffer.from(piece))), { headers })
@@ -23,7 +23,7 @@ async function take(pieces: (Buffer | string)[], type = 'application/json'): Pro
   }
 }
 
-test('a long array is parsed in parts and is what it is as a whole', async () => {
+test('a long array parsed in parts gives the same result as parsed whole', async () => {
   const random = createRandom()
   const values = [
     '"',
@@ -68,7 +68,7 @@ test.each([
   expect(await take([body])).toBe('invalid_json')
 })
 
-test('what is in a batch is bounded before it is parsed', async () => {
+test('the size of a batch is checked before it is parsed', async () => {
   const events = (count: number, text: string) => `[${Array.from({ length: count }, () => text).join(',')}]`
   expect(await take([events(10_000, '0')])).toHaveLength(10_000)
   expect(await take([events(10_001, '0')])).toBe('batch_too_large')
@@ -79,18 +79,18 @@ test('what is in a batch is bounded before it is parsed', async () => {
   expect(await take([`[${'"'.repeat(2)},"\\\\",${'{"a,:[":"\\",:[{"},'.repeat(9_000)}0]`])).toHaveLength(9_003)
 })
 
-test('lines are counted before they are parsed, and an empty one after each is none', async () => {
+test('lines are counted before they are parsed; empty ones do not count', async () => {
   const type = 'application/x-ndjson'
   expect(await take(['{"a":1}\r\n\r\n'.repeat(10_000)], type)).toHaveLength(10_000)
   expect(await take(['{"a":1}\n'.repeat(10_001)], type)).toBe('batch_too_large')
   expect(await take(['\n'.repeat(20_001)], type)).toBe('batch_too_large')
   expect(await take(['1\n{\n"x"'], type)).toEqual([1, expect.any(InvalidJson), 'x'])
-  // An open quote hides nothing in the lines that follow.
+  // An unclosed quote hides nothing in the following lines.
   expect(await take([`"\n[${'0,'.repeat(400)}0]\n`.repeat(1_000)], type)).toBe('body_too_large')
   expect(await take([`"\\\n[${'0,'.repeat(400)}0]\n`.repeat(1_000)], type)).toBe('body_too_large')
 })
 
-test('a body may come in pieces of any size, but not in too many', async () => {
+test('a body may arrive in chunks of any size, but not in too many', async () => {
   const text = JSON.stringify({ tenant: 'x'.repeat(15_000) })
   expect(await take(text.split(''))).toEqual(JSON.parse(text))
   const sizes = [1, 5_000, 3, 4_096, 4_095, 2, 10_000]
@@ -109,7 +109,7 @@ const codeOf = (act: () => void): string | undefined => {
 
 const holdIn = (room: Room) => (holder: string) => Object.assign(new Hold(room), { holder })
 
-test('a holder gets a third of the room, and all together the rest; small requests have a quarter for themselves', () => {
+test('a holder gets a third of the memory, all large ones three quarters; the rest is for small requests', () => {
   const hold = holdIn(new Room(32 * MIB))
   const one = hold('one')
   one.add(8 * MIB)
@@ -126,7 +126,7 @@ test('a holder gets a third of the room, and all together the rest; small reques
   hold('one').add(100_000)
 })
 
-test('large bodies are worked on in turn', async () => {
+test('large bodies are processed one after another', async () => {
   const hold = holdIn(new Room(32 * MIB))
   const order: string[] = []
   const start = async (name: string, weight: number) => {

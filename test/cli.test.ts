@@ -28,7 +28,7 @@ test('help of every command has an example, and its page has the help', async ()
   expect([code, out]).toEqual([0, expect.stringContaining(sections[0]![2]!.split('\n').at(-1)!)])
 })
 
-test('every command goes over HTTP and has --direct, or its help says why it goes straight to the database', async () => {
+test('every command uses HTTP and has --direct, or its help says why it uses the database directly', async () => {
   const page = await readFile(join(import.meta.dirname, '../docs/reference/cli.md'), 'utf8')
   const sections = [...page.matchAll(/^## flagmeter (.+)\n\n```\n(Usage: [^]*?)\n```$/gm)]
   for (const [, name, help] of sections) {

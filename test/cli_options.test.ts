@@ -37,7 +37,7 @@ test.each([
   expect(() => tokenCount(text)).toThrow('whole number of tokens like 1500, 1,000,000, 500k'),
 )
 
-test('a moment is RFC 3339, a day, or so far from now', () => {
+test('a time is RFC 3339, a date, or relative to now', () => {
   const DAY_MS = 86_400_000
   const near = (text: string, ms: number) => expect(Math.abs(Date.parse(text) - Date.now() - ms)).toBeLessThan(60_000)
   near(momentAhead('90d'), 90 * DAY_MS)
@@ -50,7 +50,7 @@ test('a moment is RFC 3339, a day, or so far from now', () => {
     expect(() => momentAhead(text)).toThrow('It must be a time like 2027-01-31T12:00:00Z, a day')
 })
 
-test('an id is told from a name and from a key, and a key is not repeated', () => {
+test('ids, names and keys are told apart, and a key is never echoed', () => {
   const keyId = idOf('a key', 'flagmeter key list')
   const id = '2c1f7c3e-6f0d-4a53-8a0e-3b5a7e6d9c21'
   expect(keyId(id)).toBe(id)
@@ -65,7 +65,7 @@ test.each([
   ['xyz', undefined],
 ])('%s is near %s', (word, found) => expect(nearest(word, ['dashboard', 'rollup', 'prune'])).toBe(found))
 
-test('a variable that looks like a setting is told with the nearest one; what others set is none of ours', () => {
+test('a variable that looks like a setting is reported with the nearest one; unrelated ones are ignored', () => {
   const env = {
     PATH: '/bin',
     PORT: '3000',

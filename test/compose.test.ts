@@ -35,7 +35,7 @@ test('the limits of the stack add up to at most 2 GB of memory and 1.5 CPUs', as
   expect(all.reduce((sum, { cpus }) => sum + Math.round(cpus * 100), 0)).toBeLessThanOrEqual(150)
 })
 
-test('every service restarts, is checked, has a small log, a read-only root and no capabilities it does not need', async () => {
+test('every service restarts, has a health check, a small log, a read-only root and few capabilities', async () => {
   for (const [name, service] of await services()) {
     expect([name, service.restart]).toEqual([name, /^(migrate|reader)$/.test(name) ? 'no' : 'unless-stopped'])
     if (service.restart !== 'no') expect([name, service.healthcheck]).toEqual([name, expect.anything()])
@@ -113,7 +113,7 @@ test('Valkey writes what it accepts to disk, and evicts nothing', async () => {
   )
 })
 
-test('the passwords in .env go neither into a commit nor into an image, nor do dumps and keys; .env.example does', async () => {
+test('.env, dumps and keys are kept out of commits and images; .env.example is not', async () => {
   const isIgnored = (path: string) => spawnSync('git', ['check-ignore', '-q', '--no-index', path], { cwd: root }).status
   for (const path of ['.env', '.env.local', 'before-the-upgrade.dump', '.flagmeter/admin-key'])
     expect([path, isIgnored(path)]).toEqual([path, 0])

@@ -11,7 +11,7 @@ import { createProxy } from './_proxy.ts'
 describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () => {
   afterAll(closeBrowser)
 
-  test('asks for a key, keeps it nowhere, and moves within a second of a POST; the command it shows works', async () => {
+  test('asks for a key, stores it nowhere, and updates within a second of a POST; its command works', async () => {
     const server = await startServer()
     const { page } = await openPage(server.url)
     await page.getByLabel('Key', { exact: true }).fill('fm_wrong')
@@ -41,7 +41,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await page.locator('.totals > div', { hasText: 'Tokens/s' }).locator('dd', { hasText: 'K' }).waitFor()
   })
 
-  test('a load in the background moves bars, figures and charts without a reload; at 80 % colour, words and alert follow', async () => {
+  test('background load moves bars, figures and charts; at 80 % colour, wording and alert follow', async () => {
     const server = await startServer()
     const receiver = await createReceiver()
     await server.api('POST', '/api/webhooks', { tenant: 'acme-corp', kind: 'slack', url: receiver.url })
@@ -79,7 +79,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     expect(loads).toBe(0)
   })
 
-  test('changes quota and thresholds, adds, tests and disables a webhook, retries a dead message, makes and revokes a key', async () => {
+  test('edits quota, thresholds and webhooks, retries a dead message, creates and revokes a key', async () => {
     const server = await startServer()
     let status = 200
     const receiver = await createReceiver((res) => void res.writeHead(status).end())

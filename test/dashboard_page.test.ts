@@ -9,7 +9,7 @@ const fetchAsset = async (url: string, encoding?: string) => {
 }
 const linksOf = (html: string) => [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link!)
 
-test('the page runs and loads only what carries its nonce, a new one each time, and nothing of another host', async () => {
+test('the page loads only what carries its nonce, new each time, and nothing from other hosts', async () => {
   const { get } = await createTestServer()
   const nonces = new Set<string>()
   for (const path of ['/', '/tenants/acme-corp', '/tenants/%3Cscript%3Ealert(1)%3C%2Fscript%3E', '/docs']) {
@@ -35,7 +35,7 @@ test('the page runs and loads only what carries its nonce, a new one each time, 
   expect(nonces.size).toBe(4)
 })
 
-test('its files come compressed, to be kept for ever; the first load is under 120 KB', async () => {
+test('its files are compressed and cached forever; the first load is under 120 KB', async () => {
   const { url, get } = await createTestServer()
   const page = (await get('/')).body as string
   let bytes = page.length

@@ -25,7 +25,7 @@ describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PA
     await page.getByText('The session has ended. Sign in again.').waitFor({ timeout: 15_000 })
   })
 
-  test("a tenant's key sees its tenant alone, wherever the path leads", async () => {
+  test("a tenant's key sees only its tenant, on any path", async () => {
     const server = await startServer()
     const { key } = await server.api('POST', '/api/keys', { name: 'customer', scopes: ['read'], tenant: 'acme-corp' })
     const { page } = await openPage(server.url)
@@ -105,7 +105,7 @@ describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PA
     expect(await page.locator('#app script, #app style, #app img, #app iframe, #app [onerror]').count()).toBe(0)
   })
 
-  test('keyboard and screen reader: axe finds nothing serious on any page, light and dark; no page scrolls sideways', async () => {
+  test('axe finds no serious barriers on any page, light or dark; no page scrolls sideways', async () => {
     const server = await startServer()
     for (let i = 0; i < 12; i++) await server.spend(80_000, { feature: `feature-${i}` })
     await server.spend(850_000, { tenant: 'globex-inc' })

@@ -28,7 +28,7 @@ test('arrays of every type we use arrive as they were, whatever their elements h
   ])
 })
 
-test('what fails while a connection is made reaches who asked, and no process ends of it', async () => {
+test('a failure while connecting reaches the caller, and does not end the process', async () => {
   const unheard: unknown[] = []
   const note = (error: unknown) => unheard.push(error)
   process.on('unhandledRejection', note)
@@ -39,7 +39,7 @@ test('what fails while a connection is made reaches who asked, and no process en
   expect(unheard).toEqual([])
 })
 
-test('a statement that is given up behind another does not hand its answer to the next', async () => {
+test('an abandoned statement does not hand its answer to the next', async () => {
   const database = await open()
   const texts = ['select 1 as one', 'select 2 as two', 'select pg_sleep(1.5)']
   for (const text of texts) await query(database, text) // prepared, they go out behind each other
@@ -51,7 +51,7 @@ test('a statement that is given up behind another does not hand its answer to th
   await slow
 })
 
-test('an answer that is cut off leaves nothing in front of the next', async () => {
+test('a truncated answer does not corrupt the next', async () => {
   const database = await open()
   const cut = query(
     database,
@@ -64,12 +64,13 @@ test('an answer that is cut off leaves nothing in front of the next', async () =
   expect(await ask().catch(ask)).toEqual([{ own: 7 }])
 })
 
-test('what is asked in the moment a connection breaks is answered, and holds up nothing behind it', async () => {
+test('a statement sent as a connection breaks is answered, and does not block those behind it', async () => {
   const proxy = await createProxy(await createDatabase())
   const database = await open(undefined, proxy.url)
   await query(database, 'select 0 as zero')
   const slow = query(database, 'select pg_sleep(30)')
-  const next = slow.catch(() => query(database, 'select 1 as one')) // before the driver hears that the connection is closed
+  // Before the driver learns that the connection is closed.
+  const next = slow.catch(() => query(database, 'select 1 as one'))
   await sleep(500)
   const at = performance.now()
   proxy.reset()
@@ -78,7 +79,7 @@ test('what is asked in the moment a connection breaks is answered, and holds up 
   expect(await query(database, 'select 2 as two')).toEqual([{ two: 2 }])
 })
 
-test('connections that are cut while they are written to are soon used again, and mix no answers up', async () => {
+test('connections cut during a write are soon usable again, and never mix up answers', async () => {
   const url = await createDatabase()
   const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
   let isOver = false
@@ -103,7 +104,8 @@ test('connections that are cut while they are written to are soon used again, an
     await sleep(10)
     await query(
       killer,
-      'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database() limit 1',
+      'select pg_terminate_backend(pid) from pg_stat_activity ' +
+        'where pid <> pg_backend_pid() and datname = current_database() limit 1',
     )
   }
   isOver = true
@@ -112,7 +114,7 @@ test('connections that are cut while they are written to are soon used again, an
   expect(fine).toBeGreaterThan(50)
 })
 
-test('a transaction whose connection is cut fails, ends no process, and leaves its connection in use', async () => {
+test('a transaction whose connection is cut fails without ending the process or losing the connection', async () => {
   const uncaught: unknown[] = []
   const note = (error: unknown) => uncaught.push(error)
   process.on('uncaughtException', note)
@@ -142,7 +144,7 @@ test('a transaction whose connection is cut fails, ends no process, and leaves i
   expect(await Promise.all(Array.from({ length: 16 }, (_, i) => actorIs(i)))).toEqual(Array(16).fill(true))
 })
 
-test('a change that its caller has given up is not made later', async () => {
+test('an abandoned change is not made later', async () => {
   const database = await open(400)
   await database`create table made (by text)`
   const holding = database.unsafe('set statement_timeout = 0; select pg_sleep(2.5)').execute()
@@ -153,7 +155,7 @@ test('a change that its caller has given up is not made later', async () => {
   expect(await database`select from made`).toHaveLength(0)
 })
 
-test('an outage is what the server and the network say is one, and nothing else', () => {
+test("only errors of the server's state and of the network count as an outage", () => {
   const outages = [
     '08006',
     '28000',
@@ -190,7 +192,7 @@ test('a table that is missing means not migrated, unless one of our functions mi
   expect([isNotMigrated(missing), isNotMigrated(mistake), isUnavailable(missing)]).toEqual([true, false, false])
 })
 
-test('waiting for a lock that others hold is an outage; a statement that is slow by itself is none', async () => {
+test('waiting for a lock held by others is an outage; a slow statement is not', async () => {
   const url = await createDatabase()
   const [database, other] = [await open(1_000, url), await open(undefined, url)]
   await other`create table held (id int)`

@@ -1,5 +1,5 @@
-// Everything that locks counters, side by side on the same few tenants, with reservations that lapse: the retry would hide a deadlock
-// behind its second of waiting, so the database's own count is what is looked at.
+// Everything that locks counters, concurrently on the same few tenants, with lapsing reservations. A retry would hide
+// a deadlock behind a second's wait, so the test looks at the database's own deadlock count.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { verify } from '../cli/verify.ts'
@@ -20,7 +20,7 @@ const any = <T>(list: T[]): T => list[Math.floor(Math.random() * list.length)]!
 const deadlocks = async (database: Database) =>
   (await database`select deadlocks from pg_stat_database where datname = current_database()`)[0]!.deadlocks
 
-test('reservations that are made, settled, released and lapse beside events never deadlock', async () => {
+test('concurrent events and reservations being made, settled, released and lapsing never deadlock', async () => {
   const ctx = await createContext({ DATABASE_POOL_SIZE: '24' })
   const tenants = (await ctx.database<{ id: string }[]>`select id from tenants`).map(({ id }) => id)
   for (const tenantId of tenants)
@@ -28,7 +28,7 @@ test('reservations that are made, settled, released and lapse beside events neve
       for (const feature of ['a', 'b'])
         await createQuota(ctx.database, 'test', tenantId, { feature, period, tokenLimit: 1e9 })
   await ctx.database`update tenants set monthly_quota = 1000000000000`
-  await ctx.database`update quotas set counts_from = '-infinity'` // hours of the day so far are made by whoever comes first
+  await ctx.database`update quotas set counts_from = '-infinity'`
   const now = Date.now()
   const at = () => now - Math.floor(Math.random() * 6) * HOUR
   const held: Wanted[] = []
@@ -53,13 +53,13 @@ test('reservations that are made, settled, released and lapse beside events neve
   const failures: unknown[] = []
   let pairs = 0
   const loop = async (work: () => Promise<unknown>) => {
-    // What takes too long on a busy machine is no failure: what became of it is looked at in the end.
+    // A time-out on a busy machine is not a failure: the outcome is checked at the end.
     while (pairs < PAIRS)
       await work().catch((error: unknown) => isTooSlow(error) || isUnavailable(error) || failures.push(error))
   }
   await Promise.all([
     ...many(4, () => {
-      const reservations = openReservations(ctx) // a process of its own
+      const reservations = openReservations(ctx) // a separate process
       return loop(async () => {
         const group = many(8, () => (Math.random() < 0.2 && held.length > 0 ? any(held) : wanted()))
         await Promise.all(group.map((one) => reservations.reserve(one)))

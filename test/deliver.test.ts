@@ -7,7 +7,7 @@ import { loadSql } from '../lib/store/sql.ts'
 import { createContext, createTestServer, startConsumers, until } from './_context.ts'
 import { LOCAL, addWebhook, atRest, createReceiver, cross, deliveries, tenantId } from './_deliveries.ts'
 
-test('Slack gets exactly this text, and of a jump one message per threshold, in order', async () => {
+test('Slack gets exactly this text, and one message per threshold of a jump, in order', async () => {
   const { ctx, post } = await createTestServer(LOCAL)
   const receiver = await createReceiver()
   await addWebhook(ctx, await tenantId(ctx), receiver.url)
@@ -29,7 +29,7 @@ test('Slack gets exactly this text, and of a jump one message per threshold, in 
   expect(receiver.bodies()[2].text).toContain('has hit 130% of')
 })
 
-test('deliveries that end one after another leave no listeners behind', async () => {
+test('finished deliveries leave no listeners behind', async () => {
   const warnings: string[] = []
   const note = ({ message }: Error) => warnings.push(message)
   process.on('warning', note)
@@ -46,7 +46,7 @@ test('deliveries that end one after another leave no listeners behind', async ()
   expect([asked, warnings]).toEqual([18, []])
 })
 
-test('alerts of one webhook go out in their order, each when the one before has its answer', async () => {
+test("a webhook's alerts are sent in order, each after the answer to the one before", async () => {
   const ctx = await createContext(LOCAL)
   const open = { now: 0, most: 0 }
   const receiver = await createReceiver((res) => {
@@ -65,7 +65,7 @@ test('alerts of one webhook go out in their order, each when the one before has 
   expect(open.most).toBe(1)
 })
 
-test('Slack is told which quota it is; a name or a feature cannot speak to a channel', async () => {
+test('Slack messages name the quota; a tenant or feature name cannot mention a channel', async () => {
   const ctx = await createContext(LOCAL)
   const receiver = await createReceiver()
   const id = await tenantId(ctx)
@@ -87,7 +87,7 @@ test('Slack is told which quota it is; a name or a feature cannot speak to a cha
   expect(receiver.bodies().map(({ text }) => text)).toEqual(cases.map(([, , words]) => `${told} ${words}.`))
 })
 
-test('any other receiver gets a signed event that the library of the specification verifies, with two secrets in a rotation', async () => {
+test('other receivers get a signed event that the reference library verifies, with two secrets too', async () => {
   const { ctx, request, get } = await createTestServer(LOCAL)
   const receiver = await createReceiver()
   const body = { tenant: 'acme-corp', kind: 'standard', url: receiver.url }
@@ -129,7 +129,7 @@ test('any other receiver gets a signed event that the library of the specificati
   expect(() => verify(secret, 2)).toThrow('No matching signature found')
 })
 
-test('the pauses are those of the schedule, up to a tenth longer; then the delivery is dead, visible, and can be retried', async () => {
+test('retries follow the schedule, up to a tenth later; then the delivery is dead, and can be retried', async () => {
   const { ctx, get, post } = await createTestServer({ ...LOCAL, DELIVERY_RETRY_SECONDS: '100,200,400' })
   let status = 503
   const receiver = await createReceiver((res) => void res.writeHead(status).end())
@@ -187,7 +187,7 @@ test('a request retries at most ten thousand deliveries, the oldest first, and s
   ])
 })
 
-test('the schedule tries at once, after 1, 2 and 4 seconds, and then ever slower for at least three days', async () => {
+test('the schedule tries at once, after 1, 2 and 4 seconds, then ever more slowly for three days', async () => {
   const { config } = await createContext()
   const pauses = config.deliveryRetrySeconds
   expect(pauses.slice(0, 3)).toEqual([1, 2, 4])
@@ -216,7 +216,7 @@ test.each([
   expect(wait).toBeLessThanOrEqual(expected * 1.1)
 })
 
-test('410 disables the webhook; what waits for it is dead, and a later alert makes no delivery', async () => {
+test('410 disables the webhook; its pending deliveries are dead, and later alerts create none', async () => {
   const ctx = await createContext(LOCAL)
   const receiver = await createReceiver((res) => void res.writeHead(410).end())
   const id = await addWebhook(ctx, await tenantId(ctx), receiver.url)
@@ -264,7 +264,7 @@ test('no log line, at any level, holds a URL or a secret', async () => {
   expect(JSON.stringify(await deliveries(ctx))).not.toContain('geheim')
 })
 
-test('what a claim that ran out has to say comes too late, unless it is success', async () => {
+test('the outcome of an expired claim is ignored, unless it is success', async () => {
   const ctx = await createContext()
   await addWebhook(ctx, await tenantId(ctx), 'https://example.com/')
   await cross(ctx)

@@ -9,15 +9,15 @@ import { AUTHORIZATION } from './_key.ts'
 import { createProxy } from './_proxy.ts'
 import { freePort } from './_valkey.ts'
 
-test('a receiver that flaps between 500, silence, 429 and 200 gets every id, and one twice only after silence', async () => {
+test('a receiver that flaps between 500, silence, 429 and 200 gets every id, twice only after silence', async () => {
   const ctx = await createContext({ ...LOCAL, DELIVERY_RETRY_SECONDS: '1,1,1,1,1,1,1,1' })
   const silent = new Set<string>()
   const receiver = await createReceiver((res, index, { headers }) => {
     const kind = index % 5
     if (kind === 0) res.writeHead(500).end()
     else if (kind === 1) {
-      silent.add(String(headers['webhook-id'])) // took it, and never answers
-      if (!isStress) setTimeout(() => res.destroy(), 300) // what is waited for otherwise: ten seconds
+      silent.add(String(headers['webhook-id'])) // took it and never answers
+      if (!isStress) setTimeout(() => res.destroy(), 300) // instead of waiting ten seconds for the time-out
     } else if (kind === 2) res.writeHead(429, { 'retry-after': '2' }).end()
     else res.writeHead(200).end()
   })
@@ -49,7 +49,7 @@ test('a receiver that flaps between 500, silence, 429 and 200 gets every id, and
   }
 })
 
-test('slow receivers, however many alerts they get, delay no other', async () => {
+test('slow receivers do not delay others, however many alerts they get', async () => {
   const ctx = await createContext(LOCAL)
   const slow = await createReceiver(() => {}) // never answers
   const fast = await createReceiver()
@@ -59,14 +59,14 @@ test('slow receivers, however many alerts they get, delay no other', async () =>
   await cross(ctx)
   await until(() => slow.received.length >= 32)
   await addWebhook(ctx, await tenantId(ctx, 'globex-inc'), fast.url)
-  // Behind the slow ones it would wait for a minute and a half: ten seconds for every 32 of them.
+  // Queued behind the slow ones it would wait a minute and a half: ten seconds for every 32 of them.
   for (const threshold of [80, 90, 100]) {
     await cross(ctx, threshold, 'globex-inc')
     await until(() => fast.received.some(({ body }) => body.includes(`${threshold}%`)))
   }
 })
 
-test('the outcome of a delivery outlives a blink of the database: nothing is sent twice', async () => {
+test("a delivery's outcome survives a short database outage: nothing is sent twice", async () => {
   const databaseUrl = await createDatabase()
   const proxy = await createProxy(databaseUrl)
   const witness = await createContext({ DATABASE_URL: databaseUrl })
@@ -85,7 +85,7 @@ test('the outcome of a delivery outlives a blink of the database: nothing is sen
 
 const TENANTS = count(20, 100)
 
-test(`eight writers, ${TENANTS} tenants that cross 80 and 100, workers killed all the while: each alert is delivered`, async () => {
+test(`eight writers, ${TENANTS} tenants crossing 80 and 100, workers killed: each alert is delivered`, async () => {
   const port = await freePort()
   const ctx = await createContext()
   const receiver = await createReceiver((res) => void setTimeout(() => res.end(), 20))
@@ -107,7 +107,7 @@ test(`eight writers, ${TENANTS} tenants that cross 80 and 100, workers killed al
   const url = `http://127.0.0.1:${port}/api/events`
   await until(async () => (await fetch(url).catch(() => undefined))?.status === 405)
 
-  // 24 events of 500 tokens per tenant, shuffled over the writers; what is not accepted is sent again with the same ids.
+  // 24 events of 500 tokens per tenant, shuffled over the writers; those not accepted are resent with the same ids.
   const events = Array.from({ length: 24 * TENANTS }, (_, i) => ({
     tenant: names[i % TENANTS]!,
     feature: 'x',
@@ -139,7 +139,7 @@ test(`eight writers, ${TENANTS} tenants that cross 80 and 100, workers killed al
 
   const raised = async () => (await ctx.database`select count(*)::int as n from alerts`)[0]!.n as number
   await until(async () => (await raised()) === 2 * TENANTS && (await atRest(ctx)))
-  await sleep(1_000) // whatever is still on its way must change nothing
+  await sleep(1_000) // anything still in flight must change nothing
   const rows = await deliveries(ctx)
   expect([await raised(), rows.length, rows.every(({ status }) => status === 'delivered')]).toEqual([
     2 * TENANTS,
@@ -151,7 +151,7 @@ test(`eight writers, ${TENANTS} tenants that cross 80 and 100, workers killed al
   for (const name of names) {
     const mine = texts.filter((text) => text.includes(`'${name}'`))
     const percents = [...new Set(mine.map((text) => Number(/hit (\d+)%/.exec(text)![1])))]
-    // In order, also when one was repeated; a batch that crossed both says the same of both.
+    // In order, even when one was repeated; a batch that crossed both reports the same for both.
     expect([name, percents]).toEqual([name, percents.toSorted((a, b) => a - b)])
     expect(mine.length).toBeGreaterThanOrEqual(2)
     expect(percents[0]).toBeGreaterThanOrEqual(80)
@@ -170,7 +170,7 @@ test('a redirect is not followed', async () => {
   expect(target.received).toHaveLength(0)
 })
 
-test('of an endless answer no more than 64 KiB are read', async () => {
+test('at most 64 KiB of an endless answer are read', async () => {
   const ctx = await createContext(LOCAL)
   let written = 0
   const receiver = await createReceiver((res) => {
@@ -188,10 +188,10 @@ test('of an endless answer no more than 64 KiB are read', async () => {
   const after = written
   await sleep(300)
   expect(written).toBe(after)
-  expect(written).toBeLessThan(16 * 1024 * 1024) // what the sockets' buffers hold, not what could be sent
+  expect(written).toBeLessThan(16 * 1024 * 1024) // what the socket buffers hold, not all that could be sent
 })
 
-test('a consumer that stops finishes what it has begun', async () => {
+test('a stopping consumer finishes its work in progress', async () => {
   const ctx = await createContext(LOCAL)
   const receiver = await createReceiver((res) => void setTimeout(() => res.end(), 500))
   await addWebhook(ctx, await tenantId(ctx), receiver.url)

@@ -99,13 +99,14 @@ test('a second start finds what the first one has stored', async () => {
   expect(await readFile(join(dir, 'postgres.log'), 'utf8')).not.toContain('automatic recovery')
 })
 
-test('it is durable, runs in UTC, listens on 127.0.0.1 alone and asks for a password no one else can read', async () => {
+test('it is durable, runs in UTC, listens only on 127.0.0.1, and needs a password only we can read', async () => {
   const { url } = await open({ settings: { max_connections: '17' } })
   const [settings] = await query(
     url,
     `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous_commit,
             current_setting('timezone') as timezone, current_setting('listen_addresses') as listen_addresses,
-            current_setting('unix_socket_directories') as sockets, current_setting('max_connections') as max_connections`,
+            current_setting('unix_socket_directories') as sockets,
+            current_setting('max_connections') as max_connections`,
   )
   expect(settings).toEqual({
     fsync: 'on',
@@ -128,7 +129,7 @@ test('a relative folder is the one below the working directory', async () => {
   expect(await readdir(dir)).toContain('postgres')
 })
 
-test('an owner killed with SIGKILL leaves a server behind: the next start stops it and finds what was committed', async () => {
+test('an owner killed with SIGKILL leaves a server behind: the next start stops it and keeps the data', async () => {
   const owner = holder()
   const url = await owner.line()
   await query(url, 'create table kept as select 7 as tokens')
@@ -194,7 +195,7 @@ test('a stop that was asked for is not told as an exit', async () => {
   expect(told).toEqual([])
 })
 
-test('a stale postmaster.pid with the number of another process stops nothing and leaves that process alone', async () => {
+test('a stale postmaster.pid with the number of another process is ignored, and that process survives', async () => {
   await (await open()).release()
   const { uid, gid } = await stat(join(dir, 'postgres'))
   const pidFile = join(dir, 'postgres/postmaster.pid')
@@ -234,7 +235,7 @@ test('a first start killed in the middle is made anew by the second', async () =
   expect((await readdir(dir)).sort()).toEqual(['postgres', 'postgres-password', 'postgres.log'])
 })
 
-test('a folder that is not a database is left as it is, and named', async () => {
+test('a folder that is not a database is left unchanged and named in the error', async () => {
   await mkdir(join(dir, 'postgres'), { recursive: true })
   await writeFile(join(dir, 'postgres/notes.txt'), 'mine')
   await expect(open()).rejects.toThrow(`${join(dir, 'postgres')} holds something that is not a database`)

@@ -19,12 +19,13 @@ const event = (tenant: string) => ({ tenant, feature: 'x', tokens: 1 })
 const HOSTILE = '<script>alert(1)</script>\u202E\u2028\u200B\u{E0041}"\'\\'
 
 describe('an unknown tenant', () => {
-  test('is named, with the nearest name that there is and how to create it', async () => {
+  test('is named, with the nearest existing name and how to create it', async () => {
     const { get, post } = await createTestServer()
     const wanted = {
       code: 'tenant_not_found',
       detail:
-        "tenant 'acme-crop' does not exist; did you mean 'acme-corp'? POST /api/tenants and flagmeter tenant create make one",
+        "tenant 'acme-crop' does not exist; did you mean 'acme-corp'? " +
+        'POST /api/tenants and flagmeter tenant create make one',
       errors: [{ field: 'tenant', detail: "'acme-crop' does not exist; did you mean 'acme-corp'?" }],
     }
     for (const path of ['/api/usage/acme-crop', '/api/tenants/acme-crop', '/api/alerts?tenant=acme-crop'])
@@ -46,7 +47,7 @@ describe('an unknown tenant', () => {
     )
   })
 
-  test('tells names to nobody but a key that may read all tenants', async () => {
+  test('reveals names only to a key that may read all tenants', async () => {
     const { ctx, get, post } = await createTestServer()
     const make = async (scope: 'ingest' | 'read' | 'admin', tenant?: string) =>
       bearer((await createKey(ctx.database, 'test', { name: 'k', scopes: [scope], tenantId: tenant })).key)
@@ -69,7 +70,7 @@ describe('an unknown tenant', () => {
     expect((await get('/api/usage/globex-inx', await make('read'))).body.detail).toContain("'globex-inc'")
   })
 
-  test('gets a hint for three names of a slice of a batch, and sixty times a minute for a key: others pay nothing for it', async () => {
+  test('gets a hint for three names per slice of a batch, and sixty times a minute per key', async () => {
     const { get, post } = await createTestServer({ LIMIT_REQUESTS: '0' })
     const batch = await post(
       '/api/events',
@@ -83,7 +84,7 @@ describe('an unknown tenant', () => {
     expect(hints).toBe(58)
   })
 
-  test('is shown shortened, and without characters that hide or reorder others', async () => {
+  test('is shown shortened, without characters that hide or reorder others', async () => {
     const { get, post } = await createTestServer()
     const { body } = await get(`/api/usage/${encodeURIComponent(HOSTILE)}`)
     expect(body.detail).toMatch(/^tenant '<script>alert\(1\)<\/script>\uFFFD\uFFFD\uFFFD\uFFFD"'\\' does not exist/)
@@ -95,7 +96,8 @@ describe('an unknown tenant', () => {
 
   test('is suggested from names near it in the alphabet, however many there are', async () => {
     const { ctx, get } = await createTestServer()
-    await ctx.database`insert into tenants (name) select 'customer-' || lpad(i::text, 5, '0') from generate_series(1, 3000) i`
+    await ctx.database`insert into tenants (name)
+      select 'customer-' || lpad(i::text, 5, '0') from generate_series(1, 3000) i`
     expect((await get('/api/usage/customer-015000')).body.detail).toContain("did you mean 'customer-01500'?")
     await createTenant(ctx.database, 'test', { name: HOSTILE.replace('\u2028', '') })
     const { body } = await get(`/api/usage/${encodeURIComponent(HOSTILE.replace('\u2028', 'x'))}`)
@@ -117,7 +119,7 @@ test('the closest name is the one with the fewest mistakes, whatever its case an
 
 describe('a key that is none', () => {
   const key = newKey()
-  test('is told what is wrong with it, and nothing else', async () => {
+  test('gets an error that says what is wrong with it, and nothing else', async () => {
     const { get } = await createTestServer()
     for (const [text, mistake] of [
       ['secret', 'a key begins with fm_'],
@@ -135,7 +137,7 @@ describe('a key that is none', () => {
   })
 })
 
-test('numbers are told in words that a person reads, once per field', async () => {
+test('errors about numbers are readable, and appear once per field', async () => {
   const { post, request } = await createTestServer()
   const mistakes = async (path: string, body: object) => (await post(path, body)).body.errors
   const tokens = { field: 'tokens', detail: 'must be a whole number between 1 and 1,000,000,000' }
@@ -149,11 +151,12 @@ test('numbers are told in words that a person reads, once per field', async () =
   const { id } = (await post('/api/reservations', event('acme-corp'))).body
   const { body } = await request('POST', `/api/reservations/${id}/settle`, { tokens: 0 })
   expect(body.detail).toBe(
-    'tokens must be a whole number between 1 and 1,000,000,000; if nothing was used, release the reservation instead: POST /api/reservations/{id}/release',
+    'tokens must be a whole number between 1 and 1,000,000,000; ' +
+      'if nothing was used, release the reservation instead: POST /api/reservations/{id}/release',
   )
 })
 
-test('where an id is wanted, a name or a key is not taken for one, nor repeated', async () => {
+test('where an id is expected, a name or a key is not accepted, nor echoed', async () => {
   const { request } = await createTestServer()
   const key = newKey()
   for (const [method, path, kind, listing] of [
@@ -187,7 +190,7 @@ test('every JSON answer ends with one newline', async () => {
   }
 })
 
-test('a browser that has lost its way gets a page with a way back, which repeats nothing; a program gets the problem', async () => {
+test('an unknown path gives a browser a page with a link back, and a program a problem document', async () => {
   const { get, url } = await createTestServer()
   const accept = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' }
   for (const path of ['/nothing', '/%3Cscript%3Ealert(1)%3C/script%3E', '/assets/nothing.js', '/api/nothing']) {
@@ -203,7 +206,7 @@ test('a browser that has lost its way gets a page with a way back, which repeats
   expect((await get('/api/usage/nobody', accept)).body.code).toBe('tenant_not_found')
 })
 
-test('a database that does not let us in is an outage, and the log says why', async () => {
+test('a database that rejects our login is an outage, and the log says why', async () => {
   const lines: Record<string, unknown>[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const ctx = await createContext({}, { log })
@@ -227,7 +230,7 @@ test('a database that does not let us in is an outage, and the log says why', as
   })
 })
 
-test('what is refused at the door is counted, and logged at debug alone: anybody can send it', async () => {
+test('unauthenticated refusals are counted, but logged only at debug: anybody can cause them', async () => {
   const lines: Record<string, unknown>[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const { get, post } = await createTestServer({}, { log })

@@ -13,7 +13,7 @@ import { freePort } from './_valkey.ts'
 
 const endpoints = endpointsOf(await loadHandlers([])).map(({ handler }) => handler)
 
-test('whatever JSON comes, every endpoint that takes some answers with success or a problem', async () => {
+test('every endpoint answers any JSON with success or a problem document', async () => {
   const { request, ctx } = await createTestServer({ LIMIT_REQUESTS: '0', LIMIT_EVENTS: '0' })
   const event = fc.record(
     {
@@ -41,9 +41,10 @@ test('whatever JSON comes, every endpoint that takes some answers with success o
       { numRuns: count(40, 300) },
     )
   }
-  // Whatever was taken is counted, and counted right.
+  // All accepted events are counted, and counted correctly.
   const [row] = await ctx.database`
-    select (select coalesce(sum(tokens), 0) from events)::float8 as events, (select coalesce(sum(total_tokens), 0) from usage_periods)::float8 as counted`
+    select (select coalesce(sum(tokens), 0) from events)::float8 as events, (select coalesce(sum(total_tokens), 0)
+      from usage_periods)::float8 as counted`
   expect(row!.counted).toBe(row!.events)
 })
 
@@ -51,7 +52,7 @@ const REQUESTS = count(3_000, 100_000)
 const SOCKETS = 64
 const TIMEOUT_MS = 500
 
-test(`${REQUESTS} bad requests over real sockets: no 5xx, no crash, no hang, every answer a valid problem`, async () => {
+test(`${REQUESTS} bad requests over real sockets: no 5xx, crash or hang, every answer a valid problem`, async () => {
   const random = createRandom()
   const ctx = await createContext()
   const port = await freePort()
@@ -75,7 +76,7 @@ test(`${REQUESTS} bad requests over real sockets: no 5xx, no crash, no hang, eve
       for (const { status, headers, body } of answersIn(await exchange(port, bytes, about))) {
         statuses.set(status, (statuses.get(status) ?? 0) + 1)
         if (status >= 500) throw new Error(`${status}: ${body}\n${about}`)
-        if (status < 400 || body === '') continue // by chance it was good, or HEAD
+        if (status < 400 || body === '') continue // it happened to be valid, or was HEAD
         if (!/application\/problem\+json/.test(headers)) throw new Error(`no problem: ${headers}\n${about}`)
         const problem = ProblemDocument.safeParse(JSON.parse(body))
         if (problem.data?.status !== status) throw new Error(`not a valid problem: ${body}\n${about}`)
@@ -85,14 +86,14 @@ test(`${REQUESTS} bad requests over real sockets: no 5xx, no crash, no hang, eve
   await Promise.all(Array.from({ length: SOCKETS }, run))
   expect(await isUp()).toBe(true)
   expect([server.child.exitCode, server.output()]).toEqual([null, ''])
-  // It was not all the same kind of bad.
+  // The mistakes were of different kinds.
   for (const status of [400, 401, 404, 405, 408, 413, 415, 422, 431])
     expect([status, statuses.get(status) ?? 0]).toEqual([status, expect.any(Number)])
   for (const status of [400, 401, 404, 405, 415])
     expect([status, statuses.get(status)! > REQUESTS / 1_000]).toEqual([status, true])
 }, 600_000)
 
-/** Sends bytes and reads until the server closes. A server that keeps a broken request open hangs, and that is an error. */
+/** Sends bytes and reads until the server closes. A server that keeps a broken request open is an error. */
 function exchange(port: number, bytes: Buffer, about: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -104,10 +105,10 @@ function exchange(port: number, bytes: Buffer, about: string): Promise<string> {
       },
       TIMEOUT_MS * 10 + 10_000,
     )
-    // A request whose `connection: close` was spoilt keeps the connection open, rightly: then it is us who leave.
+    // A request whose `connection: close` was corrupted rightly keeps the connection open: then we close it.
     socket.once('data', () => setTimeout(() => socket.end(), 300).unref())
     socket.on('data', (chunk) => chunks.push(chunk))
-    socket.on('error', () => {}) // reset: the server had enough; what it said before counts
+    socket.on('error', () => {}) // reset: the server gave up; its answer before that counts
     socket.on('close', () => {
       clearTimeout(timer)
       resolve(Buffer.concat(chunks).toString('latin1'))

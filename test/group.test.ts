@@ -4,7 +4,7 @@ import { openGroup } from '../lib/store/group.ts'
 
 const settled = <T>(work: Promise<T>) => work.catch((error: Error) => error.message)
 
-/** A store that works at what it is given when it is told to. */
+/** A store that does its work when the test says so. */
 function store() {
   const calls: { items: string[]; answer: () => void; fail: (error: Error) => void }[] = []
   const work = (items: string[]) =>
@@ -14,7 +14,7 @@ function store() {
   return { calls, work }
 }
 
-test('nobody waits longer than the deadline, and what had not had its turn by then never has it', async () => {
+test('nobody waits longer than the deadline, and work not started by then never starts', async () => {
   const { calls, work } = store()
   const { run, isBusy } = openGroup(work, { most: 10, withinMs: 100 })
   const first = settled(run('a'))
@@ -31,7 +31,7 @@ test('nobody waits longer than the deadline, and what had not had its turn by th
   expect(isBusy()).toBe(false)
 })
 
-test('what nobody waits for any more is left out when its turn comes', async () => {
+test('work that nobody waits for any more is skipped', async () => {
   const { calls, work } = store()
   const left = new Set<string>()
   const { run } = openGroup(work, { most: 10, isLeft: (item) => left.has(item) })
@@ -46,7 +46,7 @@ test('what nobody waits for any more is left out when its turn comes', async () 
   expect(calls[1]!.items).toEqual(['c'])
 })
 
-test('after a failure that took long the next ones fail at once, but for one at a time that tries', async () => {
+test('after a slow failure the next ones fail at once, except for one try at a time', async () => {
   const { calls, work } = store()
   const { run } = openGroup(work, { most: 10, restMs: 50 })
   const first = [settled(run('a'))]
@@ -68,7 +68,7 @@ test('after a failure that took long the next ones fail at once, but for one at 
   expect(await again).toBe('f')
 })
 
-test('a failure that comes at once costs its own group alone', async () => {
+test('a fast failure affects only its own group', async () => {
   const { calls, work } = store()
   const { run } = openGroup(work, { most: 10 })
   const first = settled(run('a'))
@@ -80,7 +80,7 @@ test('a failure that comes at once costs its own group alone', async () => {
   expect([await first, await second]).toEqual(['a connection broke', 'b'])
 })
 
-test('a group has at most so many, unless one brings more', async () => {
+test('a group has a maximum size, unless a single item exceeds it', async () => {
   const groups: number[][] = []
   const work = async (items: number[]) => (groups.push(items), await sleep(5), items)
   const { run } = openGroup(work, { most: 10, sizeOf: (size) => size })

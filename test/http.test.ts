@@ -7,7 +7,7 @@ import { closeHttpServer, createHttpServer } from '../lib/http/server.ts'
 import { KEY } from './_key.ts'
 import { createContext, createTestServer, until } from './_context.ts'
 
-/** Opens a socket, sends the text, and collects whatever comes until the server ends the connection. */
+/** Opens a socket, sends the text, and collects everything until the server closes the connection. */
 async function converse(url: string, text: string, then?: (socket: Socket) => void): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
@@ -26,7 +26,7 @@ const head = (fields: string) =>
   `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEY}\r\ncontent-type: application/json\r\n${fields}\r\n\r\n`
 const body = JSON.stringify({ tenant: 'acme-corp', feature: 'x', tokens: 1 })
 
-test('a client that sends a byte a second is answered 408 and cut off; others are served meanwhile', async () => {
+test('a client that sends one byte a second gets 408 and is cut off; others are served meanwhile', async () => {
   const server = await createTestServer({ REQUEST_TIMEOUT_MS: '1500' })
   let drip: NodeJS.Timeout | undefined
   const slow = converse(server.url, head(`content-length: ${body.length}`), (socket) => {
@@ -41,7 +41,7 @@ test('a client that sends a byte a second is answered 408 and cut off; others ar
   expect(row!.n).toBe(1)
 })
 
-test('a Content-Length that lies is answered with a 4xx and stores nothing', async () => {
+test('a request with a false Content-Length gets a 4xx and stores nothing', async () => {
   const server = await createTestServer({ REQUEST_TIMEOUT_MS: '500' })
   const count = async () => (await server.ctx.database`select count(*)::int as n from events`)[0]!.n
   expect(await converse(server.url, head(`content-length: ${body.length + 10}`) + body)).toMatch(/^HTTP\/1.1 408/)
@@ -64,7 +64,7 @@ test('a chunked body over the limit is cut off with 413', async () => {
   expect(answer).toMatch(/^HTTP\/1.1 413 .*body_too_large/s)
 })
 
-test('who waits for 100 Continue is told to go on only when the body is wanted', async () => {
+test('100 Continue is sent only when the body is wanted', async () => {
   const server = await createTestServer()
   const expecting = `expect: 100-continue\r\nconnection: close\r\ncontent-length: ${body.length}`
   const refused = await converse(server.url, head(expecting).replace(KEY, 'nobody'))
@@ -75,7 +75,7 @@ test('who waits for 100 Continue is told to go on only when the body is wanted',
   expect(taken).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 201 /)
 })
 
-test('a client that is refused while it sends gets its answer, and may not go on sending for ever', async () => {
+test('a client refused while it sends gets its answer, and cannot keep sending forever', async () => {
   const server = await createTestServer()
   const large = await fetch(`${server.url}/api/events`, {
     method: 'POST',
@@ -91,7 +91,7 @@ test('a client that is refused while it sends gets its answer, and may not go on
   expect(endless).toMatch(/^HTTP\/1.1 401 /)
 })
 
-test('requests in a row on one connection are answered in turn; too many of them end it', async () => {
+test('pipelined requests are answered in order; too many of them close the connection', async () => {
   const server = await createTestServer()
   const ask = (path: string, fields = '') => `GET ${path} HTTP/1.1\r\nhost: x\r\n${fields}\r\n`
   const inTurn = await converse(
@@ -103,7 +103,7 @@ test('requests in a row on one connection are answered in turn; too many of them
   expect(many.match(/HTTP\/1.1 200/g)?.length ?? 0).toBeLessThan(1_000)
 })
 
-test('what is not HTTP, and headers that are too large, get a problem too', async () => {
+test('bytes that are not HTTP and oversized headers get a problem document too', async () => {
   const server = await createTestServer()
   expect(await converse(server.url, 'hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 .*malformed_http/s)
   expect(await converse(server.url, head(`x-large: ${'x'.repeat(20_000)}`))).toMatch(
@@ -111,7 +111,7 @@ test('what is not HTTP, and headers that are too large, get a problem too', asyn
   )
 })
 
-test('an unknown path is 404, another method 405 with what is allowed, HEAD is GET without a body', async () => {
+test('an unknown path is 404, a wrong method 405 with the allowed ones, HEAD is GET without a body', async () => {
   const server = await createTestServer()
   expect((await server.get('/api/nothing')).body).toMatchObject({ status: 404, code: 'not_found' })
   expect((await server.get('/api/usage/%zz')).status).toBe(404)
@@ -121,7 +121,7 @@ test('an unknown path is 404, another method 405 with what is allowed, HEAD is G
   expect([headOnly.status, await headOnly.text()]).toEqual([200, ''])
 })
 
-test('a request id of the caller comes back; one that could forge a log line does not', async () => {
+test("the caller's request id is returned, unless it could forge a log line", async () => {
   const server = await createTestServer()
   const ask = async (id: string) =>
     (await server.post('/api/events', body, { 'x-request-id': id })).headers.get('x-request-id')
@@ -139,7 +139,7 @@ async function serve(endpoint: HttpHandler) {
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }
 
-test('a handler that throws is a 500 that carries nothing from inside', async () => {
+test('a handler that throws gives a 500 that reveals nothing internal', async () => {
   const broken = handler({
     method: 'GET',
     path: '/broken',
@@ -157,7 +157,7 @@ test('a handler that throws is a 500 that carries nothing from inside', async ()
   expect(await answer.text()).not.toContain('secret')
 })
 
-test('a stopping server finishes what it has begun and takes nothing new', async () => {
+test('a stopping server finishes requests in progress and takes no new ones', async () => {
   let finish = () => {}
   const begun = new Promise<void>((started) => {
     slow.handle = async () => {
@@ -185,7 +185,7 @@ const slow: HttpHandler = handler({
   handle: () => json(200, {}),
 })
 
-test('metrics carry the routes, never the tenants', async () => {
+test('metrics are labelled by route, never by tenant', async () => {
   const server = await createTestServer()
   await server.post('/api/events', body)
   await server.get('/api/usage/acme-corp')
@@ -198,7 +198,7 @@ test('metrics carry the routes, never the tenants', async () => {
   expect(metrics).not.toContain('acme-corp')
 })
 
-test('connections beyond MAX_CONNECTIONS are closed; the others go on', async () => {
+test('connections beyond MAX_CONNECTIONS are closed; the others are unaffected', async () => {
   const server = await createTestServer({ MAX_CONNECTIONS: '5' })
   const port = Number(new URL(server.url).port)
   const sockets = Array.from({ length: 8 }, () => connect(port, '127.0.0.1').on('error', () => {}))

@@ -14,7 +14,7 @@ const used = async (tenant = 'acme-corp') => (await server.get(`/api/usage/${ten
 const stored = async () => Number((await server.ctx.database`select count(*) as n from events`)[0]!.n)
 
 describe('a single event', () => {
-  test('is answered with its id and visible in usage at once', async () => {
+  test('returns its id and is visible in usage at once', async () => {
     const { status, body, headers } = await send(event())
     expect(status).toBe(201)
     expect(body).toEqual({ success: true, eventId: expect.stringMatching(/^[0-9a-f-]{36}$/) })
@@ -26,14 +26,14 @@ describe('a single event', () => {
     })
   })
 
-  test('may name its tenant by id', async () => {
+  test('may refer to its tenant by id', async () => {
     const { tenant } = await used()
     expect((await send(event({ tenant }))).status).toBe(201)
     expect((await send(event({ tenant: tenant.toUpperCase() }))).status).toBe(201)
     expect(await used()).toMatchObject({ totalTokens: 3000 })
   })
 
-  test('counts once under the same id, whatever its form and wherever it stands', async () => {
+  test('counts once under the same id, however the id is written and wherever it is given', async () => {
     const id = uuidv7()
     const answers = [
       await send(event({ id })),
@@ -49,7 +49,7 @@ describe('a single event', () => {
     expect(await used()).toMatchObject({ totalTokens: 3000, eventCount: 2 })
   })
 
-  test('has its id to itself: the same text of another tenant is another event', async () => {
+  test('has an id scoped to its tenant: the same id of another tenant is another event', async () => {
     const first = await send(event({ id: 'one' }))
     const second = await send(event({ id: 'one', tenant: 'globex-inc' }))
     expect(first.body.eventId).not.toBe(second.body.eventId)
@@ -103,7 +103,7 @@ describe('bad input is refused with the field named, and nothing is stored', () 
     ['a body over 8 MiB', `[${' '.repeat(8 * 1024 * 1024)}]`, 413, 'body_too_large', undefined],
   ])('%s', async (name, body, status, code, field) => {
     const answer = await send(body)
-    // An array of one array: as many events as brackets on the top level, each with its own problem.
+    // An array of arrays: one event per top-level bracket, each with its own problem.
     const problem = answer.body.results?.[0].problem ?? answer.body
     expect([name, problem.status, problem.code]).toEqual([name, status, code])
     if (field !== undefined) expect(problem.errors.map((error: { field: string }) => error.field)).toContain(field)
@@ -113,7 +113,7 @@ describe('bad input is refused with the field named, and nothing is stored', () 
     expect((await server.get('/api/health/live')).status).toBe(200)
   })
 
-  test('a content type that a web page may send unasked, and a compressed body', async () => {
+  test('a content type that a web page may send without preflight, and a compressed body', async () => {
     expect((await send(event(), { 'content-type': 'text/plain' })).status).toBe(415)
     expect((await send(event(), { 'content-encoding': 'gzip' })).status).toBe(415)
     expect((await send(event(), { 'content-type': 'Application/JSON; charset=utf-8' })).status).toBe(201)
@@ -128,7 +128,7 @@ describe('bad input is refused with the field named, and nothing is stored', () 
 })
 
 describe('a batch', () => {
-  test('of 10,000 events is taken whole', async () => {
+  test('of 10,000 events is accepted', async () => {
     const events = Array.from({ length: 10_000 }, (_, i) => event({ tokens: i + 1, id: `e${i}` }))
     const { status, body } = await send(events)
     expect(status).toBe(201)
@@ -137,7 +137,7 @@ describe('a batch', () => {
     expect(await used()).toMatchObject({ totalTokens: 50_005_000, eventCount: 10_000 })
   })
 
-  test('gives one result per event, in order, and a bad one costs no other', async () => {
+  test('returns one result per event, in order, and a bad one does not affect the others', async () => {
     const { status, body } = await send([
       event(),
       event({ tokens: 0 }),
@@ -160,7 +160,7 @@ describe('a batch', () => {
     expect(await used()).toMatchObject({ totalTokens: 3000 })
   })
 
-  test('may be NDJSON, where a broken line costs only itself', async () => {
+  test('may be NDJSON, where a broken line affects only itself', async () => {
     const lines = [JSON.stringify(event()), '{"tenant":', '', JSON.stringify(event({ tokens: 7 }))].join('\r\n')
     const { status, body } = await send(`${lines}\n`, { 'content-type': 'application/x-ndjson' })
     expect(status).toBe(207)
@@ -177,7 +177,7 @@ describe('a batch', () => {
   })
 })
 
-test('when the stores go away in the middle of a batch, the answer says which events are durable', async () => {
+test('when the stores fail in the middle of a batch, the answer says which events are durable', async () => {
   const writes: number[] = []
   const intake = {
     async accept(events: unknown[]) {
@@ -196,7 +196,7 @@ test('when the stores go away in the middle of a batch, the answer says which ev
   expect([none.status, none.headers.get('retry-after')]).toEqual([503, '1'])
 })
 
-test('an answer names ten mistakes of an event, and stays below 2 MB however many events have them', async () => {
+test('an answer lists up to ten mistakes per event, and stays below 2 MB however many events have them', async () => {
   const bad = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${i}`.padEnd(300, 'x'), 0]))
   const one = (await send(bad)).body
   expect(one.errors).toHaveLength(11)
@@ -212,7 +212,7 @@ test('an answer names ten mistakes of an event, and stays below 2 MB however man
   expect(bare.at(-1).problem).toEqual(body.results[1_499].problem)
 })
 
-test('an unknown tenant is created once under concurrency when the operator says so', async () => {
+test('an unknown tenant is created once under concurrency, if the operator allows it', async () => {
   const open = await createTestServer({ AUTO_CREATE_TENANTS: 'true' })
   const answers = await Promise.all(
     Array.from({ length: 50 }, () => open.post('/api/events', event({ tenant: 'new-llc' }))),
@@ -222,7 +222,7 @@ test('an unknown tenant is created once under concurrency when the operator says
   expect((await open.post('/api/events', event({ tenant: uuidv7() }))).status).toBe(404)
 })
 
-test('a key makes a hundred tenants in ten minutes; the events of others are told when to come again', async () => {
+test('a key creates at most a hundred tenants in ten minutes; further ones get 429 with Retry-After', async () => {
   const open = await createTestServer({ AUTO_CREATE_TENANTS: 'true' })
   const batch = (count: number, name: string) =>
     Array.from({ length: count }, (_, i) => ({ tenant: `${name}-${i}`, feature: 'x', tokens: 1 }))
@@ -249,7 +249,7 @@ test('a key makes a hundred tenants in ten minutes; the events of others are tol
   expect(other.status).toBe(201)
 })
 
-test('a missing field and a wrong type are told apart', async () => {
+test('a missing field and a wrong type give different errors', async () => {
   const { body } = await send({ tenant: 7, tokens: 'x' })
   expect(body.errors).toEqual([
     { field: 'tenant', detail: 'must be a string' },
@@ -258,7 +258,7 @@ test('a missing field and a wrong type are told apart', async () => {
   ])
 })
 
-test('an id stands for one event: with other content it is refused, and a true repeat is a success', async () => {
+test('an id identifies one event: different content is refused, and a true repeat succeeds', async () => {
   const once = { tenant: 'acme-corp', feature: 'reused', tokens: 5, id: 'once' }
   for (let i = 0; i < 2; i++) expect((await server.post('/api/events', once)).status).toBe(201)
   for (const other of [{ tokens: 6 }, { feature: 'other' }])
@@ -274,7 +274,7 @@ test('an id stands for one event: with other content it is refused, and a true r
   ])
 })
 
-test('the places of a batch are nobody else’s ids', async () => {
+test('positions in a batch are not confused with ids of other events', async () => {
   const plain = { tenant: 'acme-corp', feature: 'places', tokens: 5 }
   const single = await server.post('/api/events', plain, { 'idempotency-key': 'B:0' })
   const sendBatch = () => send([plain, plain], { 'idempotency-key': 'B' })

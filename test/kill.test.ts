@@ -9,7 +9,7 @@ import { freePort, startNativeValkey } from './_valkey.ts'
 
 const server = inject('valkeyServer')
 
-/** A server process and a Valkey of the test's own, so that both can be killed. */
+/** The test's own server process and Valkey, so that both can be killed. */
 async function start() {
   const valkey = await startNativeValkey(server!)
   let current = valkey
@@ -46,7 +46,7 @@ interface Client {
   stop: () => Promise<number>
 }
 
-/** Sends events with known ids until told to stop; an unknown outcome is tried again. */
+/** Sends events with known ids until told to stop; an unknown outcome is retried. */
 function client(url: string, name: string): Client {
   let accepted = 0
   let stopped = false
@@ -82,58 +82,55 @@ function client(url: string, name: string): Client {
   }
 }
 
-/** Waits until clients have had so many more events accepted, all together. */
+/** Waits until this many more events of all clients together were accepted. */
 async function progress(clients: Client[], more: number): Promise<void> {
   const sum = () => clients.reduce((total, { accepted }) => total + accepted(), 0)
   const before = sum()
   await until(() => sum() >= before + more)
 }
 
-describe.skipIf(!server)(
-  'nothing is lost and nothing counts twice (needs valkey-server or redis-server on the PATH)',
-  () => {
-    test('when workers are killed in the middle of their work', async () => {
-      const { ctx, env, url } = await start()
-      const clients = ['a', 'b', 'c'].map((name) => client(url, name))
-      for (let round = 0; round < count(3, 12); round++) {
-        const worker: ChildProcess = startCli(['worker', 'rollup'], { ...env, LOG_LEVEL: 'error' }).child
-        await sleep(900 + Math.random() * 400)
-        worker.kill('SIGKILL')
-      }
+describe.skipIf(!server)('nothing is lost or counted twice (needs valkey-server or redis-server on the PATH)', () => {
+  test('when workers are killed in mid-work', async () => {
+    const { ctx, env, url } = await start()
+    const clients = ['a', 'b', 'c'].map((name) => client(url, name))
+    for (let round = 0; round < count(3, 12); round++) {
+      const worker: ChildProcess = startCli(['worker', 'rollup'], { ...env, LOG_LEVEL: 'error' }).child
+      await sleep(900 + Math.random() * 400)
+      worker.kill('SIGKILL')
+    }
+    await progress(clients, 100)
+    const accepted = (await Promise.all(clients.map(({ stop }) => stop()))).reduce((sum, n) => sum + n)
+    await expectExactly(ctx, env, accepted)
+  })
+
+  test('when Valkey is killed and comes back', async () => {
+    const { ctx, env, url, restartValkey } = await start()
+    startCli(['worker', 'rollup'], { ...env, LOG_LEVEL: 'error' })
+    const clients = ['a', 'b', 'c'].map((name) => client(url, name))
+    for (let round = 0; round < count(2, 8); round++) {
+      await sleep(Math.random() * 500)
       await progress(clients, 100)
-      const accepted = (await Promise.all(clients.map(({ stop }) => stop()))).reduce((sum, n) => sum + n)
-      await expectExactly(ctx, env, accepted)
-    })
+      await restartValkey()
+    }
+    await progress(clients, 1_000)
+    const accepted = (await Promise.all(clients.map(({ stop }) => stop()))).reduce((sum, n) => sum + n)
+    await expectExactly(ctx, env, accepted)
+  })
 
-    test('when Valkey is killed and comes back', async () => {
-      const { ctx, env, url, restartValkey } = await start()
-      startCli(['worker', 'rollup'], { ...env, LOG_LEVEL: 'error' })
-      const clients = ['a', 'b', 'c'].map((name) => client(url, name))
-      for (let round = 0; round < count(2, 8); round++) {
-        await sleep(Math.random() * 500)
-        await progress(clients, 100)
-        await restartValkey()
-      }
-      await progress(clients, 1_000)
-      const accepted = (await Promise.all(clients.map(({ stop }) => stop()))).reduce((sum, n) => sum + n)
-      await expectExactly(ctx, env, accepted)
-    })
-
-    test('when the server is killed between a request and its answer', async () => {
-      const { ctx, env, url, serving } = await start()
-      startCli(['worker', 'rollup'], { ...env, LOG_LEVEL: 'error' })
-      const one = client(url, 'a')
-      await progress([one], 100)
-      serving.kill('SIGKILL')
-      await sleep(200)
-      const again = startCli(['serve'], { ...env, LOG_LEVEL: 'error' })
-      await progress([one], 100)
-      const accepted = await one.stop()
-      expect(again.child.exitCode).toBe(null)
-      await expectExactly(ctx, env, accepted)
-    })
-  },
-)
+  test('when the server is killed between a request and its answer', async () => {
+    const { ctx, env, url, serving } = await start()
+    startCli(['worker', 'rollup'], { ...env, LOG_LEVEL: 'error' })
+    const one = client(url, 'a')
+    await progress([one], 100)
+    serving.kill('SIGKILL')
+    await sleep(200)
+    const again = startCli(['serve'], { ...env, LOG_LEVEL: 'error' })
+    await progress([one], 100)
+    const accepted = await one.stop()
+    expect(again.child.exitCode).toBe(null)
+    await expectExactly(ctx, env, accepted)
+  })
+})
 
 async function expectExactly(
   ctx: Awaited<ReturnType<typeof createContext>>,
@@ -144,7 +141,7 @@ async function expectExactly(
   const counted = async () =>
     Number((await ctx.database`select coalesce(sum(total_tokens), 0) as n from usage_periods`)[0]!.n)
   await until(async () => (await counted()) === accepted)
-  await sleep(1_000) // whatever is still on its way must change nothing
+  await sleep(1_000) // anything still in flight must change nothing
   const [rows] = await ctx.database`select count(*)::int as events from events`
   expect([await counted(), rows!.events]).toEqual([accepted, accepted])
   expect((await ctx.database`select 1 from dead_letters`).length).toBe(0)

@@ -8,7 +8,7 @@ import { freePort } from './_valkey.ts'
 
 const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
 
-test('a server that was told to stop is not ready, still takes events, and closes each connection', async () => {
+test('a stopping server is not ready, still takes events, and closes each connection', async () => {
   const stop = new AbortController()
   const { get, post } = await createTestServer({}, { stopping: stop.signal })
   expect((await get('/api/health')).body.status).toBe('healthy')
@@ -20,7 +20,7 @@ test('a server that was told to stop is not ready, still takes events, and close
   expect((await get('/api/health/live')).status).toBe(200)
 })
 
-test('at SIGTERM a server turns its readiness to 503, serves on for DRAIN_DELAY_MS, and exits with 0', async () => {
+test("on SIGTERM a server's readiness becomes 503, it serves for DRAIN_DELAY_MS, and exits with 0", async () => {
   const PORT = String(await freePort())
   const ctx = await createContext()
   const serving = startCli(['serve'], { DATABASE_URL: ctx.databaseUrl, PORT, DRAIN_DELAY_MS: '1000' })
@@ -45,7 +45,7 @@ test('Ctrl-C does not wait for load balancers', async () => {
   expect((await serving.finished).code).toBe(0)
 })
 
-test('a server and a worker say which database they wait for, once, and go on when it is there', async () => {
+test('a server and a worker log once which database they wait for, and continue when it is up', async () => {
   const databaseUrl = await createDatabase()
   const proxy = await createProxy(databaseUrl)
   proxy.set('closed')
@@ -64,7 +64,7 @@ test('a server and a worker say which database they wait for, once, and go on wh
   }
 })
 
-test('migrate waits for a database that comes later, and gives up in one line after --wait', async () => {
+test('migrate waits for a database that starts later, and gives up with one line after --wait', async () => {
   const proxy = await createProxy(await createDatabase())
   proxy.set('closed')
   const { host } = new URL(proxy.url)
@@ -80,7 +80,7 @@ test('migrate waits for a database that comes later, and gives up in one line af
   ])
 })
 
-test('a worker told to stop while PostgreSQL hangs leaves its batch to others, and exits in time', async () => {
+test('a worker stopped while PostgreSQL hangs leaves its batch to others, and exits in time', async () => {
   const ctx = await createContext({ VALKEY_URL: inject('valkeyUrl') })
   const proxy = await createProxy(ctx.databaseUrl)
   const env = { VALKEY_URL: inject('valkeyUrl'), QUEUE_NAME: ctx.config.queueName, CLAIM_IDLE_MS: '500' }

@@ -8,7 +8,7 @@ import { tenantId } from './_deliveries.ts'
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
 
-test('a key has its rate, ten seconds of which may come at once; then 429 says how long to wait', async () => {
+test("a key has a rate, and a burst of ten seconds' worth; then 429 says how long to wait", async () => {
   const { ctx, get } = await createTestServer({ LIMIT_REQUESTS: '2' })
   const key = bearer((await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'] })).key)
   const other = bearer((await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'] })).key)
@@ -31,7 +31,7 @@ test("all keys of a tenant share the tenant's rate", async () => {
   expect(statuses).toEqual([...Array.from({ length: 10 }, () => 200), 429, 429])
 })
 
-test('events count one by one: of a batch, those of a tenant that is over its limit are refused in their places', async () => {
+test('events count one by one: in a batch, only those of a tenant over its limit are refused', async () => {
   const { ctx, post } = await createTestServer({ LIMIT_EVENTS: '1000' })
   const make = async () => bearer((await createKey(ctx.database, 'test', { name: 'k', scopes: ['ingest'] })).key)
   const [first, second, third] = [await make(), await make(), await make()]
@@ -66,14 +66,14 @@ test('with Valkey, all processes together hold the rate', async () => {
   await until(async () => (await second.get('/api/alerts', key)).status === 429)
 })
 
-test('a key that many connections use for the first time at the same moment is no guess', async () => {
+test('a key first used by many connections at once does not count as a guess', async () => {
   const { get, ctx } = await createTestServer()
   const { key } = await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'] })
   const answers = await Promise.all(Array.from({ length: 100 }, () => get('/api/alerts', bearer(key))))
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
 })
 
-test('an address that guesses keys is told so after 20; a right key is let in all the same, also one never seen before', async () => {
+test('an address that guesses keys gets 429 after 20; valid keys, even new ones, still get in', async () => {
   const { get, ctx } = await createTestServer()
   const { key } = await createKey(ctx.database, 'test', { name: 'k', scopes: ['read'] })
   const answers = []
@@ -86,7 +86,7 @@ test('an address that guesses keys is told so after 20; a right key is let in al
   expect((await get('/api/health', { authorization: '' })).status).toBe(200)
 })
 
-test('wrong keys from a million addresses take no more memory than those of ten thousand', () => {
+test('wrong keys from a million addresses take no more memory than from ten thousand', () => {
   const limits = openRateLimits({ limitRequests: 0, limitEvents: 0 }, undefined)
   global.gc?.()
   for (let i = 0; i < 10_000; i++) limits.guessedWrong(`2001:db8:${i}:0`)
@@ -95,7 +95,7 @@ test('wrong keys from a million addresses take no more memory than those of ten 
   expect((process.memoryUsage().heapUsed - before) / 1e6).toBeLessThan(60) // without a bound: 400 MB
 })
 
-test('behind a proxy it is the address the proxy notes that counts, not what a client writes', async () => {
+test('behind a proxy, the address that the proxy adds counts, not the one the client sends', async () => {
   const { get } = await createTestServer({ TRUSTED_PROXIES: '1' })
   const guess = async (forwarded: string) =>
     (await get('/api/alerts', { ...bearer(newKey()), 'x-forwarded-for': forwarded })).status
@@ -106,7 +106,7 @@ test('behind a proxy it is the address the proxy notes that counts, not what a c
   expect([await guess('2001:db8:1:2:3:4:5:6'), await guess('2001:db8:1:3::1')]).toEqual([429, 401])
 })
 
-test('CORS is off until it is configured, and then for those origins alone', async () => {
+test('CORS is off until configured, and then allows only those origins', async () => {
   const off = await createTestServer()
   const origin = { origin: 'https://app.example.com', 'access-control-request-method': 'POST' }
   expect((await off.request('OPTIONS', '/api/events', undefined, origin)).status).toBe(405)
@@ -129,7 +129,7 @@ test('CORS is off until it is configured, and then for those origins alone', asy
   expect((await on.request('OPTIONS', '/nowhere', undefined, origin)).status).toBe(404)
 })
 
-test('every answer has the security headers, problems too', async () => {
+test('every answer has the security headers, including problems', async () => {
   const { get, post } = await createTestServer()
   for (const { headers } of [
     await get('/api/alerts'),

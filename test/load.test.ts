@@ -14,7 +14,7 @@ test('a server that stalls does not slow the arrivals, and all that waited feel 
   const during = server.received.filter(({ at }) => at > stalledUntil - 450 && at < stalledUntil - 50)
   expect(during.length).toBeGreaterThan(10) // 80 on an idle machine
   expect(figures.latencyMs.p99).toBeGreaterThan(400)
-  // Half of the requests that fell into the stall waited for more than half of it: not one slow answer, but a quarter of all.
+  // Half of the requests during the stall waited for more than half of it: not one slow answer, but a quarter of all.
   expect(figures.latencyMs.p95).toBeGreaterThan(300)
 })
 

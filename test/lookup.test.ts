@@ -26,7 +26,7 @@ function createStore(database = {}, freshMs = FRESH_MS) {
   return { store, lookup }
 }
 
-test('an answer is never older than its question, also when the same is being asked already', async () => {
+test('an answer is never older than its question, even when the same query is already running', async () => {
   const { store, lookup } = createStore()
   store.delayMs = 50
   const before = lookup.find('a')
@@ -37,7 +37,7 @@ test('an answer is never older than its question, also when the same is being as
   expect(store.queries).toBe(2)
 })
 
-test('what is asked for together is one query', async () => {
+test('simultaneous look-ups share one query', async () => {
   const { store, lookup } = createStore()
   store.content.set('a', '1').set('b', '2')
   expect(await Promise.all(['a', 'b', 'a', 'c'].map((key) => lookup.find(key)))).toEqual(['1', '2', '1', undefined])
@@ -58,7 +58,7 @@ test('a value in use is renewed in the background, by one query at a time', asyn
   expect(store.queries).toBe(2)
 })
 
-test('an old value is believed while the database does not answer, and at no other time', async () => {
+test('an old value is used only while the database does not answer', async () => {
   const { store, lookup } = createStore()
   store.content.set('a', 'old')
   await lookup.find('a')
@@ -82,7 +82,7 @@ test('an old value is believed while the database does not answer, and at no oth
   expect(await lookup.findOrLast('a')).toBe('newer')
 })
 
-test('what is gone is forgotten, and what is not there is asked for anew each time', async () => {
+test('deleted values are forgotten, and missing ones are looked up each time', async () => {
   const { store, lookup } = createStore()
   store.content.set('a', 'there')
   await lookup.find('a')
@@ -93,7 +93,7 @@ test('what is gone is forgotten, and what is not there is asked for anew each ti
   expect(await lookup.find('a')).toBe('again')
 })
 
-test('whoever has waited for one look-up of a store that is away waits for no other', async () => {
+test('a caller waits for at most one look-up of a store that is down', async () => {
   const database = {}
   const [one, two] = [createStore(database), createStore(database)]
   for (const { store, lookup } of [one, two]) {

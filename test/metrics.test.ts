@@ -16,7 +16,7 @@ async function samples(ctx: Context): Promise<Map<string, number>> {
 
 const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
 
-test('what waits in the stream is told by its length, lag and age, until it is recorded', async () => {
+test('length, lag and age of the stream are exported until its entries are recorded', async () => {
   const { ctx, post } = await createTestServer({ VALKEY_URL: inject('valkeyUrl') })
   const stop = await startConsumers(ctx, ['rollup'])
   await post('/api/events', event)
@@ -35,7 +35,7 @@ test('what waits in the stream is told by its length, lag and age, until it is r
   expect(waiting.get('flagmeter_valkey_memory_used_bytes')).toBeGreaterThan(10_000)
 })
 
-test('the way past Valkey has the same figures: batch, wait, rows, time, freshness, pool', async () => {
+test('events that bypass Valkey have the same metrics: batch, wait, rows, time, freshness, pool', async () => {
   const { ctx, post } = await createTestServer()
   await post('/api/events', [
     { ...event, id: 'a' },
@@ -78,7 +78,7 @@ test('connections in use and statements that wait for one are counted', async ()
   await until(async () => (await samples(ctx)).get('flagmeter_database_statements_waiting') === 0)
 })
 
-test('a store that is away leaves its figures out, and a scrape does not hang with it', async () => {
+test('a store that is down is left out of the metrics, and does not hang a scrape', async () => {
   const valkey = await createProxy(inject('valkeyUrl'))
   const database = await createProxy(await createDatabase())
   const { ctx } = await createTestServer({ VALKEY_URL: valkey.url, DATABASE_URL: database.url })

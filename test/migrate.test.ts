@@ -7,11 +7,11 @@ import { AUTHORIZATION } from './_key.ts'
 import { emptyFolder } from './_folder.ts'
 import { freePort } from './_valkey.ts'
 
-/** A function as a newer release would have it. */
+/** A function as a newer release might define it. */
 const NEWER_FUNCTION =
   "create or replace function told_thresholds(p_tenant uuid) returns text[] language sql as $$ select '{newer}'::text[] $$"
 
-test('a database that a newer release has migrated is left alone: migrate and up refuse, and say what to do', async () => {
+test('a database migrated by a newer release is left alone: migrate and up refuse, and say what to do', async () => {
   const ctx = await createContext()
   await ctx.database`insert into schema_migrations (name) values ('999998_dimensions'), ('999999_prices')`
   await ctx.database.unsafe(NEWER_FUNCTION)
@@ -28,7 +28,7 @@ test('a database that a newer release has migrated is left alone: migrate and up
   expect(row!.told).toEqual(['newer'])
 })
 
-test('while an upgrade rolls, servers and workers of the older release go on beside a newer database', async () => {
+test('during a rolling upgrade, servers and workers of the older release work with a newer database', async () => {
   const ctx = await createContext()
   await ctx.database`insert into schema_migrations (name) values ('999999_prices')`
   const PORT = String(await freePort())
@@ -45,7 +45,7 @@ test('while an upgrade rolls, servers and workers of the older release go on bes
   await until(() => worker.output().includes('"working"'))
 })
 
-test('a worker waits for a database that is not migrated to its release yet', async () => {
+test('a worker waits for a database that is not yet migrated to its release', async () => {
   const databaseUrl = await createDatabase()
   const database = openDatabase({ databaseUrl, databasePoolSize: 1 })
   await database`delete from schema_migrations where name = '000009_long_work'`
@@ -57,11 +57,12 @@ test('a worker waits for a database that is not migrated to its release yet', as
   await database.end()
 })
 
-test('verify on a database that is all wrong says how many differences there are, shows the first, and exits with 1', async () => {
+test('verify prints the number of differences and the first ones, and exits with 1', async () => {
   const ctx = await createContext()
   await ctx.database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
-    select (select id from tenants where name = 'acme-corp'), 'x', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1
+    select (select id
+      from tenants where name = 'acme-corp'), 'x', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1
     from generate_series(1, 150000) n`
   const { code, out, err } = await runCli(['verify', '--json'], { DATABASE_URL: ctx.databaseUrl })
   expect(JSON.parse(out).filter(({ check }: any) => check === 'rollups').length).toBe(1_000)

@@ -9,7 +9,7 @@ import { createRandom } from './_random.ts'
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0)
 
-/** A server with random events of the last 30 days of three tenants and 14 features, and those events. */
+/** A server with random events of three tenants and 14 features over the last 30 days, and those events. */
 async function createScene() {
   const now = Math.floor(Date.now() / HOUR) * HOUR + 20 * MINUTE + 15_000
   const server = await createTestServer({ LIMIT_EVENTS: '0' }, { clock: () => now })
@@ -29,7 +29,7 @@ async function createScene() {
   return { server, events, now }
 }
 
-test('the pace of every tenant, its line and its split by feature are those of its events', async () => {
+test("each tenant's rate, series and split by feature match its events", async () => {
   const { server, events, now } = await createScene()
   const { tenants } = (await server.get('/api/usage')).body
   expect(tenants).toHaveLength(3)
@@ -37,7 +37,7 @@ test('the pace of every tenant, its line and its split by feature are those of i
     const own = events.filter(({ tenant }) => tenant === row.tenantName)
     const start = Date.parse(row.periodStart)
     expect(row.totalTokens).toBe(sum(own.filter(({ at }) => at >= start).map(({ tokens }) => tokens)))
-    // Of the oldest minute and hour, the share that still lies within.
+    // The share of the oldest minute and hour that is still in range.
     const sliding = (step: number, span: number) =>
       Math.round(
         sum(
@@ -84,7 +84,7 @@ test('the pace of every tenant, its line and its split by feature are those of i
   expect(new Set((await verify(server.ctx.database)).map(({ check }) => check))).toEqual(new Set(['hours']))
 })
 
-test('bad questions are refused by name; a key of a tenant is shown its own line alone', async () => {
+test("bad parameters are refused by name; a tenant's key sees only its own series", async () => {
   const server = await createTestServer()
   const own = await tenantId(server.ctx)
   for (const [path, field] of [
@@ -102,14 +102,16 @@ test('bad questions are refused by name; a key of a tenant is shown its own line
   expect(trends.map(({ tenant }: any) => tenant)).toEqual([own])
 })
 
-test('a page of 1,000 tenants out of 10,000, each with days of hours, is a matter of milliseconds', async () => {
+test('a page of 1,000 tenants out of 10,000, each with days of hours, takes milliseconds', async () => {
   const { ctx, get } = await createTestServer()
-  await ctx.database`insert into tenants (name) select 'tenant-' || lpad(n::text, 5, '0') from generate_series(1, 10000) n`
+  await ctx.database`insert into tenants (name)
+    select 'tenant-' || lpad(n::text, 5, '0') from generate_series(1, 10000) n`
   await ctx.database.begin(async (sql) => {
     await sql`set local statement_timeout = 0`
     await sql`
       insert into usage_hours (tenant_id, hour, total_tokens)
-      select id, date_bin('1 hour', now(), timestamptz 'epoch') - n * interval '1 hour', 10 from tenants, generate_series(0, 60) n`
+      select id, date_bin('1 hour', now(), timestamptz 'epoch') - n * interval '1 hour', 10
+        from tenants, generate_series(0, 60) n`
     await sql`analyze usage_hours, tenants`
   })
   const times: number[] = []

@@ -27,7 +27,7 @@ const add = (ctx: Context, ...events: unknown[]) =>
   ctx.valkey!.xadd(ctx.config.queueName, '*', 'events', JSON.stringify(events))
 
 describe('with Valkey', () => {
-  test('an accepted event waits in the stream until the consumer has counted it, then the stream is empty', async () => {
+  test('an accepted event stays in the stream until the consumer has counted it', async () => {
     const { ctx, post, get } = await createTestServer({ VALKEY_URL })
     expect((await post('/api/events', event())).status).toBe(201)
     expect((await post('/api/events', [event(), event({ id: 'same' }), event({ id: 'same' })])).status).toBe(201)
@@ -100,7 +100,7 @@ describe('with Valkey', () => {
     await until(async () => (await used(ctx)) === 2200)
   })
 
-  test('what a dead consumer held is taken over and counts once, also when it had been counted', async () => {
+  test("a dead consumer's entries are taken over and count once, even if already counted", async () => {
     const ctx = await createContext({ VALKEY_URL, CLAIM_IDLE_MS: '300' })
     const events = await Promise.all(Array.from({ length: 5 }, () => storedEvent(ctx)))
     await ctx.valkey!.xgroup('CREATE', ctx.config.queueName, 'rollup', '0', 'MKSTREAM')
@@ -150,7 +150,7 @@ describe('when a store is away', () => {
     expect(await verify(ctx.database)).toEqual([])
   })
 
-  test('an answer of Valkey that is lost means unknown: the event arrives both ways and counts once', async () => {
+  test('a lost answer from Valkey means unknown: the event arrives both ways and counts once', async () => {
     const proxy = await createProxy(VALKEY_URL)
     const { ctx, post } = await createTestServer({ VALKEY_URL: proxy.url, VALKEY_TIMEOUT_MS: '200' })
     proxy.set('mute')

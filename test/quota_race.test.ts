@@ -21,7 +21,7 @@ interface Call {
 
 type Server = Awaited<ReturnType<typeof startServer>>
 
-/** Tries until there is an answer: a broken connection, or a 503 of a database that stalls, means unknown. */
+/** Retries until there is an answer: a broken connection, or a 503 from a stalled database, means unknown. */
 async function insist(server: () => Server, path: string, body: object, key = ''): Promise<Call> {
   for (;;) {
     const answer = await server()
@@ -81,7 +81,7 @@ describe(`a hard quota that fits 100, asked by ${ASKING} at once over two proces
       const granted = asked.filter(({ status }) => status === 201)
       const refused = asked.filter(({ status, body }) => status === 409 && body.code === 'quota_exceeded')
       expect([round, granted.length, refused.length]).toEqual([round, FIT, ASKING - FIT])
-      // Half of them is settled, on the other server; then as much room is there as the other half gave back.
+      // Half of them are settled on the other server; then there is as much room as the other half gave back.
       const outcomes = granted.map(({ body }, i) => {
         const verb = i % 2 ? 'release' : 'settle'
         return insist(() => servers[(i + round) % 2]!, `/api/reservations/${body.id}/${verb}`, { tokens: TOKENS })
@@ -112,7 +112,7 @@ describe(`a hard quota that fits 100, asked by ${ASKING} at once over two proces
   )
 })
 
-test('servers and workers that are killed while they reserve, settle and lapse leave nothing held and nothing twice', async () => {
+test('servers and workers killed while reserving, settling and lapsing leave no hold and no double count', async () => {
   const ctx = await createContext()
   const shared = { DATABASE_URL: ctx.databaseUrl }
   const id = await tenantId(ctx)

@@ -63,16 +63,18 @@ describe('a period', () => {
       }
     const broken = await ctx.database`
       select c.*, p.*, n.period_start as next_start, b.period_start as again
-      from json_to_recordset(${JSON.stringify(cases)}::text::json) as c (moment timestamptz, timezone text, billing_day int, period text),
+      from json_to_recordset(${JSON.stringify(cases)}::text::json) as c
+          (moment timestamptz, timezone text, billing_day int, period text),
       lateral quota_period(c.moment, c.period, c.billing_day, c.timezone) p,
       lateral quota_period(p.period_end, c.period, c.billing_day, c.timezone) n,
       lateral quota_period(p.period_end - interval '1 microsecond', c.period, c.billing_day, c.timezone) b
-      where not (p.period_start <= c.moment and c.moment < p.period_end and n.period_start = p.period_end and b.period_start = p.period_start)`
+      where not (p.period_start <= c.moment and c.moment < p.period_end and n.period_start = p.period_end
+        and b.period_start = p.period_start)`
     expect([random, broken]).toEqual([random, []])
   })
 })
 
-test('quotas count their feature in their period beside the monthly one, also late events and those before the quota', async () => {
+test('additional quotas count their feature in their period, including late and earlier events', async () => {
   const server = await createTestServer()
   const { ctx, post } = server
   const use = (feature: string, tokens: number, at = Date.now()) =>
@@ -126,7 +128,8 @@ test('a new time zone or billing day begins every quota again with its open peri
     expect([timezone, await verify(ctx.database)]).toEqual([timezone, []])
     for (const quota of await quotasOf(server)) {
       const [row] = await ctx.database`
-        select count(*)::int as n from events where created_at >= ${quota.periodStart} and created_at < ${quota.resetAt}`
+        select count(*)::int as n
+          from events where created_at >= ${quota.periodStart} and created_at < ${quota.resetAt}`
       expect([timezone, quota.period, quota.totalTokens, quota.reservedTokens]).toEqual([
         timezone,
         quota.period,
@@ -172,7 +175,7 @@ test('each quota alerts by its own name and thresholds; a change alerts at once,
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('quotas over HTTP: bad input names its field, a tenant sees its own and changes none, the audit log knows', async () => {
+test('quotas over HTTP: bad input names its field, tenants can only read their own, changes are audited', async () => {
   const { ctx, get, post, request } = await createTestServer()
   const good = { tenant: 'acme-corp', period: 'day', tokenLimit: 10 }
   for (const [body, field] of [
@@ -215,7 +218,7 @@ test('quotas over HTTP: bad input names its field, a tenant sees its own and cha
   expect((await get('/api/quotas?tenant=seeded')).body.quotas).toMatchObject([{ period: 'day', hard: false }])
 })
 
-test('a quota that the tenant has already is refused with its id, also when two ask at once, and in a seed file', async () => {
+test('a duplicate quota is refused with its id, also when requests race, and in a seed file', async () => {
   const { post, get } = await createTestServer()
   const quota = { tenant: 'acme-corp', feature: 'x', period: 'day', tokenLimit: 10 }
   const [first, second] = await Promise.all([post('/api/quotas', quota), post('/api/quotas', quota)])

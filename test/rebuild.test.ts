@@ -12,25 +12,28 @@ import { tenantId } from './_deliveries.ts'
 const DAY_MS = 86_400_000
 const never = new AbortController().signal
 
-/** Gives a tenant a past: minutes over so many days, of five features, and the counters that belong to them. */
+/** Gives a tenant a history: minutes over this many days, of five features, with their counters. */
 async function fill(ctx: Context, tenant: string, rows: number, days = 300): Promise<void> {
   const database = openDatabase({ databaseUrl: ctx.config.databaseUrl!, databasePoolSize: 1 }, 0)
   await database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
-    select ${tenant}, 'f' || n % 5, date_bin('1 minute', now() - n * ${days}::float8 / ${rows}::float8 * interval '1 day', 'epoch'), n % 7 + 1, 1
+    select ${tenant}, 'f' || n % 5,
+      date_bin('1 minute', now() - n * ${days}::float8 / ${rows}::float8 * interval '1 day', 'epoch'), n % 7 + 1, 1
     from generate_series(1, ${rows}::int) n
     on conflict do nothing`
   await database`
-    insert into usage_features select tenant_id, period_start, feature, total_tokens, event_count from expected_usage where tenant_id = ${tenant}`
+    insert into usage_features select tenant_id, period_start, feature, total_tokens, event_count
+      from expected_usage where tenant_id = ${tenant}`
   await database`insert into usage_periods select * from expected_counters(${tenant}, '-infinity')`
   await database`
-    insert into usage_hours select tenant_id, date_bin('1 hour', minute, 'epoch'), sum(total_tokens) from rollups where tenant_id = ${tenant} group by 1, 2`
-  // Their events are long gone.
+    insert into usage_hours select tenant_id, date_bin('1 hour', minute, 'epoch'), sum(total_tokens)
+      from rollups where tenant_id = ${tenant} group by 1, 2`
+  // Their events were pruned long ago.
   await database`update event_retention set pruned_before = now() - interval '1 minute'`
   await database.end()
 }
 
-/** Starts the change by hand, so that the test takes the steps: of that many rows each. */
+/** Starts the change so that the test takes the steps itself, of this many rows each. */
 async function begin({ database }: Context, tenant: string, billingDay: number, timezone = 'UTC'): Promise<void> {
   await database`
     insert into tenant_rebuilds (tenant_id, billing_day, timezone, first_minute, counted_until)
@@ -56,10 +59,10 @@ async function record(ctx: Context, tenant: string, feature: string, agesDays: n
 }
 
 const used = async ({ get }: TestServer) => (await get('/api/usage/acme-corp')).body
-/** A billing day that is not the tenant's, and whose period holds other days. */
+/** A billing day other than the tenant's, whose period covers different days. */
 const otherDay = (new Date().getUTCDate() % 28) + 1
 
-test('while a large tenant changes its billing day, every counter is right at every moment, with late and new events', async () => {
+test('while a large tenant changes its billing day, every counter is always right, despite new events', async () => {
   const server = await createTestServer()
   const { ctx } = server
   const id = await tenantId(ctx)
@@ -70,7 +73,7 @@ test('while a large tenant changes its billing day, every counter is right at ev
   let steps = 0
   while (await step(ctx, id, 500)) {
     steps++
-    await record(ctx, id, `f${steps % 7}`, [0, 0.1, 5, 20, 34.5]) // before and after what has been taken
+    await record(ctx, id, `f${steps % 7}`, [0, 0.1, 5, 20, 34.5]) // before and after the part already processed
     expect([steps, await verify(ctx.database)]).toEqual([steps, []])
     expect((await used(server)).periodStart).toBe(before.periodStart)
   }
@@ -83,7 +86,7 @@ test('while a large tenant changes its billing day, every counter is right at ev
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('writers on every side, changes of mind, and two workers at once: nothing is counted twice or left out', async () => {
+test('concurrent writers, changed settings and two workers: nothing is counted twice or left out', async () => {
   const server = await createTestServer({ DATABASE_POOL_SIZE: '12' })
   const { ctx, request } = server
   const id = await tenantId(ctx)
@@ -111,7 +114,7 @@ test('writers on every side, changes of mind, and two workers at once: nothing i
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('a step that breaks off has done nothing, and the next one goes on from there', async () => {
+test('an aborted step has no effect, and the next one continues from there', async () => {
   const server = await createTestServer()
   const { ctx } = server
   const id = await tenantId(ctx)
@@ -121,7 +124,7 @@ test('a step that breaks off has done nothing, and the next one goes on from the
   const at = async () => (await ctx.database`select counted_until from tenant_rebuilds`)[0]
   const stood = await at()
   for (const batch of [1_000, 1_000_000]) {
-    // The last one too, with the new counters in their place.
+    // The last step too, with the new counters in place.
     const broken = ctx.database.begin(async (transaction) => {
       await transaction`select rebuild_step(${id}, ${batch}::int)`
       throw new Error('broken off')
@@ -135,7 +138,7 @@ test('a step that breaks off has done nothing, and the next one goes on from the
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('quotas may come and go, tokens be held, and the tenant be deleted meanwhile', async () => {
+test('meanwhile, quotas may change, tokens may be held, and the tenant may be deleted', async () => {
   const server = await createTestServer()
   const { ctx, post, request, get } = server
   const id = await tenantId(ctx)
@@ -179,7 +182,7 @@ test('quotas may come and go, tokens be held, and the tenant be deleted meanwhil
   expect((await get('/api/tenants/acme-corp')).status).toBe(404)
 })
 
-test('the API and the command line show how far it is; other settings apply at once; back to what is, it ends', async () => {
+test('the API and the CLI show its progress; other settings apply at once; reverting cancels it', async () => {
   const { ctx, get, request, url } = await createTestServer()
   const id = await tenantId(ctx)
   await fill(ctx, id, 3_000, 90)
@@ -202,7 +205,7 @@ test('the API and the command line show how far it is; other settings apply at o
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('what goes on in the background stands in the audit log under the name of who asked for it', async () => {
+test('background changes are in the audit log under the actor who asked for them', async () => {
   const { ctx, get, request } = await createTestServer()
   const id = await tenantId(ctx)
   await fill(ctx, id, 25_000, 40)
@@ -217,18 +220,20 @@ test('what goes on in the background stands in the audit log under the name of w
   expect([entry.actor, entry.action, entry.after.billing_day]).toEqual(['somebody', 'tenant.updated', 1])
 })
 
-test('periods older than what is kept by the minute stay as they were', async () => {
+test('periods older than the retained minutes stay as they were', async () => {
   const server = await createTestServer()
   const { ctx, request } = server
   const id = await tenantId(ctx)
   await fill(ctx, id, 2_000, 200)
   await ctx.database`select prune_rollups(now() - interval '70 days', 100000)`
   const old = await ctx.database`
-    select * from usage_periods where tenant_id = ${id} and period_end < now() - interval '70 days' order by period_start`
+    select * from usage_periods
+      where tenant_id = ${id} and period_end < now() - interval '70 days' order by period_start`
   expect(old.length).toBeGreaterThan(2)
   await request('PATCH', '/api/tenants/acme-corp', { billingDay: otherDay, timezone: 'Asia/Tokyo' })
   const left = await ctx.database`
-    select * from usage_periods where tenant_id = ${id} and period_end < now() - interval '110 days' order by period_start`
+    select * from usage_periods
+      where tenant_id = ${id} and period_end < now() - interval '110 days' order by period_start`
   expect(left).toEqual(old.slice(0, left.length))
   expect(left.length).toBeGreaterThan(1)
   expect(await verify(ctx.database)).toEqual([])

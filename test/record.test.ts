@@ -50,7 +50,7 @@ test('concurrent batches that share ids in any order never deadlock and count ea
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('a feature is stored as it was given, whatever an array literal makes of its characters', async () => {
+test('a feature is stored as given, even if its characters mean something in an array literal', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   const now = Date.now()
@@ -72,7 +72,7 @@ test('a feature is stored as it was given, whatever an array literal makes of it
   }
 })
 
-test('the counters that moved come back with their value before and after', async () => {
+test('changed counters are returned with their values before and after', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   const now = Date.now()
@@ -93,7 +93,7 @@ test('the counters that moved come back with their value before and after', asyn
   expect((await recordEvents(ctx, [first])).counters).toEqual([])
 })
 
-test('of many concurrent batches exactly one sees the counter cross a line', async () => {
+test('exactly one of many concurrent batches sees a counter cross a threshold', async () => {
   const ctx = await createContext({ DATABASE_POOL_SIZE: '8' })
   const [tenantId] = await tenantIds(ctx)
   const now = Date.now()
@@ -110,7 +110,7 @@ test('of many concurrent batches exactly one sees the counter cross a line', asy
   expect(crossings).toHaveLength(1)
 })
 
-test('what is in hand when a process stops is stored before it lets go of the database', async () => {
+test('a stopping process stores the work in progress before it closes the database', async () => {
   const databaseUrl = await createDatabase()
   const witness = await createContext({ DATABASE_URL: databaseUrl })
   const [tenantId] = await tenantIds(witness)
@@ -122,7 +122,7 @@ test('what is in hand when a process stops is stored before it lets go of the da
   expect(await total(witness, 'rollups')).toBe(5_000)
 })
 
-test('verify finds a difference in rollups, features and periods', async () => {
+test('verify finds differences in rollups, features and periods', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   const now = Date.now()
@@ -137,7 +137,7 @@ test('verify finds a difference in rollups, features and periods', async () => {
   expect((await verify(ctx.database)).map(({ check }) => check)).toEqual(['rollups', 'hours', 'features', 'periods'])
 })
 
-test('pruning deletes raw events past their retention, leaves what was counted, and verify still agrees', async () => {
+test('pruning deletes raw events past their retention, keeps the counts, and verify still passes', async () => {
   const now = Date.parse('2026-06-15T12:00:00Z')
   const ctx = await createContext({}, { clock: () => now })
   const [tenantId] = await tenantIds(ctx)
@@ -157,14 +157,14 @@ test('pruning deletes raw events past their retention, leaves what was counted, 
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('pruning deletes minutes past their retention; counters stay, and verify still agrees', async () => {
+test('pruning deletes minutes past their retention; counters stay, and verify still passes', async () => {
   const now = Date.parse('2026-06-15T12:00:00Z')
   const ctx = await createContext({ ROLLUP_RETENTION_DAYS: '70' }, { clock: () => now })
   const [first, second] = await tenantIds(ctx)
   const at = [
     [first!, 100],
     [first!, 80],
-    [first!, 70.1], // in the billing period that the cutoff cuts
+    [first!, 70.1], // in the billing period that contains the cutoff
     [first!, 69.9],
     [second!, 300],
     [second!, 1],
@@ -189,10 +189,10 @@ test('pruning deletes minutes past their retention; counters stay, and verify st
   expect(await verify(ctx.database)).toMatchObject([{ check: 'periods', expected_tokens: 1, actual_tokens: 9 }])
 })
 
-test('hours that a migration adds miss nothing that is recorded meanwhile', async () => {
+test('hours added by a migration miss nothing recorded meanwhile', async () => {
   const ctx = await createContext({ DATABASE_POOL_SIZE: '9' })
   const tenants = await tenantIds(ctx)
-  // As it was before hours.
+  // As before the hours existed.
   const moveCounters = await readFile(join(sqlFolder(), 'functions/move_counters.sql'), 'utf8')
   const before = moveCounters.replace(/ {2}insert into usage_hours[^;]*;/, '')
   expect(before.length).toBeLessThan(moveCounters.length)
@@ -222,12 +222,13 @@ test('hours that a migration adds miss nothing that is recorded meanwhile', asyn
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('what to prune is found through an index, also when old and new events share their blocks', async () => {
+test('rows to prune are found through an index, even when old and new events share blocks', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   await ctx.database`
     insert into events (tenant_id, id, feature, tokens, created_at, received_at)
-    select ${tenantId!}, gen_random_uuid(), 'x', 1, now() - random() * interval '42 days', now() from generate_series(1, 20000)`
+    select ${tenantId!}, gen_random_uuid(), 'x', 1, now() - random() * interval '42 days', now()
+      from generate_series(1, 20000)`
   await ctx.database`analyze events`
   const plan = await ctx.database`
     explain select ctid from events where created_at < now() - interval '41.9 days' limit 5000`
@@ -236,17 +237,18 @@ test('what to prune is found through an index, also when old and new events shar
   expect(index!.indexdef).toContain('btree')
 })
 
-test('minutes are deleted in batches, through the index by tenant', async () => {
+test('minutes are deleted in batches, using the index by tenant', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   await ctx.database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
-    select ${tenantId!}, 'x', '2020-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1 from generate_series(1, 12000) n`
+    select ${tenantId!}, 'x', '2020-01-01T00:00:00Z'::timestamptz + n * interval '1 minute', 1, 1
+      from generate_series(1, 12000) n`
   await ctx.database`analyze rollups`
   const [first] = await ctx.database`select prune_rollups('2021-01-01', 5000)::int as deleted`
   expect(first!.deleted).toBe(5000)
-  const plan =
-    await ctx.database`explain select ctid from rollups where tenant_id = ${tenantId!} and minute < '2021-01-01' order by minute limit 10`
+  const plan = await ctx.database`explain
+      select ctid from rollups where tenant_id = ${tenantId!} and minute < '2021-01-01' order by minute limit 10`
   expect(JSON.stringify(plan)).toContain('rollups_minute')
   await prune.consume(ctx, new AbortController().signal)
   expect((await ctx.database`select from rollups`).length).toBe(0)

@@ -12,7 +12,7 @@ const transactions = async (ctx: Context): Promise<number> => {
   return values.find(({ metricName }) => metricName?.endsWith('_count'))?.value ?? 0
 }
 
-test('the events of tenants that are gone are found in one look, and the others count', async () => {
+test('events of deleted tenants are found in one query, and the others count', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   const now = Date.now()
@@ -34,7 +34,7 @@ test('the events of tenants that are gone are found in one look, and the others 
   expect(await transactions(ctx)).toBe(3)
 })
 
-test('poison costs a bounded number of transactions, and no tenant but its own', async () => {
+test('poison costs a bounded number of transactions, and affects only its own tenant', async () => {
   const ctx = await createContext()
   const [first, second, third] = (await tenantIds(ctx)).toSorted()
   await ctx.database.unsafe(`
@@ -53,7 +53,7 @@ test('poison costs a bounded number of transactions, and no tenant but its own',
       createdAt: now,
       receivedAt: now,
     }))
-  // One in a thousand is found, and costs no other.
+  // One in a thousand is found, and the others are unaffected.
   const rare = [
     ...make(first!, 'x', 500),
     ...make(second!, 'x', 300),
@@ -62,7 +62,7 @@ test('poison costs a bounded number of transactions, and no tenant but its own',
   ]
   expect((await recordEvents(ctx, rare)).poison.map(({ event }) => event.feature)).toEqual(['bad'])
   expect(await total(ctx, 'rollups')).toBe(999)
-  // All of a tenant's are bad: the others' are recorded all the same.
+  // All events of one tenant are bad: the others' are still recorded.
   const before = await transactions(ctx)
   const many = [...make(first!, 'x', 500), ...make(second!, 'bad', 1_000), ...make(third!, 'x', 500)]
   expect((await recordEvents(ctx, many)).poison).toHaveLength(1_000)
@@ -71,7 +71,7 @@ test('poison costs a bounded number of transactions, and no tenant but its own',
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('a mistake of ours is no poison until it has been tried often enough; an outage never is', async () => {
+test('an internal error becomes poison only after several tries; an outage never does', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   const now = Date.now()

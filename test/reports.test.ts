@@ -35,7 +35,7 @@ const newReader = async ({ ctx }: TestServer) => {
   return { authorization: `Bearer ${key}` }
 }
 
-test('a key runs two reports and has 200 waiting; more are refused, and another key finds room', async () => {
+test('a key may run two reports and queue 200; more are refused, and other keys have room', async () => {
   const server = await createTestServer()
   const release = await holdRollups(server)
   const leaving = new AbortController()
@@ -59,7 +59,7 @@ test('a key runs two reports and has 200 waiting; more are refused, and another 
   if (!isBusy) expect([seen(/^a report$/), seen(/has 200 reports waiting/)]).toEqual([202, 28])
 })
 
-test('keys take turns: a report does not wait for all that another key asked for before', async () => {
+test('keys take turns: a report does not wait for all earlier reports of another key', async () => {
   const server = await createTestServer()
   const [other, third] = [await newReader(server), await newReader(server)]
   const release = await holdRollups(server)
@@ -80,7 +80,7 @@ test('keys take turns: a report does not wait for all that another key asked for
   expect(ended.indexOf('third')).toBeLessThan(10)
 })
 
-test('a report ends with its client, one that waits too; what takes too long ends too, and says so', async () => {
+test('a running or queued report ends when its client leaves; one that takes too long gets an error', async () => {
   const server = await createTestServer()
   const release = await holdRollups(server)
   const leaving = new AbortController()

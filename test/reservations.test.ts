@@ -28,7 +28,7 @@ test('a reservation holds its tokens until it is settled with what was used, or 
   expect(await verify(server.ctx.database)).toEqual([])
 })
 
-test('settling and releasing are idempotent, in any order; the first settlement counts, also after a release, and another is refused', async () => {
+test('settling and releasing are idempotent in any order; only the first settlement counts', async () => {
   const server = await createTestServer()
   const [a, b] = [(await reserve(server)).body.id, (await reserve(server)).body.id]
   const first = await settle(server, a, 70)
@@ -92,7 +92,7 @@ test('an Idempotency-Key makes a reservation once, also when twenty retries meet
   expect((await reserve(server, { tokens: 1_000_000 }, 'call-2')).status).toBe(201)
 })
 
-test('a key whose reservation was released or has lapsed takes tokens again, under a new id, or is refused', async () => {
+test('a key whose reservation was released or lapsed reserves again under a new id, or is refused', async () => {
   const server = await createTestServer()
   await server.request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 1_000 })
   const ask = (key: string, tokens = 1_000) => reserve(server, { tokens }, key)
@@ -115,7 +115,7 @@ test('a key whose reservation was released or has lapsed takes tokens again, und
   expect(await verify(server.ctx.database)).toEqual([])
 })
 
-test('each settlement that is answered 200 counts: also of a key whose reservation is long forgotten, and whatever ids events have', async () => {
+test("every settlement that returns 200 counts, even if its key is reused or its id is an event's", async () => {
   const server = await createTestServer()
   const { database } = server.ctx
   await server.post('/api/events', want({ id: 'reservation:job-1', tokens: 1 }))
@@ -142,7 +142,7 @@ test('each settlement that is answered 200 counts: also of a key whose reservati
   expect(await verify(database)).toEqual([])
 })
 
-test('what is not settled lapses, once, by the worker or by the next who asks; settled after that it counts', async () => {
+test('unsettled reservations lapse once, by the worker or the next request; late settlements count', async () => {
   const server = await createTestServer()
   await server.request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 100 })
   const [late, early] = [(await reserve(server, { tokens: 60, ttlSeconds: 1 })).body, await reserve(server)]
@@ -161,7 +161,7 @@ test('what is not settled lapses, once, by the worker or by the next who asks; s
   expect(await verify(server.ctx.database)).toEqual([])
 })
 
-test('what a reservation comes to counts in the periods that held it: at a month’s end and when clocks move, in five zones', async () => {
+test('a settlement counts in the periods that held it, at a month’s end and when clocks change', async () => {
   for (const [timezone, end] of [
     ['UTC', '2027-01-01T00:00:00Z'],
     ['Europe/Berlin', '2026-10-24T22:00:00Z'], // the day with 25 hours begins

@@ -8,21 +8,21 @@ import { counters, reserve, settle, want } from './_reservations.ts'
 
 const VALKEY_URL = inject('valkeyUrl')
 
-/** A server whose database can be taken away, and meanwhile settlements go into the stream. */
+/** A server whose database can be cut off; meanwhile settlements go into the stream. */
 async function createServer() {
   const database = (await createTestServer()).databaseUrl
   const proxy = await createProxy(database)
   return { proxy, server: await createTestServer({ DATABASE_URL: proxy.url, VALKEY_URL, LIMIT_REQUESTS: '0' }) }
 }
 
-test('with Valkey too a settlement goes straight to where its hold is', async () => {
+test('with Valkey too, a settlement goes straight to the database that has its hold', async () => {
   const server = await createTestServer({ VALKEY_URL })
   const { id } = (await reserve(server)).body
   expect((await settle(server, id, 80)).status).toBe(200)
   expect(await counters(server)).toEqual([[80, 0]])
 })
 
-test('in the stream, the hold stays until the event is counted, and goes in that moment', async () => {
+test('a hold whose settlement is in the stream ends at the moment the event is counted', async () => {
   const { server, proxy } = await createServer()
   const ids = await Promise.all(Array.from({ length: 200 }, async () => (await reserve(server)).body.id))
   proxy.set('closed')
@@ -47,7 +47,7 @@ test('in the stream, the hold stays until the event is counted, and goes in that
   expect(await verify(database)).toEqual([])
 })
 
-test('a settlement that waits in the stream keeps its hold, however far behind the worker is', async () => {
+test('a settlement waiting in the stream keeps its hold, however far behind the worker is', async () => {
   const { server, proxy } = await createServer()
   const { ctx } = server
   const [settled, forgotten] = [(await reserve(server, { ttlSeconds: 1 })).body.id, await reserve(server)]
@@ -56,9 +56,11 @@ test('a settlement that waits in the stream keeps its hold, however far behind t
   expect((await settle(server, settled, 80)).status).toBe(200)
   proxy.set('open')
   await until(async () => (await reserve(server, { tokens: 1_000_000 })).status === 409)
-  // The worker is an hour behind, and both have expired; the one that is forgotten did so before the settlement came.
-  await ctx.database`update reservations set expires_at = now() - interval '1 second' where tokens = 100 and feature = 'x'`
-  await ctx.database`update reservations set expires_at = now() - interval '1 minute' where id = ${readReservationId(forgotten.body.id)!.id}`
+  // The worker is an hour behind, and both have expired; the forgotten one expired before the settlement arrived.
+  await ctx.database`update reservations set expires_at = now() - interval '1 second'
+    where tokens = 100 and feature = 'x'`
+  await ctx.database`update reservations set expires_at = now() - interval '1 minute'
+    where id = ${readReservationId(forgotten.body.id)!.id}`
   await startConsumers(ctx, ['lapse'])
   await until(async () => (await counters(server))[0][1] === 100)
   await sleep(600)
@@ -70,14 +72,14 @@ test('a settlement that waits in the stream keeps its hold, however far behind t
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('what waits in the stream holds up no hold but those of settlements, and Valkey away none for more than half a minute', async () => {
+test('only settlements in the stream keep a hold; while Valkey is down, for half a minute at most', async () => {
   const valkey = await createProxy(VALKEY_URL)
   const server = await createTestServer({ VALKEY_URL: valkey.url })
   const { ctx } = server
   const expireAgo = (seconds: number) =>
     ctx.database`update reservations set expires_at = now() - ${seconds} * interval '1 second'`
   await reserve(server)
-  expect((await server.post('/api/events', want({ tokens: 1 }))).status).toBe(201) // nobody takes it out
+  expect((await server.post('/api/events', want({ tokens: 1 }))).status).toBe(201) // nothing consumes it
   await expireAgo(60)
   await startConsumers(ctx, ['lapse'])
   await until(async () => (await counters(server))[0][1] === 0)
@@ -90,7 +92,7 @@ test('what waits in the stream holds up no hold but those of settlements, and Va
   await until(async () => (await counters(server))[0][1] === 0)
 })
 
-test('an event beyond a hard quota counts, and its answer says so: at once, and through Valkey when the worker has counted', async () => {
+test('an event beyond a hard quota counts, and is reported: at once, or with Valkey once counted', async () => {
   for (const env of [{}, { VALKEY_URL }]) {
     const server = await createTestServer(env)
     await startConsumers(server.ctx, ['rollup'])
@@ -101,7 +103,7 @@ test('an event beyond a hard quota counts, and its answer says so: at once, and 
     await until(async () => (await server.post('/api/events', want({ tokens: 1 }))).body.overQuota === true)
     const batch = await server.post('/api/events', [want({ tokens: 1 }), want({ tokens: 1, feature: 'y' })])
     expect(batch.body.results.map(({ overQuota }: any) => overQuota)).toEqual([true, undefined])
-    // A soft quota says nothing; of two hard ones of a feature, one that is exceeded is enough.
+    // Soft quotas are not reported; of a feature's two hard quotas, one exceeded is enough.
     for (const [feature, period, tokenLimit, hard] of [
       ['soft', 'day', 50, false],
       ['two', 'day', 150, true],
@@ -118,8 +120,8 @@ test('an event beyond a hard quota counts, and its answer says so: at once, and 
   }
 })
 
-describe('while the database is away', () => {
-  test('reservations are refused with 503, unless the tenant is open; what was open can be settled', async () => {
+describe('while the database is down', () => {
+  test('reservations are refused with 503, unless the tenant fails open; those can be settled', async () => {
     const direct = await createTestServer()
     const proxy = await createProxy(direct.databaseUrl)
     const server = await createTestServer({ DATABASE_URL: proxy.url, LIMIT_REQUESTS: '0' })
@@ -139,7 +141,7 @@ describe('while the database is away', () => {
     expect(await counters(direct, 'globex-inc')).toEqual([[5, 100]])
   })
 
-  test('an answer that is lost means unknown: the retry with its key finds the hold', async () => {
+  test('a lost answer means unknown: the retry with its key finds the hold', async () => {
     const direct = await createTestServer()
     const proxy = await createProxy(direct.databaseUrl)
     const server = await createTestServer({ DATABASE_URL: proxy.url, LIMIT_REQUESTS: '0' })

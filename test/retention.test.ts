@@ -16,8 +16,10 @@ const count = async ({ ctx }: TestServer, table: string, where = 'true') =>
 async function addAlerts({ ctx }: TestServer, tenant: string, webhook: string, n: number, age: number, status: string) {
   await ctx.database`
     with a as (
-      insert into alerts (tenant_id, quota_id, period_start, period_end, threshold, quota_version, token_limit, total_tokens, created_at)
-      select ${tenant}, gen_random_uuid(), now() - ${age + 31} * interval '1 day', now() - ${age} * interval '1 day', 80, i, 1, 1,
+      insert into alerts (tenant_id, quota_id, period_start, period_end, threshold, quota_version, token_limit,
+        total_tokens, created_at)
+      select ${tenant}, gen_random_uuid(), now() - ${age + 31} * interval '1 day', now() - ${age} * interval '1 day',
+        80, i, 1, 1,
              now() - ${age + 1} * interval '1 day'
       from generate_series(1, ${n}::int) i
       returning id, created_at, period_end
@@ -28,7 +30,7 @@ async function addAlerts({ ctx }: TestServer, tenant: string, webhook: string, n
     from a`
 }
 
-test('alerts and deliveries past their retention go, batch by batch; what is open or still to be delivered stays', async () => {
+test('alerts and deliveries past their retention are deleted in batches; open or pending ones stay', async () => {
   const server = await createTestServer(DAYS)
   const { ctx } = server
   const id = await tenantId(ctx)
@@ -46,7 +48,7 @@ test('alerts and deliveries past their retention go, batch by batch; what is ope
   expect(await count(server, 'alerts', 'period_end > now() and threshold = 80')).toBe(1)
 })
 
-test('the audit log, dead letters and counters of short periods go too; counters per billing period stay, and verify agrees', async () => {
+test('old audit entries, dead letters and short-period counters go; billing-period counters stay', async () => {
   const server = await createTestServer({ ...DAYS, ROLLUP_RETENTION_DAYS: '62' })
   const { ctx, post } = server
   const id = await tenantId(ctx)
@@ -54,17 +56,22 @@ test('the audit log, dead letters and counters of short periods go too; counters
   await ctx.database`update quotas set counts_from = '-infinity'`
   await ctx.database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
-    select ${id}, 'x', date_bin('1 minute', now() - n * interval '1 hour', 'epoch'), 1, 1 from generate_series(1, 2400) n`
-  await ctx.database`insert into usage_features select tenant_id, period_start, feature, total_tokens, event_count from expected_usage`
-  await ctx.database`insert into usage_periods select * from expected_counters(null, '-infinity') on conflict do nothing`
-  await ctx.database`insert into usage_hours select tenant_id, date_bin('1 hour', minute, 'epoch'), sum(total_tokens) from rollups group by 1, 2`
+    select ${id}, 'x', date_bin('1 minute', now() - n * interval '1 hour', 'epoch'), 1, 1
+      from generate_series(1, 2400) n`
+  await ctx.database`insert into usage_features
+    select tenant_id, period_start, feature, total_tokens, event_count from expected_usage`
+  await ctx.database`insert into usage_periods
+    select * from expected_counters(null, '-infinity') on conflict do nothing`
+  await ctx.database`insert into usage_hours
+    select tenant_id, date_bin('1 hour', minute, 'epoch'), sum(total_tokens) from rollups group by 1, 2`
   await ctx.database`update event_retention set pruned_before = now()`
   expect(await verify(ctx.database)).toEqual([])
   const monthly = await count(server, 'usage_periods', 'quota_id = tenant_id')
   await ctx.database`
     insert into audit_log (position, actor, action, subject_id, created_at)
     overriding system value
-    select n - 6000, 'old', 'tenant.updated', gen_random_uuid(), now() - interval '31 days' from generate_series(1, 6000) n`
+    select n - 6000, 'old', 'tenant.updated', gen_random_uuid(), now() - interval '31 days'
+      from generate_series(1, 6000) n`
   await ctx.database`
     insert into dead_letters (id, payload, reason, failed_at)
     select gen_random_uuid(), '{}', 'x', now() - n * interval '1 day' from generate_series(15, 25) n`
@@ -80,7 +87,7 @@ test('the audit log, dead letters and counters of short periods go too; counters
   expect(await count(server, 'audit_log')).toBeGreaterThan(3)
 })
 
-test('a tenant with many alerts, deliveries and counters is deleted at once, and soon nothing is left of it', async () => {
+test('a tenant with many alerts, deliveries and counters is deleted at once, and soon leaves no trace', async () => {
   const server = await createTestServer()
   const { ctx, post, request, get } = server
   const id = await tenantId(ctx)

@@ -10,7 +10,7 @@ import { freePort } from './_valkey.ts'
 const RESTARTS = countOf('RESTARTS', 3, 200)
 
 test(
-  `${RESTARTS} restarts of two servers in turn, under load behind a balancer: no request fails, each event counts once`,
+  `${RESTARTS} rolling restarts of two servers under load behind a balancer: no request fails, each event counts once`,
   async () => {
     const ctx = await createContext()
     const env = {
@@ -18,7 +18,7 @@ test(
       VALKEY_URL: inject('valkeyUrl'),
       QUEUE_NAME: ctx.config.queueName,
       LOG_LEVEL: 'error',
-      DRAIN_DELAY_MS: '1000', // as long as it may take the balancer to notice
+      DRAIN_DELAY_MS: '1000', // the longest the balancer may take to notice
     }
     const worker = startCli(['worker', 'rollup'], env)
     const start = async (port: number) => ({ port, url: `http://127.0.0.1:${port}`, started: serve(port) })

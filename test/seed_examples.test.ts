@@ -60,7 +60,7 @@ test('examples that were deleted do not come back, neither with migrate nor with
   expect(await names()).toEqual([])
 })
 
-test('a database with tenants of its own gets no examples, one whose first start was cut off gets the rest', async () => {
+test('a database with tenants gets no examples; one whose first start was interrupted gets the rest', async () => {
   const own = await freshDatabase()
   await own.run(['tenant', 'create', 'umbrella-corp', '--direct'])
   await own.run(['migrate'], { SEED_EXAMPLES: 'true' })

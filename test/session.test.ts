@@ -31,7 +31,7 @@ const signIn = async (server: TestServer, key = KEY, headers: Record<string, str
 const read = async (server: TestServer, cookie: string, headers: Record<string, string> = {}) =>
   call(server, 'GET', '/api/session', { cookie, ...headers })
 
-test('a key becomes a cookie that no script sees and no other site sends; off loopback it needs TLS', async () => {
+test('a key becomes a cookie that scripts cannot read nor other sites send; off loopback it needs TLS', async () => {
   const server = await createTestServer()
   const flags = ['HttpOnly', 'Max-Age=604800', 'Path=/', 'SameSite=Strict']
   for (const host of ['localhost:3000', '127.0.0.1', '[::1]:3000', 'flagmeter.localhost'])
@@ -159,7 +159,7 @@ test('a session is no key, a key no session, and neither prolongs the other', as
   expect(rows[0]!.hash).not.toBe(hashKey(session))
 })
 
-test('guessing sessions is limited like guessing keys, and leaves those of others alone', async () => {
+test('guessing sessions is limited like guessing keys, and does not affect other sessions', async () => {
   const server = await createTestServer()
   const { cookie } = await signIn(server)
   expect((await read(server, cookie)).status).toBe(200)
@@ -169,7 +169,7 @@ test('guessing sessions is limited like guessing keys, and leaves those of other
   expect((await read(server, cookie)).status).toBe(200)
 })
 
-test('while the database is away, who is signed in stays so', async () => {
+test('while the database is down, signed-in users stay signed in', async () => {
   const ctx = await createContext()
   const proxy = await createProxy(ctx.databaseUrl)
   const server = await createTestServer({ DATABASE_URL: proxy.url })
@@ -181,7 +181,7 @@ test('while the database is away, who is signed in stays so', async () => {
   expect((await signIn(server)).status).toBe(503)
 })
 
-test('wrong keys lock nobody out of the page who signs in with a key that is in use', async () => {
+test('wrong keys do not lock out users who sign in with a key in use', async () => {
   const server = await createTestServer()
   const list = (key: string) => call(server, 'GET', '/api/tenants', bearer(key))
   expect((await list(KEY)).status).toBe(200)

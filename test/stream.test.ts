@@ -15,7 +15,7 @@ interface Heard {
   at: number
 }
 
-/** Opens /api/stream as EventSource does, and notes what it hears. */
+/** Opens /api/stream as EventSource does, and records what it receives. */
 async function listen(server: TestServer, headers: Record<string, string> = AUTHORIZATION) {
   const stop = new AbortController()
   onTestFinished(() => stop.abort())
@@ -51,7 +51,7 @@ const listeners = async ({ ctx }: TestServer) =>
 const ready = (server: TestServer, count = 1) => until(async () => (await listeners(server)) === count)
 const event = (fields: object = {}) => ({ tenant: 'acme-corp', feature: 'x', tokens: 5, ...fields })
 
-test('from a POST to the frame in well under a second: straight to PostgreSQL, and through Valkey and another process', async () => {
+test('a POST reaches the stream in well under a second, without Valkey and with it and another process', async () => {
   for (const env of [{}, { VALKEY_URL, QUEUE_NAME: `stream-${Math.random()}` }]) {
     const server = await createTestServer(env)
     const worker = await createContext({ ...env, DATABASE_URL: server.databaseUrl })
@@ -80,7 +80,7 @@ test('from a POST to the frame in well under a second: straight to PostgreSQL, a
   }
 })
 
-test('however many watch, one connection listens, and a frame comes at most four times a second', async () => {
+test('one connection listens for any number of watchers, who get at most four frames a second', async () => {
   const server = await createTestServer({ LIMIT_REQUESTS: '0' })
   const startedAt = performance.now()
   const streams = await Promise.all(Array.from({ length: 50 }, () => listen(server)))
@@ -103,7 +103,7 @@ test('however many watch, one connection listens, and a frame comes at most four
   await ready(server, 0)
 })
 
-test("a tenant's key hears of its tenant alone: no other name, no other id, no totals", async () => {
+test("a tenant's key hears only of its tenant: no other name, no other id, no totals", async () => {
   const server = await createTestServer()
   const own = await tenantId(server.ctx)
   const { key } = await createKey(server.ctx.database, 'test', { name: 'k', scopes: ['read'], tenantId: own })
@@ -120,7 +120,7 @@ test("a tenant's key hears of its tenant alone: no other name, no other id, no t
   expect(new Set(stream.heard.map(({ event: name }) => name))).toEqual(new Set(['reload', 'usage', 'changed', 'beat']))
 })
 
-test('every other change of a tenant is told: settings, quotas, webhooks, keys, alerts, deliveries, the tenant itself', async () => {
+test('all other changes are sent: settings, quotas, webhooks, keys, alerts, deliveries, tenants', async () => {
   const receiver = await createReceiver()
   const server = await createTestServer({ WEBHOOK_ALLOW_PRIVATE: 'true' })
   const { ctx, post, request } = server
@@ -145,7 +145,7 @@ test('every other change of a tenant is told: settings, quotas, webhooks, keys, 
   await until(() => stream.heard.some(({ event: name, data }) => name === 'usage' && data.gone.includes(own)))
 })
 
-test('a pace falls to nothing by itself when the events end, also for who began to watch later', async () => {
+test('a rate falls to zero when the events stop, also for those who started watching later', async () => {
   let ahead = 0
   const server = await createTestServer({}, { clock: () => Date.now() + ahead })
   await server.post('/api/events', event())
@@ -158,7 +158,7 @@ test('a pace falls to nothing by itself when the events end, also for who began 
   expect(rowsOf(stream).at(-1)).toMatchObject({ totalTokens: 5, tokensLastDay: 5 })
 })
 
-test('a hold, its settlement and its lapse move the row', async () => {
+test('holding, settling and lapsing update the row', async () => {
   const server = await createTestServer()
   const stream = await listen(server)
   await ready(server)
@@ -178,7 +178,7 @@ test('a hold, its settlement and its lapse move the row', async () => {
   await shows(40, 0)
 })
 
-test('dead letters and failing deliveries are in the totals; what is no notice is passed over', async () => {
+test('dead letters and failing deliveries are in the totals; malformed notifications are ignored', async () => {
   const receiver = await createReceiver((res) => void res.writeHead(500).end())
   const server = await createTestServer({ WEBHOOK_ALLOW_PRIVATE: 'true' })
   const { database } = server.ctx
@@ -197,7 +197,7 @@ test('dead letters and failing deliveries are in the totals; what is no notice i
   )
 })
 
-test('an outage of the database ends no stream; when it is over, all are told to load again', async () => {
+test('a database outage ends no stream; when it is over, all are told to reload', async () => {
   const direct = await createTestServer()
   const proxy = await createProxy(direct.databaseUrl)
   const server = await createTestServer({ DATABASE_URL: proxy.url })
@@ -215,7 +215,7 @@ test('an outage of the database ends no stream; when it is over, all are told to
   await until(() => tokensOf(stream, 'acme-corp') === 10)
 })
 
-test('a revoked key hears no more within seconds; a HEAD opens nothing; 100 streams of a key are enough', async () => {
+test("a revoked key's stream ends within seconds; HEAD opens nothing; a key has at most 100 streams", async () => {
   const server = await createTestServer({ LIMIT_REQUESTS: '0' })
   const { id, key } = await createKey(server.ctx.database, 'test', { name: 'k', scopes: ['read'] })
   const own = { authorization: `Bearer ${key}` }
@@ -228,7 +228,7 @@ test('a revoked key hears no more within seconds; a HEAD opens nothing; 100 stre
   await ready(server, 0)
 })
 
-test('when the connection that listens is lost, all are told to load again, and go on hearing', async () => {
+test('when the listening connection is lost, all are told to reload, and keep receiving', async () => {
   const server = await createTestServer()
   const stream = await listen(server)
   await ready(server)
@@ -239,7 +239,7 @@ test('when the connection that listens is lost, all are told to load again, and 
   await until(() => tokensOf(stream, 'acme-corp') === 5)
 })
 
-test('a server that stops ends its streams at once', async () => {
+test('a stopping server ends its streams at once', async () => {
   const stopping = new AbortController()
   const server = await createTestServer({}, { stopping: stopping.signal })
   const stream = await listen(server)

@@ -1,4 +1,4 @@
-// Random sequences of everything that goes by a tenant's name or by a key, at two servers with warm caches, against a model.
+// Random sequences of everything that uses a tenant's name or a key, on two servers with warm caches, against a model.
 // FLAGMETER_RUNS says how many, FLAGMETER_SEED and FLAGMETER_PATH repeat what fast-check has printed of a failure.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
@@ -113,7 +113,8 @@ const ofReservation =
   }
 
 const expire = async (one: Reservation, _: Model, { ctx }: Real): Promise<void> => {
-  await ctx.database`update reservations set expires_at = now() - interval '1 second' where id = ${one.id} and status = 'held'`
+  await ctx.database`update reservations set expires_at = now() - interval '1 second'
+    where id = ${one.id} and status = 'held'`
   if (one.state === 'held') one.state = 'expired'
 }
 const lapseAll: Step[1] = async (_, { ctx }) => {
@@ -262,7 +263,7 @@ async function shard(hasStream: boolean, seed: number): Promise<void> {
   await closeBooks(real)
 }
 
-test(`everything goes to the tenant that is meant, and counts once and within its limits (${RUNS} runs)`, async () => {
+test(`everything reaches the intended tenant, and counts once and within its limits (${RUNS} runs)`, async () => {
   const seed = Number(process.env.FLAGMETER_SEED ?? Date.now() % 1_000_000_000)
   const modes = Array.from({ length: SHARDS * 2 }, (_, n) => n % 2 === 1)
   await Promise.all(modes.map((hasStream, n) => shard(hasStream, seed + n)))

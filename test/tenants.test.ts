@@ -24,7 +24,7 @@ test('a batch of 3,000 tenants is one query per 1,000, and none when they are kn
   expect(queries).toBe(3)
 })
 
-test('a tenant that was deleted is forgotten with its name within a second', async () => {
+test('a deleted tenant and its name are forgotten within a second', async () => {
   const { database, tenants } = await createContext()
   const id = (await tenants.find(['acme-corp'])).get('acme-corp')!
   await tenants.find([id])
@@ -34,7 +34,7 @@ test('a tenant that was deleted is forgotten with its name within a second', asy
   expect(await tenants.find(['acme-corp', id])).toEqual(new Map())
 })
 
-test('the fail mode is that of the tenant that was found, whoever has its name meanwhile', async () => {
+test('the fail mode is that of the tenant found, even if another has its name meanwhile', async () => {
   const { database, tenants } = await createContext()
   await database`update tenants set fail_mode = 'open' where name = 'acme-corp'`
   await database`update tenants set fail_mode = 'closed' where name = 'globex-inc'`
@@ -47,7 +47,7 @@ test('the fail mode is that of the tenant that was found, whoever has its name m
   expect([tenants.failMode(acme), tenants.failMode(globex)]).toEqual(['open', 'closed'])
 })
 
-test('what has the form of an id is an id, also when a tenant is called so', async () => {
+test('anything in the form of an id is an id, even if it is the name of a tenant', async () => {
   const { database, tenants } = await createContext()
   const id = (await tenants.find(['acme-corp'])).get('acme-corp')!
   const nobody = '00000000-0000-4000-8000-000000000000'

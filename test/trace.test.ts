@@ -7,7 +7,7 @@ import { createTestServer, until } from './_context.ts'
 
 const TRACE = join(import.meta.dirname, '../../shared/traces/azure-llm-2023-conv.csv')
 
-/** Tokens per minute of the file, in order of time. */
+/** Tokens per minute of the file, in chronological order. */
 async function minutesOf(file: string): Promise<number[]> {
   const minutes = new Map<string, number>()
   for (const line of (await readFile(file, 'utf8')).trim().split('\n').slice(1)) {

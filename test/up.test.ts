@@ -41,7 +41,7 @@ test('no start of `up` shows the key: each says where it is', async () => {
   expect((await stat(file)).mode & 0o777).toBe(0o600)
 })
 
-test('no log of `serve` shows the key, the passwords of the stores, or the URL of a webhook that can not be stored', async () => {
+test('no log of `serve` shows the key, store passwords, or the URL of a webhook that cannot be stored', async () => {
   const databaseUrl = await createDatabase()
   const FLAGMETER_DIR = await dataFolder()
   const valkey = new URL(inject('valkeyUrl'))
@@ -68,7 +68,7 @@ test('no log of `serve` shows the key, the passwords of the stores, or the URL o
   for (const password of ['geheim', new URL(databaseUrl).password]) expect(serving.output()).not.toContain(password)
 })
 
-describe('a folder that can not be had is one line', () => {
+describe('an unusable folder is reported in one line', () => {
   test.each<[string, (dir: string) => Promise<string>, RegExp]>([
     ['below /proc', () => Promise.resolve('/proc/flagmeter/data'), /ENOENT: no folder can be made there/],
     ['/proc itself', () => Promise.resolve('/proc'), /can't write to \/proc /],

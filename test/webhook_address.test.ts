@@ -25,7 +25,7 @@ beforeEach(() => {
 
 const send = (url: string) => post({ url, headers: {}, body: '{}', allowPrivate: false })
 
-/** The spellings of an IPv4 address that URL parsers take: RFC 3986, inet_aton, and characters that IDNA maps to ASCII. */
+/** Spellings of an IPv4 address that URL parsers accept: RFC 3986, inet_aton, characters that IDNA maps to ASCII. */
 function spellings(address: string): string[] {
   const [a, b, c, d] = address.split('.').map(Number) as [number, number, number, number]
   const whole = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
@@ -145,7 +145,7 @@ async function createNameServer(answers: string[][]): Promise<void> {
   })
 }
 
-test('a name that resolves to a public address first and a private one next: the checked one is connected to', async () => {
+test('a name that resolves to a public, then to a private address is connected to at the checked one', async () => {
   let connections = 0
   const target = createServer(() => connections++).listen(0, '127.0.0.1')
   await once(target, 'listening')
@@ -159,7 +159,7 @@ test('a name that resolves to a public address first and a private one next: the
   expect([attempts, connections]).toEqual([['8.8.8.8'], 0])
 })
 
-test('of a name with public and private addresses none is tried', async () => {
+test('a name with public and private addresses is not connected to at all', async () => {
   await createNameServer([['8.8.8.8', '10.0.0.1']])
   await expect(send('https://mixed.test/hook')).rejects.toThrow('not public')
   expect(attempts).toEqual([])

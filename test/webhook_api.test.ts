@@ -5,7 +5,7 @@ import { addWebhook, cross, deliveries, tenantId } from './_deliveries.ts'
 
 const URL_WITH_TOKEN = 'https://hooks.slack.com/services/T000/B000/geheim'
 
-test('a seeded tenant has an example of a Slack webhook, disabled, and one that was there keeps what it has', async () => {
+test('a seeded tenant gets a disabled example Slack webhook; an existing one stays unchanged', async () => {
   const { get } = await createTestServer()
   const { webhooks } = (await get('/api/webhooks')).body
   expect(webhooks.map(({ tenantName, kind, url, enabled }: any) => [tenantName, kind, url, enabled])).toEqual(
@@ -13,7 +13,7 @@ test('a seeded tenant has an example of a Slack webhook, disabled, and one that 
   )
 })
 
-test('a webhook is made, read, changed and deleted; its URL and its secret show nowhere but in the first answer', async () => {
+test('a webhook is created, read, changed and deleted; URL and secret are shown only on creation', async () => {
   const { ctx, request, get } = await createTestServer()
   const made = await request('POST', '/api/webhooks', { tenant: 'acme-corp', kind: 'standard', url: URL_WITH_TOKEN })
   expect(made.status).toBe(201)
@@ -79,7 +79,7 @@ test('bad input names its field and changes nothing', async () => {
     expect([query, (await get(`/api/deliveries?${query}`)).status]).toEqual([query, 400])
 })
 
-test('a tenant has at most 100 webhooks, also when many are added at once', async () => {
+test('a tenant has at most 100 webhooks, even when many are added at once', async () => {
   const { ctx, request } = await createTestServer({ LIMIT_REQUESTS: '0' })
   for (let i = 0; i < 95; i++) await addWebhook(ctx, await tenantId(ctx), 'https://example.com/')
   const body = { tenant: 'acme-corp', kind: 'slack', url: 'https://example.com/' }
@@ -89,7 +89,7 @@ test('a tenant has at most 100 webhooks, also when many are added at once', asyn
   expect(answers.find(({ status }) => status !== 201)!.body.code).toBe('too_many_webhooks')
 })
 
-test('listings come in pages that miss nothing, newest alerts and deliveries first', async () => {
+test('listings are paged without gaps, newest alerts and deliveries first', async () => {
   const { ctx, get } = await createTestServer()
   await addWebhook(ctx, await tenantId(ctx), 'https://example.com/')
   for (let threshold = 1; threshold <= 7; threshold++) await cross(ctx, threshold)
@@ -113,7 +113,7 @@ test('listings come in pages that miss nothing, newest alerts and deliveries fir
   expect(await pages('/api/deliveries?tenant=globex-inc&', 'deliveries')).toEqual([])
 })
 
-test('a webhook that is disabled gets no delivery, and what waited for it is dead until it is retried', async () => {
+test('a disabled webhook gets no deliveries, and its pending ones are dead until retried', async () => {
   const { ctx, request, post } = await createTestServer()
   const id = await addWebhook(ctx, await tenantId(ctx), 'https://example.com/')
   const other = await addWebhook(ctx, await tenantId(ctx), 'https://example.com/')
@@ -129,7 +129,7 @@ test('a webhook that is disabled gets no delivery, and what waited for it is dea
   expect(await states()).toEqual(['off pending'])
 })
 
-test('crossings are counted, and the age of what waits is shown', async () => {
+test('crossings are counted, and the age of pending deliveries is shown', async () => {
   const { ctx, get } = await createTestServer({ DELIVERY_RETRY_SECONDS: '1000' })
   await addWebhook(ctx, await tenantId(ctx), 'https://nowhere.invalid/')
   const event = { tenantId: await tenantId(ctx), feature: 'x', createdAt: Date.now(), receivedAt: Date.now() }
@@ -144,7 +144,7 @@ test('crossings are counted, and the age of what waits is shown', async () => {
   expect(Number(/^flagmeter_delivery_oldest_seconds (\S+)$/m.exec(text)![1])).toBeGreaterThan(3_590)
 })
 
-test('a webhook gets ten test messages in a minute, however many are asked for at once; another has its own ten', async () => {
+test('a webhook gets at most ten test messages a minute, even for concurrent requests', async () => {
   const { ctx, request } = await createTestServer({ DATABASE_POOL_SIZE: '20' })
   const tenant = await tenantId(ctx)
   const add = () => addWebhook(ctx, tenant, URL_WITH_TOKEN)

@@ -52,7 +52,7 @@ async function runExample(file: string, url: string): Promise<{ stdout: string; 
   return await run(process.execPath, ['--import', import.meta.resolve('tsx'), file], { env })
 }
 
-test("the guide's wrapper of model calls reserves, and settles with every token that was used, cached ones too", async () => {
+test("the guide's wrapper of model calls reserves, and settles all tokens used, including cached ones", async () => {
   const { ctx, url } = await createTestServer()
   const after = `
 cached = { cache_read_input_tokens: null }
@@ -75,7 +75,7 @@ await metered('failing', 50, () => Promise.reject(new Error('no')), () => 1).cat
   ])
 })
 
-/** What becomes of a request: `lost` reaches the server and its answer nobody; `refused` gets 503; `cut` reaches nobody. */
+/** The fate of a request: `lost` reaches the server but its answer is dropped; `refused` gets 503; `cut` is dropped. */
 type Fault = 'lost' | 'refused' | 'cut'
 
 /** The server behind a link that harms requests, by the feature and the step that they are of. */
@@ -105,7 +105,7 @@ async function harmed(url: string, faults: Record<string, Fault[]>): Promise<str
   return `http://127.0.0.1:${(link.address() as AddressInfo).port}`
 }
 
-test("the guide's wrapper loses no answer and no settlement, whatever becomes of its requests", async () => {
+test("the guide's wrapper loses no answer and no settlement, even when its requests fail", async () => {
   const { ctx, url, post } = await createTestServer()
   const link = await harmed(url, {
     'settle lost': ['lost'],
@@ -156,7 +156,8 @@ console.log(JSON.stringify({ seen, calls }))`
 
   const counted = async () => {
     const rows = await ctx.database`
-      select feature, count(*) as events, sum(tokens)::bigint as tokens from events where feature !~ 'gpt|claude' group by 1 order by 1`
+      select feature, count(*) as events, sum(tokens)::bigint as tokens
+        from events where feature !~ 'gpt|claude' group by 1 order by 1`
     return Object.fromEntries(rows.map((row) => [row.feature as string, [row.events, row.tokens]]))
   }
   const once = [1, 100]

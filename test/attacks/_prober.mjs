@@ -1,14 +1,14 @@
-// Runs in a thread of its own, so that what the attacker builds in the test's thread does not count as the server's slowness.
+// Runs in its own thread, so that the attacker's work in the test's thread does not count as a slow server.
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { parentPort, workerData } from 'node:worker_threads'
 
 const { url, pid, body, authorization } = workerData
-/** Since it was last asked: how often what was answered, how long events took, and the most that `live` had to wait for. */
+/** Since the last question: the number of answers by kind, how long events took, and the longest wait of `live`. */
 let seen = { statuses: {}, ms: [], workMs: 0 }
 let running = true
 
-/** What the main thread of the server has worked so far: how long it is busy does not depend on who else uses the machine. */
+/** CPU time of the server's main thread so far: unlike elapsed time, it does not depend on other processes. */
 function workMs() {
   try {
     return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6

@@ -128,8 +128,8 @@ function clientOf(url: string): Pick<Target, 'send' | 'keyOf'> {
 }
 
 /**
- * Looks at what everybody else gets while the attack goes on: the liveness of the process, and another tenant's events. All of
- * it must be answered as ever. In the stress run, which has the machine for itself, nobody may wait long either.
+ * Checks what others get during the attack: the liveness of the process, and another tenant's events. All must be
+ * answered as usual. In the stress run, which has the machine to itself, nobody may wait long either.
  */
 export async function watchOthers({ url, pid }: OwnTarget, tenant = 'globex-inc'): Promise<() => Promise<void>> {
   const body = JSON.stringify({ tenant, feature: 'other', tokens: 1 })

@@ -48,7 +48,7 @@ describe.each(MODES)('$mode', ({ withValkey }) => {
     expect([(await reserve('job-1')).json.id, (await reserve('job-9')).status]).toEqual([job.id, 409])
     await until(async () => String(await monthly(target)) === '1000,0')
 
-    // Each settlement that is answered 200 counts, also when the key is used again long after, and whatever ids events were given.
+    // Every settlement that returns 200 counts, even if the key is reused much later, whatever the ids of events.
     await send('PATCH', '/api/tenants/globex-inc', KEY, { monthlyQuota: 1_000_000 })
     const other = await target.keyOf('globex-inc')
     await send('POST', '/api/events', other, { feature: 'x', tokens: 1, id: 'reservation:job-1' })

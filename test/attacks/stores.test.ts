@@ -9,8 +9,8 @@ import { startPostgres } from '../_postgres_server.ts'
 import { type Answer, OWN_MODES, type OwnTarget, startOwnTarget, watchOthers } from './_rig.ts'
 
 /**
- * No answer takes longer, whatever the stores do: a second for a key that must be looked up, four for a statement. In `npm test`
- * what else goes on may take most of the machine: there it is what an answer that never comes is told by.
+ * No answer takes longer, whatever the stores do: a second to look up a key, four for a statement. In `npm test` other
+ * tests may take most of the machine: there the limit only catches answers that never come.
  */
 const PATIENCE_MS = count(30_000, 10_000)
 
@@ -42,7 +42,7 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
   })
 
   test.skipIf(isSkipped)(
-    'while PostgreSQL stands still every answer comes within seconds, and when it goes on so does everything',
+    'while PostgreSQL is frozen every answer comes within seconds; when it continues, everything does',
     async () => {
       const postgres = await startPostgres()
       const target = await startOwnTarget({ withValkey, databaseUrl: postgres.url, env: { LIMIT_REQUESTS: '0' } })
@@ -66,7 +66,8 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
       isAsking = false
       await Promise.all(sending)
       for (const { status, ms } of [...answers, ...accepted]) expect([status, ms < PATIENCE_MS]).toEqual([status, true])
-      expect(answers.map(({ status }) => status).filter((status) => ![503, 401, 429].includes(status))).toEqual([]) // 429: reports that waited for their turn
+      // 429: reports that waited for their turn
+      expect(answers.map(({ status }) => status).filter((status) => ![503, 401, 429].includes(status))).toEqual([])
       const slow = accepted.filter(({ ms }) => ms > 500)
       if (withValkey) {
         expect(accepted.every(({ status }) => status === 201)).toBe(true)
@@ -106,13 +107,14 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
       expect(after.map(({ status }) => status)).toEqual(after.map(() => 200))
       // Whoever changed something is in the log, also when the connection broke.
       const actors = await ctx.database`
-        select distinct actor from audit_log where action = 'tenant.updated' and created_at > now() - interval '1 minute'`
+        select distinct actor
+          from audit_log where action = 'tenant.updated' and created_at > now() - interval '1 minute'`
       expect(actors).toHaveLength(1)
     },
   )
 })
 
-test('what a client left before its turn came is not written', async () => {
+test('a request whose client left before its turn is not written', async () => {
   const postgres = await startPostgres()
   const target = await startOwnTarget({ databaseUrl: postgres.url })
   expect((await target.send('POST', '/api/events', KEY, post())).status).toBe(201)
@@ -172,7 +174,7 @@ describe.skipIf(inject('valkeyServer') === undefined)(
       expect(row!.n).toBeGreaterThanOrEqual(hostile.length)
     })
 
-    test('a mistake in our own functions costs the events that it is about, after a few tries, and no other', async () => {
+    test('an error in our own functions affects only the events that trigger it, after a few tries', async () => {
       const target = await startOwnTarget({ withValkey: true })
       const { redis, add } = await stream(target)
       await target.ctx.database.unsafe(`

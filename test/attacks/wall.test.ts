@@ -5,7 +5,7 @@ import { until } from '../_context.ts'
 import { KEY } from '../_key.ts'
 import { type Answer, MODES, type Target, startTarget } from './_rig.ts'
 
-/** Names, and what keys may do, are believed for so long at most (0.9 seconds), and the look-up itself takes a moment. */
+/** Names and the scopes of keys are cached at most this long (0.9 seconds), plus the time of a look-up. */
 const WINDOW_MS = 1_100
 
 const event = (tenant: string) => ({ tenant, feature: 'x', tokens: 1 })

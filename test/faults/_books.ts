@@ -4,7 +4,7 @@ import { verify } from '../../cli/verify.ts'
 import type { Database } from '../../lib/store/connection.ts'
 import { type Account, keyOf } from './_ledger.ts'
 
-/** What the books say against what the client wrote down. All must be 0. */
+/** Differences between the books and the client's ledger. All must be 0. */
 export interface Differences {
   /** L: accepted events that are not in `events`. */
   lost: number
@@ -16,14 +16,14 @@ export interface Differences {
   unsent: number
 }
 
-/** What is still on its way. */
+/** Events still in flight. */
 export interface Open {
   stream: number
   pending: number
   outbox: number
 }
 
-/** Waits until nothing is on its way. False: it did not come to rest for `patienceMs` without any change. */
+/** Waits until nothing is in flight. False: nothing changed for `patienceMs`, and it is not done. */
 export async function becomesQuiet(database: Database, valkey: Redis, patienceMs: number): Promise<Open | undefined> {
   let last = ''
   for (let changedAt = Date.now(); Date.now() - changedAt < patienceMs;) {
@@ -38,7 +38,7 @@ export async function becomesQuiet(database: Database, valkey: Redis, patienceMs
 
 async function stillOpen(database: Database, valkey: Redis): Promise<Open> {
   const stream = await valkey.xlen('events')
-  // Until the first worker has come there is no group.
+  // There is no group until the first worker starts.
   const [pending] = (await valkey.xpending('events', 'rollup').catch(() => [0])) as [number]
   const [row] = await database<{ open: number }[]>`
     select count(*)::int as open from deliveries where status in ('pending', 'sending')`
@@ -59,7 +59,7 @@ export async function compare(database: Database, { sent, accepted }: Account): 
   }
 }
 
-/** Every event that was sent is accepted in the end: the rollups must hold them all. */
+/** Every event is accepted in the end: the rollups must include them all. */
 async function tokenDifference(database: Database, { sent }: Pick<Account, 'sent' | 'accepted'>): Promise<number> {
   const expected = new Map<string, number>()
   const add = (key: string, tokens: number) => expected.set(key, (expected.get(key) ?? 0) + tokens)
@@ -72,5 +72,5 @@ async function tokenDifference(database: Database, { sent }: Pick<Account, 'sent
   return [...expected.values()].reduce((sum, tokens) => sum + Math.abs(tokens), 0)
 }
 
-/** Whether counters, rollups and events agree with each other, as `flagmeter verify` sees it. */
+/** Whether counters, rollups and events agree, as `flagmeter verify` checks it. */
 export const countersDiffer = async (database: Database): Promise<number> => (await verify(database)).length

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Process } from './_process.ts'
 import { CLAIM_IDLE_MS, type Rig } from './_rig.ts'
 
-/** Where a trigger of the test database stops a transaction: the product knows nothing of it. */
+/** Where a trigger of the test database stops a transaction, unknown to the product. */
 export const GATED = {
   'inside the transaction': 'create trigger gate after insert on events for each statement execute function gate()',
   'before commit': `create constraint trigger gate after insert or update on usage_periods
@@ -13,8 +13,8 @@ const LOCK = 42
 const REACH_MS = 30_000
 
 /**
- * Kills workers whose transaction stands at the gate. Half of the transactions then end with their connection, the others
- * go on and commit, later, with nobody there: PostgreSQL notices a dead client only when it wants to answer.
+ * Kills workers whose transaction is at the gate. Half of the transactions then end with their connection; the others
+ * commit later, with nobody listening: PostgreSQL notices a dead client only when it tries to answer.
  */
 export async function killAtGate(rig: Rig, point: keyof typeof GATED, kills: number, victims: number): Promise<void> {
   await rig.database.unsafe(`
@@ -43,7 +43,7 @@ export async function killAtGate(rig: Rig, point: keyof typeof GATED, kills: num
         start()
       }
       if (rig.random.below(2) === 0) await endSessions(rig, waiting)
-      else await sleep(rig.random.below(2 * CLAIM_IDLE_MS)) // maybe another takes the batch over meanwhile
+      else await sleep(rig.random.below(2 * CLAIM_IDLE_MS)) // another may take over the batch meanwhile
       await gate`select pg_advisory_unlock(${LOCK})`
       await sleep(rig.random.below(100))
     }
@@ -58,7 +58,7 @@ export async function killAtGate(rig: Rig, point: keyof typeof GATED, kills: num
 const endSessions = (rig: Rig, names: string[]): Promise<unknown> =>
   rig.database`select pg_terminate_backend(pid) from pg_stat_activity where application_name = any (${names})`
 
-/** The names of the workers that stand at the gate, as soon as there is one. */
+/** The names of the workers at the gate, as soon as there is one. */
 async function firstWaiting(rig: Rig, workers: Map<string, Process>): Promise<string[]> {
   for (const end = Date.now() + REACH_MS; Date.now() < end; await sleep(5)) {
     const rows = await rig.database<{ name: string }[]>`
@@ -66,7 +66,7 @@ async function firstWaiting(rig: Rig, workers: Map<string, Process>): Promise<st
       where locktype = 'advisory' and objid = ${LOCK} and not granted and datname = current_database()`
     const alive = rows.filter(({ name }) => workers.has(name))
     if (alive.length > 0) return alive.map(({ name }) => name)
-    // Of a worker killed before, or of the API: it holds the rows that all others wait for.
+    // From a worker killed earlier, or from the API: it holds the rows that all others wait for.
     if (rows.length > 0)
       await endSessions(
         rig,

@@ -10,11 +10,11 @@ export interface SentEvent {
   createdAt: number
 }
 
-/** What the client wrote down: an append-only file, fsynced before the next step. */
+/** The client's record: an append-only file, fsynced before the next step. */
 export interface Ledger {
   /** Before a request goes out. Returns its number. */
   sent(events: SentEvent[]): Promise<number>
-  /** After an answer: its status; 0 when there was none. */
+  /** After an answer: its status; 0 if there was none. */
   answered(request: number, status: number): Promise<void>
   close(): Promise<void>
 }
@@ -28,7 +28,7 @@ export async function openLedger(file: string): Promise<Ledger> {
   let waiting: string[] = []
   let writing = Promise.resolve()
 
-  /** One write at a time: what comes meanwhile goes out together in the next. */
+  /** One write at a time: entries added meanwhile go into the next one together. */
   async function append(line: Line): Promise<void> {
     waiting.push(`${JSON.stringify(line)}\n`)
     writing = writing.then(flush)
@@ -54,13 +54,13 @@ export async function openLedger(file: string): Promise<Ledger> {
   }
 }
 
-/** What a ledger says. */
+/** The content of a ledger. */
 export interface Account {
   /** Everything that was sent, by tenant and id. */
   sent: Map<string, SentEvent>
   /** Keys of `sent` that were accepted. */
   accepted: Set<string>
-  /** Answers that left the outcome unknown; each was followed by the same request again. */
+  /** Answers that left the outcome unknown; each request was repeated. */
   unknown: number
 }
 

@@ -5,7 +5,7 @@ import type { Rig } from './_rig.ts'
 
 const EVERY_MS = 50
 
-/** Ways to be impossible to record; each carries a mark to be found by. */
+/** Ways to be impossible to record; each carries a mark to find it by. */
 const POISON: ((event: SentEvent, mark: string) => unknown)[] = [
   (event, mark) => ({ ...event, id: mark, tenantId: '00000000-0000-4000-8000-000000000000' }),
   (event, mark) => ({ ...event, id: mark, tokens: -1 }),
@@ -17,7 +17,7 @@ const POISON: ((event: SentEvent, mark: string) => unknown)[] = [
 /** The marks of each rig's poison. */
 const marks = new WeakMap<Rig, Set<string>>()
 
-/** Puts entries into the stream in which poison stands between good events, until told to stop. */
+/** Adds stream entries with poison between good events, until told to stop. */
 export async function addPoison(rig: Rig, ledger: Ledger, stop: AbortSignal): Promise<void> {
   const { random } = rig
   const own = new Set<string>()

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import type { Random } from '../_random.ts'
 
-/** A free port below those that the system gives to outgoing connections: one must not take it while a server is down. */
+/** A free port below those for outgoing connections, so that none takes it while a server is down. */
 export async function fixedPort(random: Random): Promise<number> {
   for (;;) {
     const port = 20_000 + random.below(12_000)

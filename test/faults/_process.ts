@@ -8,11 +8,11 @@ export const DIST = join(import.meta.dirname, '../../dist')
 /** A process of the product. */
 export interface Process {
   pid: number
-  /** How it ended. */
+  /** How it exited. */
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
-  /** Whether anybody has sent a signal that ends it. */
+  /** Whether a signal was sent to end it. */
   killed: boolean
-  /** Whether it has ended. */
+  /** Whether it has exited. */
   gone: boolean
   /** Sends a signal at once; SIGKILL and SIGTERM end it. */
   signal(name: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void
@@ -20,7 +20,7 @@ export interface Process {
   kill(): Promise<void>
 }
 
-/** Starts `flagmeter` from these bundles with these settings alone; what it prints goes to the end of a file. */
+/** Starts `flagmeter` from these bundles with only these settings; its output is appended to a file. */
 export function startProcess(bundles: string, args: string[], env: Record<string, string>, logFile: string): Process {
   const log = openSync(logFile, 'a')
   const child = spawn(process.execPath, [join(bundles, 'cli/main.js'), ...args], {

@@ -1,12 +1,12 @@
 import { type Server, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Who gets the webhooks. */
+/** The receiver of the webhooks. */
 export interface Receiver {
   url: string
   /** How often each id has arrived. */
   received: Map<string, number>
-  /** Called with each message; answers it, or not. */
+  /** Called with each message; may answer it. */
   onMessage: (answer: ServerResponse) => void
   release(): void
 }

@@ -2,14 +2,14 @@ import Table from 'cli-table3'
 import type { Mutant } from './_mutants.ts'
 import { type Outcome, isRed } from './_run.ts'
 
-/** An experiment, and what came of it. */
+/** An experiment and its results. */
 export interface Result {
   name: string
   unit: string
   outcome: Outcome
-  /** What this machine lacks for it: it was not run. */
+  /** What this machine lacks to run it; it was not run. */
   skipped?: string
-  /** Mutants that turned it red, with what showed. */
+  /** Mutants that turned it red, with the sign. */
   caught: string[]
   /** Mutants that did not. */
   missed: string[]
@@ -18,7 +18,7 @@ export interface Result {
 export const isFine = ({ outcome, missed }: Result): boolean =>
   !isRed(outcome) && outcome.failure === undefined && missed.length === 0
 
-/** All by which an outcome is red. */
+/** Everything that makes an outcome red. */
 export function signs({ lost, doubled, tokens, unsent, wrong }: Outcome): string {
   const figures = Object.entries({ L: lost, D: doubled, T: tokens, U: unsent }).filter(([, count]) => count !== 0)
   return [...figures.map(([name, count]) => `${name} ${count}`), ...wrong].join(', ')

@@ -7,16 +7,16 @@ import type { Rig } from './_rig.ts'
 const ANSWER_MS = 8_000
 const LAST_ANSWER_MS = 60_000
 export const TTL_SECONDS = 3
-/** Some fifty holds fill a quota, small ones to the last token; what they come to uses little of it. */
+/** Some fifty holds fill a quota, small ones to the last token; settling them uses little of it. */
 export const QUOTA = 20_000
 const MOST_HELD = 800
 const MOST_USED = 20
-/** No settlement goes out so shortly before its hold ends. */
+/** No settlement is sent this shortly before its hold ends. */
 const MARGIN_MS = 1_000
 
-/** Clients that reserve and settle in time, some of it twice, or forget. */
+/** Clients that reserve and then settle in time, sometimes twice, or forget. */
 export interface Reserver {
-  /** When the last one was granted that was not too small to find room anyhow, by tenant; on the monotonic clock. */
+  /** When the last one too large to fit anyway was granted, by tenant; on the monotonic clock. */
   grantedAt: Map<string, number>
   grants: number
   settlements: number
@@ -24,20 +24,20 @@ export interface Reserver {
   refusals: Map<string, number>
   /** What was settled, by the id of its event. */
   settled: Map<string, { tenantId: string; tokens: number }>
-  /** Tokens that a tenant may be beyond its quota: what was settled too late, and what nobody could know of. They are facts. */
+  /** Tokens by which a tenant may exceed its quota: used, but settled too late or not visible to anyone. */
   beyond: Map<string, number>
   allow(tenantId: string, tokens: number): void
-  /** From now on they also release what they have settled, the newest first: as who takes a slow answer for none does. */
+  /** From now on they also release what they have settled, newest first, like a client that mistakes slow for lost. */
   releases: boolean
-  /** Whether they use all they hold, and little of it otherwise. */
+  /** Whether they use all they hold, or only a little of it. */
   usesAll: boolean
-  /** Whether they forget all, and half of it otherwise. */
+  /** Whether they forget all holds, or half of them. */
   forgets: boolean
-  /** @throws Error when a settlement never is accepted, or is refused */
+  /** @throws Error when a settlement is never accepted, or is refused */
   stop(): Promise<void>
 }
 
-/** Starts `senders` of them per tenant. What settles is in the ledger, as an event. */
+/** Starts `senders` of them per tenant. Settlements are in the ledger as events. */
 export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserver {
   const { random } = rig
   const headers = { authorization: `Bearer ${rig.load.key}`, 'content-type': 'application/json' }
@@ -128,6 +128,6 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
   const all = Promise.all(
     rig.load.tenants.flatMap((tenant) => Array.from({ length: senders }, () => reserveAndSettle(tenant))),
   )
-  all.catch(() => {}) // `stop` tells
+  all.catch(() => {}) // `stop` reports it
   return reserver
 }

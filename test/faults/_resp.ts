@@ -1,7 +1,7 @@
-/** A value of the Redis protocol. An error is its text, with the `-` in front. */
+/** A value of the Redis protocol. An error is its text, including the leading `-`. */
 export type Value = string | number | null | Value[]
 
-/** Reads one value at `at`; undefined when the bytes are not all there yet. RESP 2, and what RESP 3 adds to answers. */
+/** Reads one value at `at`; undefined if bytes are still missing. RESP 2, and the answer types added by RESP 3. */
 export function parseValue(data: Buffer, at = 0): { value: Value; end: number } | undefined {
   const lineEnd = data.indexOf('\r\n', at)
   if (lineEnd === -1) return undefined

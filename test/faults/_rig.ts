@@ -18,33 +18,33 @@ import type { Stage } from './_stage.ts'
 /** How long an entry stays with a silent worker before another takes it over. */
 export const CLAIM_IDLE_MS = 300
 
-/** One whole pipeline, with a database and a Valkey of its own. */
+/** One whole pipeline, with its own database and Valkey. */
 export interface Rig {
   random: Random
   database: Database
-  /** A client of the Valkey, past every proxy. */
+  /** A client of the Valkey, bypassing every proxy. */
   redis: Redis
   valkeyPort: number
   valkeyDir: string
   /** What the client needs to know. */
   load: Load
-  /** Faults done to it so far. */
+  /** Faults injected so far. */
   faults: number
-  /** What went wrong that no figure shows. */
+  /** Errors that no figure shows. */
   wrong: string[]
   ledgerFile: string
-  /** What a reader may want to know beside the figures. */
+  /** Remarks in addition to the figures. */
   notes: string[]
-  /** Starts an API process, each on the same port every time, and waits until it answers. */
+  /** Starts an API process, on the same port every time, and waits until it answers. */
   serve(env?: Record<string, string>, index?: number): Promise<Process>
-  /** Starts a worker; PostgreSQL sees it under its name. */
+  /** Starts a worker; PostgreSQL sees it by its name. */
   work(consumers: string[], env?: Record<string, string>, name?: string): Process
   killValkey(): Promise<void>
   startValkey(): Promise<void>
-  /** What else ends with it. */
+  /** What else is released with it. */
   releases: (() => void)[]
   release(): Promise<void>
-  /** After its release: removes database, ledger and logs. In hours they would fill the disk. */
+  /** After its release: removes database, ledger and logs. Over hours they would fill the disk. */
   discard(): Promise<void>
 }
 
@@ -141,7 +141,7 @@ export async function openRig(
     },
     work: (consumers, env = {}, workerName = 'worker') =>
       start(['worker', ...consumers], { ...named(workerName), ...env }),
-    killValkey: () => server.release(), // also when it has ended by itself; its folder stays
+    killValkey: () => server.release(), // also if it has exited; its folder stays
     async startValkey() {
       server = await startNativeValkey(stage.valkeyCommand, given)
       if (redis.status !== 'ready') await once(redis, 'ready')

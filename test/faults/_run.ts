@@ -11,18 +11,18 @@ import type { Stage } from './_stage.ts'
 /** One way to harm the pipeline. */
 export interface Experiment {
   name: string
-  /** What a fault is: kills, cuts … */
+  /** What the faults are: kills, cuts … */
   unit: string
   mutants: Mutant[]
-  /** Other than the usual settings of the load. */
+  /** Load settings that differ from the usual ones. */
   load?: Partial<Load>
   tenants?: Parameters<typeof openRig>[1]['tenants']
   valkey?: (stage: Stage) => NonNullable<Parameters<typeof openRig>[1]['valkey']>
-  /** What this machine lacks for it. */
+  /** What this machine lacks to run it. */
   needs?: () => string | undefined
-  /** Starts the API, sends, does the harm, and leaves behind what can work again. */
+  /** Starts the API, sends, injects the faults, and leaves a pipeline that can recover. */
   harm(scene: Scene): Promise<void>
-  /** After quiet: what else must hold. */
+  /** Further checks once all is quiet. */
   check?(rig: Rig, account: Account): Promise<void>
 }
 
@@ -39,21 +39,21 @@ export interface Scene {
   brief: boolean
 }
 
-/** What one run of an experiment has shown. */
+/** The outcome of one run of an experiment. */
 export interface Outcome extends Differences {
   faults: number
   events: number
-  /** Unknown outcomes that were sent again. */
+  /** Requests with an unknown outcome that were resent. */
   retried: number
   seconds: number
-  /** What else is not as it must be. */
+  /** Other things that are wrong. */
   wrong: string[]
-  /** The harm could not be done: the run says nothing. */
+  /** The faults could not be injected: the run proves nothing. */
   failure?: string
   notes: string[]
 }
 
-/** Of an experiment that was not run. */
+/** The outcome of an experiment that was not run. */
 export const NOTHING: Outcome = {
   lost: 0,
   doubled: 0,
@@ -67,7 +67,7 @@ export const NOTHING: Outcome = {
   notes: [],
 }
 
-/** A pipeline at rest: longer than a claim of a delivery lasts. */
+/** How long a pipeline must be at rest: longer than a claim on a delivery lasts. */
 const PATIENCE_MS = 25_000
 const MUTANT_PATIENCE_MS = 8_000
 
@@ -89,7 +89,7 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
     const ledger = await openLedger(rig.ledgerFile)
     let client: Client | undefined
     let failure: string | undefined
-    // Its own generator: how often the harm asks for a number depends on time, what is sent must not.
+    // Its own generator: the faults draw numbers depending on timing, but what is sent must not depend on it.
     const send = () =>
       void (client = startClient({ ...rig.load, ...experiment.load }, ledger, createRandom(random.seed + 1)))
     try {
@@ -130,22 +130,22 @@ export async function run(experiment: Experiment, stage: Stage, random: Random, 
   return outcome
 }
 
-/** Lets workers that nobody harms bring everything to an end. */
+/** Lets undisturbed workers finish everything. */
 async function settle(rig: Rig, patienceMs: number): Promise<void> {
   const worker = rig.work([])
   const open = await becomesQuiet(rig.database, rig.redis, patienceMs)
   if (open) rig.wrong.push(`not quiet: stream ${open.stream}, pending ${open.pending}, outbox ${open.outbox}`)
   worker.signal('SIGTERM')
   const { code } = await worker.ended
-  // By the signal itself, when all was quiet before it could listen to signals.
+  // Killed by the signal itself, if all was quiet before it listened for signals.
   if (code !== 0 && code !== null) rig.wrong.push(`the last worker ended with ${code}`)
 }
 
-/** Whether the books, or what else is checked, show a mistake. */
+/** Whether the books or the other checks show a mistake. */
 export const isRed = ({ lost, doubled, tokens, unsent, wrong }: Outcome): boolean =>
   lost + Math.abs(doubled) + tokens + unsent + wrong.length > 0
 
-/** Whether an outcome gives a mutant away, by the sign that is its own. */
+/** Whether an outcome gives a mutant away by its expected sign. */
 export function gaveAway({ shows }: Mutant, { lost, doubled, unsent, wrong }: Outcome): boolean {
   if (shows === 'lost') return lost > 0
   if (shows === 'unsent') return unsent > 0

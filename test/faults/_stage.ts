@@ -7,31 +7,31 @@ import { type EmbeddedPostgres, openEmbeddedPostgres } from '../../lib/embedded/
 import { findServer } from '../_valkey.ts'
 import { openRelay } from './_relay.ts'
 
-/** What all experiments share. */
+/** Shared by all experiments. */
 export interface Stage {
   /** Ledgers, logs and data. */
   dir: string
   /** valkey-server or redis-server. */
   valkeyCommand: string
-  /** Makes a database and returns its URL, which stays the same when the server is started again. */
+  /** Creates a database and returns its URL, which stays the same when the server restarts. */
   createDatabase(name: string): Promise<string>
   dropDatabase(name: string): Promise<void>
-  /** Stops PostgreSQL at once, as `pg_ctl stop -m immediate` does: no checkpoint, no farewell. */
+  /** Stops PostgreSQL at once, as `pg_ctl stop -m immediate` does: no checkpoint. */
   crashPostgres(): Promise<void>
   startPostgres(): Promise<void>
-  /** Stops it in peace, does this with the folder of its data, and starts it again. */
+  /** Stops it cleanly, runs this on its data folder, and starts it again. */
   whilePostgresRests(work: (data: string) => Promise<void>): Promise<void>
-  /** SIGSTOP of the postmaster and all its children: it takes connections and statements, and answers nothing. Linux only. */
+  /** SIGSTOP of the postmaster and all its children: it accepts connections but answers nothing. Linux only. */
   freezePostgres(): Promise<void>
-  /** Wakes it. It goes on with what it was sent meanwhile. */
+  /** Wakes it. It continues with what it was sent meanwhile. */
   thawPostgres(): void
-  /** What runs on it now. */
+  /** The statements it is running. */
   rigs: Set<{ release(): Promise<void> }>
-  /** Stops everything; the folder goes unless it is to be kept. */
+  /** Stops everything; removes the folder unless it is to be kept. */
   release(options?: { keep: boolean }): Promise<void>
 }
 
-/** Starts a PostgreSQL as it ships, fsync and all, in a folder of its own. */
+/** Starts a PostgreSQL with its defaults, fsync and all, in its own folder. */
 export async function openStage(): Promise<Stage> {
   const valkeyCommand = findServer()
   if (valkeyCommand === undefined) throw new Error('this needs valkey-server or redis-server on the PATH')
@@ -52,7 +52,7 @@ export async function openStage(): Promise<Stage> {
 
   async function crashPostgres(): Promise<void> {
     relay.target = undefined
-    const pid = await postmaster().catch(() => undefined) // it may have ended by itself
+    const pid = await postmaster().catch(() => undefined) // it may have exited
     if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGQUIT')
     while (pid !== undefined && isAlive(pid)) await sleep(10)
   }
@@ -67,7 +67,7 @@ export async function openStage(): Promise<Stage> {
   async function freezePostgres(): Promise<void> {
     const pid = await postmaster()
     process.kill(pid, 'SIGSTOP')
-    // Stopped, it makes no more of them.
+    // Once stopped, it starts no more of them.
     const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').map(Number)
     frozen.push(pid, ...children)
     for (const child of children) process.kill(child, 'SIGSTOP')

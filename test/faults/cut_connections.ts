@@ -6,7 +6,7 @@ const CUTS = 200
 const BRIEF_CUTS = 40
 const CHANGES = 16
 
-/** Connections to PostgreSQL are cut, two at a time, while events are recorded straight into it and tenants are changed. */
+/** Connections to PostgreSQL are cut, two at a time, while events are recorded without Valkey and tenants change. */
 export const cutConnections: Experiment = {
   name: '13 connections cut while tenants are changed',
   unit: 'cuts',

@@ -14,14 +14,14 @@ const TENANTS = Array.from({ length: 60 }, (_, i) => ({
   name: `tenant-${i}`,
   monthlyQuota: QUOTA,
   thresholds: THRESHOLDS,
-  // Far from today: events of a period that has ended alert nobody.
+  // Not near today: events of a past period raise no alerts.
   billingDay: ((new Date().getUTCDate() + 13) % 28) + 1,
 }))
 const WEBHOOKS = 2
 
 const receivers = new WeakMap<Rig, Receiver>()
 
-/** The sender is killed while a message is with its receiver, or just answered; workers are killed in between. */
+/** The sender is killed while the receiver has a message, or just answered it; workers are killed in between. */
 export const alertDeliveries: Experiment = {
   name: '8 kill the sender of alerts',
   unit: 'kills',
@@ -78,11 +78,11 @@ async function killSender(rig: Rig, receiver: Receiver): Promise<void> {
   // When nothing is left to send, any moment will do.
   await Promise.race([sender.ended, sleep(3_000)])
   await sender.kill()
-  // It is dead, and its claims end by themselves after 20 seconds: no need to wait for that.
+  // It is dead, and its claims would expire after 20 seconds: no need to wait for that.
   await rig.database`update deliveries set next_attempt_at = now() where status = 'sending'`
 }
 
-/** Each threshold that a tenant has reached: one alert. And no other. */
+/** One alert for each threshold that a tenant has reached, and no others. */
 async function checkAlerts(rig: Rig, { sent }: Account): Promise<string[]> {
   const used = new Map<string, number>()
   for (const { tenantId, tokens } of sent.values()) used.set(tenantId, (used.get(tenantId) ?? 0) + tokens)

@@ -11,15 +11,15 @@ import { type Disk, cannotMount, openDisk } from './_tmpfs.ts'
 const TIMES = 4
 const BRIEF_TIMES = 1
 const REACH_MS = 30_000
-/** Longer than the API leaves a store alone that has failed. */
+/** Longer than the API avoids a store that has failed. */
 const FULL_MS = 3_000
 const VALKEY_MB = 64
 const TABLES_MB = 96
 const LOG_MB = 192
-/** What the log of PostgreSQL says, whichever of its files was to grow. */
+/** The message in PostgreSQL's log, whichever file could not grow. */
 const NO_SPACE = /No space left on device/g
 
-/** The disk with Valkey's append-only file runs full: the server ends, or refuses, until there is room again. */
+/** The disk with Valkey's append-only file fills up: the server exits, or refuses, until there is room again. */
 export const fullValkeyDisk: Experiment = {
   name: '10 disk of Valkey full',
   unit: 'times',
@@ -34,27 +34,27 @@ export const fullValkeyDisk: Experiment = {
     await rig.serve()
     send()
     for (const times = brief ? BRIEF_TIMES : TIMES; rig.faults < times; rig.faults++) {
-      // Without a worker all that was accepted is in Valkey alone; with one, acknowledgements don't fit either.
+      // Without a worker all accepted events are only in Valkey; with one, acknowledgements don't fit either.
       const worker = rig.faults % 2 === 1 ? rig.work(['rollup']) : undefined
       await disk.fill(300_000)
       await reach('Valkey has no room', () => valkeyIsFull(rig))
-      await rig.killValkey() // where it goes on, what it could not write is in its memory alone
+      await rig.killValkey() // if it keeps running, what it could not write is only in memory
       await sleep(FULL_MS)
       await disk.free()
       await rig.startValkey()
-      await sleep(FULL_MS) // the API goes back to it
+      await sleep(FULL_MS) // the API uses it again
       await worker?.kill()
     }
   },
 }
 
-/** With `appendfsync always` it ends; with `everysec` it refuses from then on. */
+/** With `appendfsync always` it exits; with `everysec` it refuses from then on. */
 async function valkeyIsFull({ redis }: Rig): Promise<boolean> {
   if (redis.status !== 'ready') return true
   return /errorstat_MISCONF/.test(await Promise.race([redis.info('errorstats'), sleep(500, '')]))
 }
 
-/** The disk with PostgreSQL's tables runs full, which it survives, then the one with its log, which it does not. */
+/** The disk with PostgreSQL's tables fills up, which it survives, then the one with its WAL, which it does not. */
 export const fullPostgresDisk: Experiment = {
   name: '11 disk of PostgreSQL full',
   unit: 'times',
@@ -126,7 +126,7 @@ async function moveTables({ database }: Rig, disk: Disk, back = false): Promise<
   if (back) await again(() => database.unsafe(`drop tablespace ${name}`))
 }
 
-/** Whoever counts events meanwhile may be in the way. */
+/** A worker counting events meanwhile may block it. */
 async function again(work: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
@@ -138,7 +138,7 @@ async function again(work: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Moves PostgreSQL's log of writes to this disk, or back from it; small, so that it soon has to grow. */
+/** Moves PostgreSQL's WAL to this disk, or back from it; small, so that it soon has to grow. */
 async function moveLog(stage: Stage, { dir }: Disk, back = false): Promise<void> {
   await stage.whilePostgresRests(async (data) => {
     const [place, away] = [join(data, 'pg_wal'), join(dir, 'pg_wal')]

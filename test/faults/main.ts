@@ -1,5 +1,5 @@
-// `npm run test:faults`: harms the real processes in every way that operation brings, and compares the books with what a
-// client wrote down. Each experiment first runs with a mistake built in, which it must find.
+// `npm run test:faults`: injects every fault seen in operation into the real processes, and compares the books with a
+// client's ledger. Each experiment first runs with a mistake built in, which it must find.
 // `-- --only <word>` runs those whose name has the word, `-- --long` goes round for hours (`--hours <n>`, default 4).
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'

@@ -14,7 +14,7 @@ const LONGEST_ANSWER_MS = 5_000
 const PATIENCE_MS = 90_000
 const PROBE_EVERY_MS = 1_000
 
-/** PostgreSQL takes connections and statements, and answers nothing, for a minute; then it goes on with what it was sent. */
+/** For a minute PostgreSQL accepts connections and statements but answers nothing; then it continues. */
 export const postgresFrozen: Experiment = {
   name: '9 PostgreSQL frozen for a minute',
   unit: 'freezes',

@@ -5,7 +5,7 @@ import type { Experiment } from './_run.ts'
 const CRASHES = 8
 const AWAY_MS = 60_000
 
-/** PostgreSQL is stopped at once, again and again, at times together with Valkey; then it is away for a minute. */
+/** PostgreSQL is repeatedly stopped at once, sometimes together with Valkey; then it is down for a minute. */
 export const postgresOutage: Experiment = {
   name: '4 PostgreSQL stopped, and away for a minute',
   unit: 'outages',
@@ -17,7 +17,7 @@ export const postgresOutage: Experiment = {
     send()
     for (const crashes = brief ? 2 : CRASHES; rig.faults < crashes; rig.faults++) {
       await sleep(500 + rig.random.below(1000))
-      // Not with a mistake built in: it shows only while the worker has something to read.
+      // Not with a mistake built in: that shows only while the worker has something to read.
       const both = !brief && rig.random.below(3) === 0
       if (both) await rig.killValkey()
       await stage.crashPostgres()

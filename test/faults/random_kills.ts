@@ -6,7 +6,7 @@ import type { Experiment } from './_run.ts'
 const KILLS = 60
 const BRIEF_KILLS = 25
 
-/** SIGKILL of one of two API processes, of one of two workers, or of Valkey, whenever chance wants it. */
+/** SIGKILL of one of two API processes, of one of two workers, or of Valkey, at random. */
 export const randomKills: Experiment = {
   name: '2 kill API, worker, Valkey at random',
   unit: 'kills',

@@ -9,7 +9,7 @@ const STOPS = 30
 const BRIEF_STOPS = 6
 const REACH_MS = 30_000
 
-/** Workers stopped with a batch in hand until others have taken it over, and woken; poison among the events. */
+/** Workers stopped in mid-batch until others have taken it over, then woken; with poison among the events. */
 export const stoppedWorker: Experiment = {
   name: '7 worker stopped past its claim, poison',
   unit: 'stops',
@@ -29,7 +29,7 @@ export const stoppedWorker: Experiment = {
   check: checkPoison,
 }
 
-/** One worker that is stopped again and again. */
+/** One worker that is stopped repeatedly. */
 async function stopAndWake(rig: Rig, stops: number): Promise<void> {
   let stop: (() => void) | undefined
   const proxy = await openValkeyProxy(rig.valkeyPort, {

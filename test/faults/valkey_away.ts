@@ -5,16 +5,16 @@ import type { Rig } from './_rig.ts'
 import type { Experiment, Scene } from './_run.ts'
 
 const TTL_MS = TTL_SECONDS * 1000
-/** At first some settle, straight to PostgreSQL; then all forget, and the quotas are full of holds that only time ends. */
+/** At first some settle straight to PostgreSQL; then all forget, and the quotas fill with holds that must expire. */
 const SETTLING_MS = 5_000
-/** By then holds have lapsed, and others have got their tokens: half a minute of patience, and what it takes to notice. */
+/** By then holds have lapsed and others have their tokens: half a minute's grace, and the time to notice. */
 const LAPSE_MS = 45_000
 const FULL_MS = 30_000
 const SENDERS = 25
 
 const reservers = new WeakMap<Rig, Reserver>()
 
-/** Valkey is away for longer than holds last, with settlements in it that wait; before that, a worker that does not come. */
+/** No worker for a while, then Valkey is down for longer than holds last, with settlements waiting in it. */
 export const valkeyAway: Experiment = {
   name: '12 Valkey away longer than a hold',
   unit: 'outages',
@@ -32,7 +32,7 @@ export const valkeyAway: Experiment = {
       let worker = rig.work(['rollup'])
       await untilFull(rig, reserver)
       await worker.kill()
-      // The worker is gone, and settlements wait for it longer than their holds last. Valkey is there: they keep them.
+      // No worker: settlements wait longer than their holds last. Valkey is up, so they keep their holds.
       await leaveWaiting(scene, reserver)
       await sleep(TTL_MS)
       await untilFull(rig, reserver)
@@ -41,7 +41,7 @@ export const valkeyAway: Experiment = {
       await untilFull(rig, reserver)
       await worker.kill()
       await leaveWaiting(scene, reserver, () => rig.killValkey())
-      // They may be beyond a quota in the end: nobody can know of them, and whoever asks meanwhile must not wait for ever.
+      // These may end up beyond a quota: nobody can see them, and new requests must not wait forever.
       for (const [tenantId, tokens] of await findWaiting(rig, reserver)) reserver.allow(tenantId, tokens)
       reserver.releases = true
       const awayAt = performance.now()
@@ -65,7 +65,7 @@ export const valkeyAway: Experiment = {
   },
 }
 
-/** Settlements go into the stream, also where PostgreSQL comes first: it is away while they are made. */
+/** Settlements go into the stream even where PostgreSQL comes first: it is down while they are made. */
 async function leaveWaiting({ rig, stage }: Scene, reserver: Reserver, meanwhile?: () => Promise<void>): Promise<void> {
   await stage.crashPostgres()
   reserver.usesAll = true
@@ -76,7 +76,7 @@ async function leaveWaiting({ rig, stage }: Scene, reserver: Reserver, meanwhile
   rig.faults++
 }
 
-/** So many clients had no room that there is none. */
+/** This many refusals show that there is no room. */
 async function untilFull(rig: Rig, { refusals }: Reserver): Promise<void> {
   refusals.clear()
   for (const end = Date.now() + FULL_MS; Date.now() < end; await sleep(50))
@@ -84,7 +84,7 @@ async function untilFull(rig: Rig, { refusals }: Reserver): Promise<void> {
   throw new Error(`the quotas are not full within ${FULL_MS} ms`)
 }
 
-/** The tokens of settlements that were answered and are not counted yet, by tenant. */
+/** The tokens of settlements that were answered but not yet counted, by tenant. */
 async function findWaiting({ database }: Rig, { settled }: Reserver): Promise<Map<string, number>> {
   const rows = await database<{ id: string }[]>`select id from events`
   const counted = new Set(rows.map(({ id }) => id))
@@ -94,7 +94,7 @@ async function findWaiting({ database }: Rig, { settled }: Reserver): Promise<Ma
   return waiting
 }
 
-/** What others hold lapses, of every tenant, and somebody gets it. */
+/** Other holds of every tenant lapse, and somebody gets the tokens. */
 async function waitForLapse(rig: Rig, reserver: Reserver, awayAt: number): Promise<void> {
   reserver.forgets = true
   await sleep(TTL_MS)
@@ -110,11 +110,11 @@ async function waitForLapse(rig: Rig, reserver: Reserver, awayAt: number): Promi
   }
 }
 
-/** Looks again and again whether more is held and used than a hard quota has. */
+/** Keeps checking whether more is held and used than a hard quota allows. */
 async function watch(rig: Rig, stop: AbortSignal): Promise<void> {
   const found = new Set<string>()
   while (!stop.aborted) {
-    // PostgreSQL is away now and then.
+    // PostgreSQL is down now and then.
     for (const line of await findOverbooked(rig).catch(() => [])) found.add(line)
     await sleep(100)
   }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { newKey } from '../../lib/auth/key.ts'
 import { OWN_MODES, startOwnTarget, watchOthers } from '../attacks/_rig.ts'
 
-/** Calls again and again, so many side by side, for three seconds. Returns how many answers of each status there were. */
+/** Calls repeatedly, this many concurrently, for three seconds. Returns the number of answers by status. */
 async function flood(side: number, call: () => Promise<{ status: number }>): Promise<Record<string, number>> {
   const seen: Record<string, number> = {}
   const until = Date.now() + 3_000
