@@ -25,6 +25,9 @@ import { adminKeyFile, readAdminKey } from './_up_file.ts'
 import { offerExamples } from './seed.ts'
 import { claimFolder, writeUpFile } from './_up_folder.ts'
 
+/** The rest of a command line that reports an event. */
+const EVENT = `-H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'`
+
 /** `flagmeter up` */
 export const upCommand = (terminal: Terminal): Command =>
   new Command('up')
@@ -145,8 +148,7 @@ ${note ? `${note}\n` : ''}
 The dashboard is at ${url}/ and asks for a key: ${place}.
 Try, in another terminal:
 
-  curl -s ${url}/api/events -H "authorization: Bearer ${key}" \\
-    -H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'
+  curl -s ${url}/api/events -H "authorization: Bearer ${key}" ${EVENT}
   npx flagmeter usage acme-corp
   npx flagmeter load --rps 200 --duration 10s
   npx flagmeter webhook create acme-corp --kind slack --url https://hooks.slack.com/services/…
