@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { HttpHandler } from '../lib/http/endpoint.ts'
 import type { Consumer } from '../lib/worker/consumer.ts'
 import { CommandError, Exit } from './_command.ts'
-import { nearest } from './_nearest.ts'
+import { closest } from '../lib/words.ts'
 
 // Bundles are in dist/handlers/*.js as sources are in handlers/*.ts: a new file there is a new handler.
 const folder = fileURLToPath(new URL('../handlers/', import.meta.url))
@@ -26,7 +26,7 @@ export async function loadHandlers(names: string[]): Promise<NamedHandler[]> {
     .sort()
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined) {
-    const meant = nearest(unknown, known)
+    const meant = closest(unknown, known)
     const hint = meant === undefined ? `known: ${known.join(', ')}` : `did you mean '${meant}'?`
     throw new CommandError(`there is no handler '${unknown}'; ${hint}`, Exit.usage)
   }

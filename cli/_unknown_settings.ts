@@ -1,5 +1,5 @@
 import { Settings } from '../lib/config.ts'
-import { nearest } from './_nearest.ts'
+import { closest } from '../lib/words.ts'
 
 const PREFIX = 'FLAGMETER_'
 /** The image's tag, in the `.env` of compose. */
@@ -14,7 +14,7 @@ export function unknownSettings(env: Record<string, string | undefined>): string
   return Object.entries(env).flatMap(([name, value = '']) => {
     const isOther = name === IMAGE_TAG || OF_A_SERVICE.test(name) || value.startsWith('tcp://')
     if (!name.startsWith(PREFIX) || known.includes(name) || isOther) return []
-    const meant = nearest(withoutPrefix(name), [...byEnding.keys()])
+    const meant = closest(withoutPrefix(name), [...byEnding.keys()])
     return [`${name} is not a setting${meant === undefined ? '' : `: did you mean ${byEnding.get(meant)}?`}`]
   })
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { nearest } from '../cli/_nearest.ts'
 import { idOf, momentAgo, momentAhead, tokenCount } from '../cli/_options.ts'
 import { unknownSettings } from '../cli/_unknown_settings.ts'
+import { closest } from '../lib/words.ts'
 
 test.each([
   ['0', 0],
@@ -63,7 +63,7 @@ test.each([
   ['rolup', 'rollup'],
   ['rollup', 'rollup'],
   ['xyz', undefined],
-])('%s is near %s', (word, found) => expect(nearest(word, ['dashboard', 'rollup', 'prune'])).toBe(found))
+])('%s is near %s', (word, found) => expect(closest(word, ['dashboard', 'rollup', 'prune'])).toBe(found))
 
 test('a variable that looks like a setting is reported with the nearest one; unrelated ones are ignored', () => {
   const env = {

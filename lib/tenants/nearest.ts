@@ -4,14 +4,13 @@ import { asUuid } from '../schema.ts'
 import { query } from '../store/database.ts'
 import type { Database } from '../store/connection.ts'
 import { loadSql } from '../store/sql.ts'
+import { closest } from '../words.ts'
 import { UnknownTenant } from './unknown_tenant.ts'
 
 /** Who has mistyped a name waits no longer for a hint. */
 const WITHIN_MS = 300
 /** Of many names, so many get a hint. */
 const MOST_NAMES = 3
-/** Names with more mistakes are not meant, and of a short one, with more than one in three characters. */
-const MOST_MISTAKES = 3
 
 interface Needs {
   database: Database
@@ -51,46 +50,4 @@ export async function findNearest(ctx: Needs, caller: Caller, refs: string[]): P
   } catch {
     return new Map()
   }
-}
-
-/**
- * The name that is closest to the one wanted, if any is close: whatever its case, and longer ones that begin with it
- * too.
- */
-export function closest(wanted: string, names: string[]): string | undefined {
-  const most = Math.min(MOST_MISTAKES, Math.floor(wanted.length / 3))
-  const text = wanted.toLowerCase()
-  let best: { name: string; mistakes: number } | undefined
-  for (const name of names) {
-    const other = name.toLowerCase()
-    const limit = best ? best.mistakes - 1 : most
-    const begins = most > 0 && other.startsWith(text) ? most : Infinity
-    const mistakes = Math.min(begins, countMistakes(text, other, limit))
-    if (mistakes <= limit) best = { name, mistakes }
-  }
-  return best?.name
-}
-
-/**
- * How many characters must be put in, taken out or replaced to make one text of the other (Levenshtein); Infinity: more
- * than `most`. Only places so near the diagonal can count, so long texts cost little.
- */
-function countMistakes(a: string, b: string, most: number): number {
-  if (Math.abs(a.length - b.length) > most) return Infinity
-  let before = Array.from({ length: most + 2 }, (_, j) => (j <= most ? j : Infinity))
-  let row: number[] = []
-  for (let i = 1; i <= a.length; i++) {
-    const [from, to] = [Math.max(1, i - most), Math.min(b.length, i + most)]
-    row[from - 1] = i <= most ? i : Infinity
-    let least = row[from - 1]!
-    for (let j = from; j <= to; j++) {
-      const replaced = before[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row[j] = Math.min(replaced, before[j]! + 1, row[j - 1]! + 1)
-      least = Math.min(least, row[j]!)
-    }
-    if (least > most) return Infinity
-    row[to + 1] = Infinity
-    ;[before, row] = [row, before]
-  }
-  return before[b.length]!
 }
