@@ -1,19 +1,32 @@
 import { defineConfig } from 'vitest/config'
 import usual from './vitest.config.ts'
 
-/** Those of `npm test` that have a larger count here. */
+/** Those of `npm test` that have a larger count here, or hold a time that was promised. */
 const LARGE = [
   'access',
+  'cli_commands',
+  'database',
   'deadlocks',
   'deliver_faults',
   'fuzz',
+  'group',
+  'http',
   'kill',
+  'lifecycle',
+  'load',
+  'load_replay',
+  'lookup',
+  'metrics',
   'overview',
   'quota_model',
   'quota_race',
+  'reports',
+  'retention',
   'rolling',
+  'session',
   'stream',
   'tenant_model',
+  'up',
 ]
 
 /**

@@ -9,3 +9,6 @@ export const count = (usual: number, stress: number): number => (isStress ? stre
 /** The same, unless FLAGMETER_RUNS (sequences that a model is compared with) or FLAGMETER_RESTARTS says how often. */
 export const countOf = (what: 'RUNS' | 'RESTARTS', usual: number, stress: number): number =>
   Number(process.env[`FLAGMETER_${what}`] ?? count(usual, stress))
+
+/** A bound on time, in ms: as promised in `npm run test:stress`; `npm test` shares the machine with its own files. */
+export const atMost = (ms: number): number => (isStress ? ms : Math.max(ms, 60_000))

@@ -9,7 +9,7 @@ import { createHttpServer } from '../lib/http/server.ts'
 import { newKey } from '../lib/auth/key.ts'
 import { createKey, revokeKey } from '../lib/admin/keys.ts'
 import { createContext, createTestServer, until } from './_context.ts'
-import { count } from './_counts.ts'
+import { atMost, count } from './_counts.ts'
 import { addWebhook, cross, deliveries, tenantId } from './_deliveries.ts'
 import { createProxy } from './_proxy.ts'
 
@@ -167,10 +167,8 @@ test("a tenant's key may omit the tenant, sees only itself, and is refused per e
 })
 
 const REVOCATIONS = count(50, 1_000)
-/** A key is cached for 0.9 seconds, and the look-up after that takes at most a second. */
-const BELIEVED_MS = 2_000
 
-test(`${REVOCATIONS} revocations under load: every server soon refuses each key`, async () => {
+test(`${REVOCATIONS} revocations under load: every server refuses each key within a second`, async () => {
   const servers = [await createTestServer(MANY)]
   servers.push(await createTestServer({ ...MANY, DATABASE_URL: servers[0]!.databaseUrl }))
   const { ctx } = servers[0]!
@@ -203,7 +201,7 @@ test(`${REVOCATIONS} revocations under load: every server soon refuses each key`
   running = false
   await Promise.all(users)
   expect(calls).toBeGreaterThan(REVOCATIONS)
-  expect(Math.max(0, ...late)).toBeLessThan(BELIEVED_MS)
+  expect(Math.max(0, ...late)).toBeLessThan(atMost(1_000))
 })
 
 test('while the database is down, keys that were valid stay valid, and no others get in', async () => {

@@ -9,6 +9,7 @@ import { LOCAL, createReceiver } from './_deliveries.ts'
 import { freePort } from './_valkey.ts'
 import { clusterFolder } from './_cluster.ts'
 import { emptyFolder } from './_folder.ts'
+import { atMost } from './_counts.ts'
 
 test('migrate, seed, tenant, send, usage and verify work together', async () => {
   const { url, databaseUrl } = await createTestServer()
@@ -67,7 +68,7 @@ test('migrate, seed, tenant, send, usage and verify work together', async () => 
   }
 })
 
-test('up, a webhook to a receiver on this machine, events over 80 %: the text arrives', async () => {
+test('up, a webhook to a receiver on this machine, events over 80 %: the text arrives within a second', async () => {
   const receiver = await createReceiver()
   const env = { FLAGMETER_DIR: await clusterFolder() }
   const up = startCli(['up'], { ...env, WEBHOOK_ALLOW_PRIVATE: 'true', PORT: String(await freePort()) })
@@ -76,8 +77,10 @@ test('up, a webhook to a receiver on this machine, events over 80 %: the text ar
   expect([created.code, created.err]).toEqual([0, ''])
   const url = /curl -s (\S+)/.exec(up.output())![1]!
   const body = JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 820_000 })
+  const at = Date.now()
   await fetch(url, { method: 'POST', headers: { ...AUTHORIZATION, 'content-type': 'application/json' }, body })
   await until(() => receiver.received.length === 1)
+  expect(receiver.received[0]!.at - at).toBeLessThan(atMost(1_000))
   expect(receiver.bodies()).toEqual([
     { text: "FlagMeter: tenant 'acme-corp' has hit 82% of 1,000,000 tokens this month." },
   ])

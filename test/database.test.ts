@@ -6,6 +6,7 @@ import { isNotMigrated, isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { createDatabase } from './_context.ts'
 import { createProxy } from './_proxy.ts'
 import { HOSTILE_TEXTS } from './_texts.ts'
+import { atMost } from './_counts.ts'
 
 async function open(statementTimeoutMs?: number, databaseUrl?: string, databasePoolSize = 1) {
   const config = { databaseUrl: databaseUrl ?? (await createDatabase()), databasePoolSize }
@@ -141,7 +142,9 @@ test('a transaction whose connection is cut fails without ending the process or 
     expect(await Promise.all(changes)).toEqual(changes.map(() => true))
   }
   expect(uncaught).toEqual([])
+  const at = performance.now()
   expect(await Promise.all(Array.from({ length: 16 }, (_, i) => actorIs(i)))).toEqual(Array(16).fill(true))
+  expect(performance.now() - at).toBeLessThan(atMost(2_000))
 })
 
 test('an abandoned change is not made later', async () => {

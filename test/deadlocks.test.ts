@@ -87,6 +87,7 @@ test('concurrent events and reservations being made, settled, released and lapsi
     }),
   ])
   expect(failures).toEqual([])
+  expect(pairs).toBeGreaterThan(count(0, 50))
   expect(await deadlocks(ctx.database)).toBe(0)
   expect(await verify(ctx.database)).toEqual([])
 }, 300_000)

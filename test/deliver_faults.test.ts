@@ -3,7 +3,7 @@ import { expect, inject, test } from 'vitest'
 import { createTenant } from './_tenants.ts'
 import { startCli } from './_cli.ts'
 import { createContext, createDatabase, startConsumers, until } from './_context.ts'
-import { count, isStress } from './_counts.ts'
+import { atMost, count, isStress } from './_counts.ts'
 import { LOCAL, addWebhook, atRest, createReceiver, cross, deliveries, tenantId } from './_deliveries.ts'
 import { AUTHORIZATION } from './_key.ts'
 import { createProxy } from './_proxy.ts'
@@ -61,8 +61,10 @@ test('slow receivers do not delay others, however many alerts they get', async (
   await addWebhook(ctx, await tenantId(ctx, 'globex-inc'), fast.url)
   // Queued behind the slow ones it would wait a minute and a half: ten seconds for every 32 of them.
   for (const threshold of [80, 90, 100]) {
+    const at = Date.now()
     await cross(ctx, threshold, 'globex-inc')
     await until(() => fast.received.some(({ body }) => body.includes(`${threshold}%`)))
+    expect(Date.now() - at).toBeLessThan(atMost(1_000))
   }
 })
 

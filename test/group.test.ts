@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openGroup } from '../lib/store/group.ts'
+import { atMost } from './_counts.ts'
 
 const settled = <T>(work: Promise<T>) => work.catch((error: Error) => error.message)
 
@@ -20,7 +21,9 @@ test('nobody waits longer than the deadline, and work not started by then never 
   const first = settled(run('a'))
   await sleep(20)
   const second = settled(run('b'))
+  const at = performance.now()
   expect(await Promise.all([first, second])).toEqual(Array(2).fill('no store answered in time'))
+  expect(performance.now() - at).toBeLessThan(atMost(1_000))
   const third = run('c')
   calls[0]!.answer()
   await sleep(20)

@@ -6,6 +6,7 @@ import { type HttpHandler, handler, json } from '../lib/http/endpoint.ts'
 import { closeHttpServer, createHttpServer } from '../lib/http/server.ts'
 import { KEY } from './_key.ts'
 import { createContext, createTestServer, until } from './_context.ts'
+import { atMost } from './_counts.ts'
 
 /** Opens a socket, sends the text, and collects everything until the server closes the connection. */
 async function converse(url: string, text: string, then?: (socket: Socket) => void): Promise<string> {
@@ -84,11 +85,13 @@ test('a client refused while it sends gets its answer, and cannot keep sending f
   })
   expect([large.status, large.headers.get('connection')]).toEqual([401, 'close'])
   let timer: NodeJS.Timeout | undefined
+  const at = performance.now()
   const endless = await converse(server.url, head('transfer-encoding: chunked').replace(KEY, 'nobody'), (socket) => {
     timer = setInterval(() => socket.write('1\r\nx\r\n'), 20)
   })
   clearInterval(timer)
   expect(endless).toMatch(/^HTTP\/1.1 401 /)
+  expect(performance.now() - at).toBeLessThan(atMost(5_000))
 })
 
 test('pipelined requests are answered in order; too many of them close the connection', async () => {

@@ -138,6 +138,7 @@ async function expectExactly(
   accepted: number,
 ): Promise<void> {
   startCli(['worker', 'rollup'], { ...env, LOG_LEVEL: 'error' })
+  expect(accepted).toBeGreaterThan(count(0, 100))
   const counted = async () =>
     Number((await ctx.database`select coalesce(sum(total_tokens), 0) as n from usage_periods`)[0]!.n)
   await until(async () => (await counted()) === accepted)

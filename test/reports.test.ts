@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { createKey } from '../lib/admin/keys.ts'
 import { AUTHORIZATION } from './_key.ts'
 import { type TestServer, createTestServer, until } from './_context.ts'
+import { atMost } from './_counts.ts'
 
 const SERIES = '/api/usage/acme-corp/series'
 
@@ -49,7 +50,9 @@ test('a key may run two reports and queue 200; more are refused, and other keys 
   // A moment has fewer, when one has taken its three seconds and the next begins.
   await until(async () => (await statementsOnRollups(server)) === 2)
   const other = await newReader(server)
+  const at = performance.now()
   expect((await server.get('/api/alerts', other)).status).toBe(200)
+  expect(performance.now() - at).toBeLessThan(atMost(500))
   await release()
   const details = await Promise.all(first)
   const seen = (what: RegExp) => details.filter((detail) => what.test(detail)).length
@@ -90,7 +93,7 @@ test('a running or queued report ends when its client leaves; one that takes too
   await until(async () => (await statementsOnRollups(server)) === 2)
   leaving.abort()
   expect(new Set(await Promise.all(left))).toEqual(new Set(['left']))
-  await until(async () => (await statementsOnRollups(server)) === 0)
+  await until(async () => (await statementsOnRollups(server)) === 0, atMost(2_000))
   const slow = await server.get(SERIES)
   expect([slow.status, slow.body.code]).toEqual([503, 'unavailable'])
   expect(slow.body.detail).toMatch(/took longer than 3 seconds/)

@@ -8,6 +8,7 @@ import { type TestServer, createContext, createTestServer, until } from './_cont
 import { tenantId } from './_deliveries.ts'
 import { AUTHORIZATION, KEY } from './_key.ts'
 import { createProxy } from './_proxy.ts'
+import { atMost } from './_counts.ts'
 
 const DAY_MS = 86_400_000
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
@@ -106,8 +107,8 @@ test('it ends: signed out, with its key, by its own time; in every process withi
   const { ctx } = server
   const other = await createTestServer({ DATABASE_URL: server.databaseUrl }, { clock: () => now })
   const ends = async (cookie: string) => {
-    await until(async () => (await read(server, cookie)).status === 401)
-    await until(async () => (await read(other, cookie)).status === 401)
+    await until(async () => (await read(server, cookie)).status === 401, atMost(1_500))
+    await until(async () => (await read(other, cookie)).status === 401, atMost(1_500))
   }
   const open = async (key = KEY) => {
     const { cookie } = await signIn(server, key)
@@ -151,7 +152,7 @@ test('a session is no key, a key no session, and neither prolongs the other', as
   const again = await call(server, 'POST', '/api/session', { cookie, origin: server.url })
   expect([again.status, again.cookie]).toEqual([401, undefined])
   expect((await signIn(server, KEY, { cookie })).status).toBe(201) // in its place
-  await until(async () => (await read(server, cookie)).status === 401)
+  await until(async () => (await read(server, cookie)).status === 401, atMost(1_500))
   // What the caller says of itself goes before what the browser adds.
   expect((await call(server, 'GET', '/api/session', { cookie, ...bearer(newKey()) })).status).toBe(401)
   const rows = await server.ctx.database`select encode(hash, 'hex') as hash from sessions`

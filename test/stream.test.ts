@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { createKey, revokeKey } from '../lib/admin/keys.ts'
 import { type TestServer, createContext, createTestServer, median, startConsumers, until } from './_context.ts'
-import { isStress } from './_counts.ts'
+import { atMost, count } from './_counts.ts'
 import { addWebhook, createReceiver, tenantId } from './_deliveries.ts'
 import { AUTHORIZATION } from './_key.ts'
 import { createProxy } from './_proxy.ts'
@@ -48,7 +48,7 @@ const tokensOf = (stream: Listening, tenant: string) =>
 const listeners = async ({ ctx }: TestServer) =>
   (await ctx.database`select 1 from pg_stat_activity where datname = current_database() and query ilike 'listen%'`)
     .length
-const ready = (server: TestServer, count = 1) => until(async () => (await listeners(server)) === count)
+const ready = (server: TestServer, wanted = 1) => until(async () => (await listeners(server)) === wanted)
 const event = (fields: object = {}) => ({ tenant: 'acme-corp', feature: 'x', tokens: 5, ...fields })
 
 test('a POST reaches the stream in well under a second, without Valkey and with it and another process', async () => {
@@ -67,7 +67,7 @@ test('a POST reaches the stream in well under a second, without Valkey and with 
       took.push(stream.heard.findLast((frame) => frame.event === 'usage')!.at - sentAt)
       await sleep(Math.random() * 200)
     }
-    if (isStress) expect(median(took)).toBeLessThan(1_000)
+    expect(median(took)).toBeLessThan(atMost(1_000))
     const row = rowsOf(stream).at(-1)
     expect(row).toEqual(
       (await server.get('/api/usage')).body.tenants.find(({ tenantName }: any) => tenantName === 'acme-corp'),
@@ -76,7 +76,7 @@ test('a POST reaches the stream in well under a second, without Valkey and with 
     const totals = stream.heard.findLast(({ event: name }) => name === 'totals')!.data
     expect(totals).toMatchObject({ deadLetters: 0, failingDeliveries: 0 })
     expect(totals.tokensPerSecond / totals.eventsPerSecond).toBeCloseTo(5, 0)
-    expect(totals.freshnessMs).toBeLessThan(60_000)
+    expect(totals.freshnessMs).toBeLessThan(atMost(2_000))
   }
 })
 
@@ -95,7 +95,7 @@ test('one connection listens for any number of watchers, who get at most four fr
   const seconds = (performance.now() - startedAt) / 1_000
   for (const { heard } of streams) {
     const frames = heard.filter(({ event: name }) => name === 'usage').length
-    expect(frames).toBeGreaterThan(1)
+    expect(frames).toBeGreaterThan(count(1, 2))
     expect(frames).toBeLessThanOrEqual(4 * seconds + 2)
   }
   expect(await listeners(server)).toBe(1)
@@ -224,7 +224,7 @@ test("a revoked key's stream ends within seconds; HEAD opens nothing; a key has 
   expect(streams.filter(({ answer }) => answer.status === 429)).toHaveLength(1)
   expect((await fetch(`${server.url}/api/stream`, { method: 'HEAD', headers: AUTHORIZATION })).status).toBe(200)
   await revokeKey(server.ctx.database, 'test', id)
-  await until(() => streams.every(({ ended }) => ended))
+  await until(() => streams.every(({ ended }) => ended), atMost(9_000))
   await ready(server, 0)
 })
 
@@ -244,8 +244,8 @@ test('a stopping server ends its streams at once', async () => {
   const server = await createTestServer({}, { stopping: stopping.signal })
   const stream = await listen(server)
   stopping.abort()
-  await until(() => stream.ended)
+  await until(() => stream.ended, atMost(1_000))
   const late = await listen(server)
-  await until(() => late.ended)
+  await until(() => late.ended, atMost(1_000))
   expect([late.answer.status, late.bytes]).toEqual([200, 'retry: 1000\n\n'])
 })

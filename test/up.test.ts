@@ -8,6 +8,7 @@ import { type Started, runCli, startCli } from './_cli.ts'
 import { createDatabase, until } from './_context.ts'
 import { clusterFolder } from './_cluster.ts'
 import { emptyFolder } from './_folder.ts'
+import { atMost } from './_counts.ts'
 
 /** A key in any text. */
 const KEY = /fm_\w{36}/
@@ -113,9 +114,11 @@ describe('an unusable folder is reported in one line', () => {
     ],
   ])('%s', async (_name, make, message) => {
     const FLAGMETER_DIR = await make(await emptyFolder())
+    const at = performance.now()
     const { code, err } = await runCli(['up'], { ...OWN_KEY, FLAGMETER_DIR })
     expect([code, err.trim().split('\n')]).toEqual([1, [expect.stringMatching(message)]])
     expect(err).toMatch(/^flagmeter: /)
+    expect(performance.now() - at).toBeLessThan(atMost(20_000))
   })
 
   test('also for `serve`, whose key can not be written: it says so, and stops when it is told to', async () => {

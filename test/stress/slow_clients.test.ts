@@ -84,6 +84,6 @@ test('2,000 sockets that send a byte a second do not slow down good requests', a
     await sleep(500)
   }
   expect(cutOff).toBeGreaterThan(0)
-  // On a quiet machine they are the same. The P99 of 600 requests is its sixth-worst, and a machine may be shared.
-  expect(median(busy)).toBeLessThan(4 * median(quiet) + 50)
+  // Twice, and 10 ms for noise: the P99 of 600 requests is its sixth-worst.
+  expect(median(busy)).toBeLessThan(2 * median(quiet) + 10)
 })
