@@ -32,8 +32,8 @@ export function startCli(args: string[], env: Record<string, string> = {}): Star
   return started
 }
 
-/** Runs a command to its end in this process: starting a new process takes longer than most commands. */
-export async function runCli(args: string[], env: Record<string, string> = {}): Promise<Finished> {
+/** Streams for a terminal, and what has been printed to them. */
+export function capture() {
   const printed = { out: '', err: '' }
   const stream = (name: 'out' | 'err') =>
     new Writable({
@@ -42,10 +42,16 @@ export async function runCli(args: string[], env: Record<string, string> = {}): 
         done()
       },
     }) as unknown as NodeJS.WriteStream
+  return { printed, out: stream('out'), err: stream('err') }
+}
+
+/** Runs a command to its end in this process: starting a new process takes longer than most commands. */
+export async function runCli(args: string[], env: Record<string, string> = {}): Promise<Finished> {
+  const { printed, out, err } = capture()
   const terminal: Terminal = {
     env: environment(env),
-    out: stream('out'),
-    err: stream('err'),
+    out,
+    err,
     stop: new AbortController().signal,
   }
   const code = await run(args, terminal)

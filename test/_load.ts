@@ -1,9 +1,9 @@
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Writable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import type { CommandError, Terminal } from '../cli/_command.ts'
 import { loadCommand } from '../cli/load.ts'
+import { capture } from './_cli.ts'
 
 export interface SentEvent {
   tenant: string
@@ -62,15 +62,8 @@ export const problem = (status: number, code: string) => ({
 
 /** Runs the command; what it printed, and the error it ended with. */
 export async function load(args: string[], env: Record<string, string> = {}, stop = new AbortController().signal) {
-  const printed = { out: '', err: '' }
-  const stream = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _, done) {
-        printed[name] += chunk
-        done()
-      },
-    }) as unknown as NodeJS.WriteStream
-  const terminal: Terminal = { env, out: stream('out'), err: stream('err'), stop }
+  const { printed, out, err } = capture()
+  const terminal: Terminal = { env, out, err, stop }
   const command = loadCommand(terminal)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
