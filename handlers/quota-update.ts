@@ -4,7 +4,7 @@ import { handler, json } from '../lib/http/endpoint.ts'
 import { QuotaChanges } from '../lib/quota/quota.ts'
 import { Quota, updateQuota } from '../lib/admin/quotas.ts'
 
-/** Changes a quota. A threshold that the change makes reached raises its alert at once. */
+/** Changes a quota. Newly crossed thresholds raise their alerts at once. */
 export default handler({
   method: 'PATCH',
   path: '/api/quotas/:quota',
@@ -14,7 +14,7 @@ export default handler({
   tenancy: 'all',
   summary: 'Changes a quota',
   answers: { 200: Quota.describe('The quota as it is now.') },
-  problems: ['quota_not_found'],
+  problems: ['quota_not_found', 'quota_exists'],
   params: z.object({ quota: z.string() }),
   body: QuotaChanges.refine(
     (changes) => Object.keys(changes).length > 0,

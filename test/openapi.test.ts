@@ -35,8 +35,12 @@ async function scenes({
   const full = await tenantId(ctx, 'initech-llc')
   for (let i = 0; i < 100; i++) await addWebhook(ctx, full, 'https://example.com/')
   const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
-  const quota = (await post('/api/quotas', { tenant: 'acme-corp', feature: 'y', period: 'day', tokenLimit: 10 })).body
-    .id
+  const [quota, twin] = await Promise.all(
+    [10, 11].map(async (tokenLimit) => {
+      const { body } = await post('/api/quotas', { tenant: 'acme-corp', feature: 'y', period: 'day', tokenLimit })
+      return body.id as string
+    }),
+  )
   const reservation = (await post('/api/reservations', event, { 'idempotency-key': 'taken' })).body.id
   const old = writeReservationId({ tenantId: tenant, id: NOBODY, feature: 'x', createdAt: 0 })
   const poisoned = writeReservationId({ tenantId: tenant, id: NOBODY, feature: 'poison', createdAt: Date.now() })
@@ -78,6 +82,7 @@ async function scenes({
     ],
     'PATCH /api/quotas/{quota}': [
       [`/api/quotas/${quota}`, { hard: false }],
+      [`/api/quotas/${twin}`, { tokenLimit: 10, hard: false }],
       [`/api/quotas/${NOBODY}`, { hard: false }],
     ],
     'DELETE /api/quotas/{quota}': [

@@ -218,8 +218,8 @@ test('quotas over HTTP: bad input names its field, tenants can only read their o
   expect((await get('/api/quotas?tenant=seeded')).body.quotas).toMatchObject([{ period: 'day', hard: false }])
 })
 
-test('a duplicate quota is refused with its id, also when requests race, and in a seed file', async () => {
-  const { post, get } = await createTestServer()
+test('a duplicate quota is refused with its id, also when requests race, by a change, and in a seed file', async () => {
+  const { ctx, post, get, request } = await createTestServer()
   const quota = { tenant: 'acme-corp', feature: 'x', period: 'day', tokenLimit: 10 }
   const [first, second] = await Promise.all([post('/api/quotas', quota), post('/api/quotas', quota)])
   const [made, refused] = first.status === 201 ? [first, second] : [second, first]
@@ -231,6 +231,14 @@ test('a duplicate quota is refused with its id, also when requests race, and in 
   for (const other of [...others, { tenant: 'globex-inc' }])
     expect([other, (await post('/api/quotas', { ...quota, ...other })).status]).toEqual([other, 201])
   expect((await get('/api/quotas?tenant=acme-corp')).body.quotas).toHaveLength(6)
+  const { id } = (await post('/api/quotas', { ...quota, tokenLimit: 12 })).body
+  const change = (body: object) => request('PATCH', `/api/quotas/${id}`, body)
+  expect(await change({ tokenLimit: 10 })).toMatchObject({ status: 409, body: { quota: made.body.id } })
+  expect((await get(`/api/quotas/${id}`)).body.tokenLimit).toBe(12)
+  expect((await change({ tokenLimit: 10, hard: false })).status).toBe(409)
+  // Equal ones of an earlier release can still change in what they may differ.
+  await ctx.database`update quotas set token_limit = 10 where id = ${id}`
+  expect([(await change({ thresholds: [5] })).status, (await change({ tokenLimit: 13 })).status]).toEqual([200, 200])
   const settings = { period: 'day', tokenLimit: 10 }
   const twins = TenantSeed.safeParse({ name: 'a', quotas: [settings, { ...settings, hard: true, thresholds: [1] }] })
   expect(twins.error?.issues).toMatchObject([{ path: ['quotas'], message: 'must not hold the same quota twice' }])

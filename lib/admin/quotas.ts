@@ -60,19 +60,19 @@ export async function createQuota(
 ): Promise<Quota> {
   const { id } = await getTenant(database, tenant)
   const args = [id, feature ?? null, period, tokenLimit, hard ?? null, thresholds ?? null]
-  const [created] = await change<{ id: string | null }>(database, actor, loadSql('queries/quota_create'), args).catch(
-    (error: unknown) => {
-      throw errorCode(error) === '23505' ? quotaExists((error as { detail?: string }).detail) : error
-    },
-  )
+  const sql = loadSql('queries/quota_create')
+  const [created] = await change<{ id: string | null }>(database, actor, sql, args).catch(refuseEqual)
   if (!created?.id) throw new UnknownTenant(tenant) // deleted meanwhile
   return await getQuota(database, created.id, ANY_TENANT)
 }
 
-const quotaExists = (id = ''): Problem =>
-  new Problem('quota_exists', { detail: `the tenant has this quota already: change it, its id is ${id}`, quota: id })
+function refuseEqual(error: unknown): never {
+  if (errorCode(error) !== '23505') throw error
+  const { detail: id = '' } = error as { detail?: string }
+  throw new Problem('quota_exists', { detail: `the tenant already has this quota; its id is ${id}`, quota: id })
+}
 
-/** Changes what is given of a quota. @throws Problem quota_not_found */
+/** Changes what is given of a quota. @throws Problem quota_not_found, quota_exists */
 export async function updateQuota(
   database: Database,
   actor: string,
@@ -80,12 +80,8 @@ export async function updateQuota(
   { tokenLimit, hard, thresholds }: QuotaChanges,
 ): Promise<Quota> {
   const { id } = await getQuota(database, ref, ANY_TENANT)
-  await change(database, actor, loadSql('queries/quota_update'), [
-    id,
-    tokenLimit ?? null,
-    hard ?? null,
-    thresholds ?? null,
-  ])
+  const args = [id, tokenLimit ?? null, hard ?? null, thresholds ?? null]
+  await change(database, actor, loadSql('queries/quota_update'), args).catch(refuseEqual)
   return await getQuota(database, id, ANY_TENANT)
 }
 

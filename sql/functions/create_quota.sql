@@ -1,8 +1,7 @@
 -- Adds a quota to a tenant, counts its open period from rollups, and raises the alerts that are due.
 -- Its feature counts by itself from now on, however many the tenant has (counted_features).
 -- Null when there is no such tenant.
--- A quota that the tenant has already, but for its thresholds, is refused (unique_violation; the detail is its id):
--- both would count, hold and alert the same tokens.
+-- A quota that the tenant has already is refused (refuse_equal_quota).
 create or replace function create_quota(
   p_tenant uuid, p_feature text, p_period text, p_token_limit bigint, p_hard boolean, p_thresholds int[]
 )
@@ -11,20 +10,13 @@ language plpgsql
 as $$
 declare
   v_told text[];
-  v_twin uuid;
   v_created uuid;
 begin
   perform from tenants where id = p_tenant for no key update;
   if not found then
     return null;
   end if;
-  select id into v_twin from quotas
-  where tenant_id = p_tenant and feature is not distinct from p_feature and period = p_period
-    and token_limit = p_token_limit and hard = coalesce(p_hard, true)
-  limit 1;
-  if found then
-    raise unique_violation using message = 'the tenant has this quota already', detail = v_twin;
-  end if;
+  perform refuse_equal_quota(p_tenant, null, p_feature, p_period, p_token_limit, coalesce(p_hard, true));
   v_told := told_thresholds(p_tenant);
   insert into features (tenant_id, feature)
   select p_tenant, p_feature where p_feature is not null

@@ -1,5 +1,6 @@
 -- Changes a quota; null leaves a setting as it is. Alerts follow as in update_tenant: a new limit is a new version.
--- Returns the id, null when there is no such quota.
+-- Returns the id, null when there is no such quota. A change that makes it equal to another is refused
+-- (refuse_equal_quota).
 create or replace function update_quota(p_quota uuid, p_token_limit bigint, p_hard boolean, p_thresholds int[])
 returns uuid
 language plpgsql
@@ -14,6 +15,12 @@ begin
   if not found then
     return null;
   end if;
+  perform refuse_equal_quota(
+    v_tenant, id, feature, period, coalesce(p_token_limit, token_limit), coalesce(p_hard, hard)
+  )
+  from quotas
+  where tenant_id = v_tenant and id = p_quota
+    and (coalesce(p_token_limit, token_limit), coalesce(p_hard, hard)) <> (token_limit, hard);
   v_told := told_thresholds(v_tenant);
   update quotas
   set token_limit = coalesce(p_token_limit, token_limit),
