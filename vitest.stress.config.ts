@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import usual from './vitest.config.ts'
 
-/** Those of `npm test` that have a larger count here. */
+/** Tests of `npm test` that have a larger count here. */
 const LARGE = [
   'access',
   'deadlocks',
@@ -16,10 +16,7 @@ const LARGE = [
   'tenant_model',
 ]
 
-/**
- * The tests that have large counts, or measure how long others wait: one after another, with the machine for
- * themselves.
- */
+/** Tests that have large counts, or measure how long others wait: one after another, with the machine to themselves. */
 export default defineConfig({
   test: {
     ...usual.test,
