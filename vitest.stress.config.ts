@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 import usual from './vitest.config.ts'
 
-/** Those of `npm test` that have a larger count here, or hold a time that was promised. */
-const LARGE = [
+/** Tests of `npm test` that have a larger count here, or hold a time that was promised. */
+const FROM_THE_USUAL = [
   'access',
   'cli_commands',
   'database',
@@ -36,7 +36,11 @@ const LARGE = [
 export default defineConfig({
   test: {
     ...usual.test,
-    include: ['test/stress/**/*.test.ts', 'test/attacks/**/*.test.ts', ...LARGE.map((name) => `test/${name}.test.ts`)],
+    include: [
+      'test/stress/**/*.test.ts',
+      'test/attacks/**/*.test.ts',
+      ...FROM_THE_USUAL.map((name) => `test/${name}.test.ts`),
+    ],
     exclude: [],
     provide: { isStress: true },
     fileParallelism: false,

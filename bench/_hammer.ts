@@ -11,21 +11,21 @@ import type { Running } from './_stage.ts'
 const run = promisify(execFile)
 
 /**
- * Both servers then use a core nearly whole. With 256 the bare one loses a fifth and ours gains nothing: that would
- * flatter.
+ * With this many, both servers use almost a whole core. With 256, the bare one would lose a fifth and ours gain
+ * nothing, which would flatter us.
  */
 const CONNECTIONS = 64
 
 /**
- * What is asked again and again: a POST, or a GET when the body is empty. `TENANT` in the body stands for tenant-1,
- * tenant-2, … in turn, if there are `tenants`.
+ * The request to repeat: a POST, or a GET if the body is empty. If there are `tenants`, `TENANT` in the body stands for
+ * tenant-1, tenant-2, … in turn.
  */
 export interface Load {
   path: string
   body: string
   tenants?: number
 }
-/** Single events of one tenant. */
+/** Single events for one tenant. */
 export const EVENTS: Load = {
   path: '/api/events',
   body: JSON.stringify({ tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1500 }),
@@ -33,10 +33,10 @@ export const EVENTS: Load = {
 
 const wrk = existsOnPath('wrk')
 
-/** What makes the load: wrk takes one thread, autocannon three, which it takes from whoever shares the machine. */
+/** The load generator: wrk takes one thread, autocannon three, which it takes from others on the machine. */
 export const generator = wrk ? 'wrk' : 'autocannon (wrk on the PATH would disturb less)'
 
-/** Where there are cores for it (and all of them are ours), wrk has the last one, and the server keeps off it. */
+/** If there are enough cores (and all are ours), wrk gets the last one, and the server the others. */
 const cores = cpus().length
 const taskset = wrk && cores >= 4 && availableParallelism() === cores ? existsOnPath('taskset') : undefined
 
@@ -45,11 +45,11 @@ export interface Hammered {
   rate: number
   /** Answers 2xx. */
   answered: number
-  /** Cores the server used: near 1, or the generator is the limit. Undefined where there is no /proc. */
+  /** Cores that the server used: near 1, or else the generator is the limit. Undefined without /proc. */
   cores: number | undefined
 }
 
-/** Asks as fast as is answered; default: single events. Throws when one is not answered 2xx. */
+/** Sends requests as fast as they are answered; default: single events. Throws if any answer is not 2xx. */
 export async function hammer(server: Running, seconds: number, load = EVENTS): Promise<Hammered> {
   const url = server.url + load.path
   if (taskset) await run(taskset, ['-a', '-c', '-p', `0-${cores - 2}`, String(server.pid)])

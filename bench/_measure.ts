@@ -1,11 +1,11 @@
-/** One line of the result: a ratio between two things that were measured in turns, and the limit it is held to. */
+/** One line of the result: the ratio of two things measured alternately, and the limit it must meet. */
 export interface Row {
   name: string
   ratio: number
   /** `>= 0.6` or `<= 1.1`. */
   target: string
   pass: boolean
-  /** Smallest and largest ratio of a round. */
+  /** The smallest and largest ratio of any round. */
   spread: [number, number]
   /** Absolute figures, for information. */
   detail: string
@@ -27,7 +27,7 @@ export async function inTurns<T>(rounds: number, a: () => Promise<T>, b: () => P
   return series
 }
 
-/** The row of two series: the median of the rounds' ratios against a target such as `>= 0.6`. */
+/** The row for two series: the median of the rounds' ratios, and a target such as `>= 0.6`. */
 export function row(name: string, target: string, [as, bs]: [number[], number[]], detail: string): Row {
   const ratios = as.map((a, i) => a / bs[i]!)
   const ratio = median(ratios)

@@ -1,5 +1,5 @@
-// What many start with, as a control: a request is one LPUSH; a worker takes one event at a time (BRPOP), upserts its
-// minute and sums the month to know where the tenant stands. Arguments: serve or work.
+// What many start with, as a control: each request is one LPUSH; a worker takes one event at a time (BRPOP), upserts
+// its minute and sums the month to find the tenant's usage. Arguments: serve or work.
 import { createServer } from 'node:http'
 import { Redis } from 'ioredis'
 import postgres from 'postgres'

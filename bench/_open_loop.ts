@@ -3,15 +3,15 @@ import { Pool } from 'undici'
 import type { Load } from './_hammer.ts'
 import { AUTHORIZATION } from './_key.ts'
 
-/** Milliseconds from when a request was due to the end of its answer: a late sender hides nothing. */
+/** Milliseconds from when a request was due to the end of its answer, so a late sender hides nothing. */
 export interface Latency {
   p50: number
   p99: number
 }
 
 /**
- * Posts at a fixed rate, whether the answers come or not; the first second warms up and does not count.
- * @throws when one is not answered 2xx
+ * Posts at a fixed rate, however fast the answers come; the first second warms up and does not count.
+ * @throws if any answer is not 2xx
  */
 export async function openLoop(url: string, load: Load, rps: number, seconds: number): Promise<Latency> {
   const pool = new Pool(url, { connections: 64 })

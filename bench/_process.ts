@@ -4,15 +4,15 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** CPU seconds a process has used, all its threads; undefined where there is no /proc. */
+/** CPU seconds used by all threads of a process; undefined without /proc. */
 export async function cpuSeconds(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  // The name before the parenthesis may hold spaces. Linux counts in hundredths of a second.
+  // The name, in parentheses, may contain spaces. Linux counts in hundredths of a second.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
   return fields && (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** Resident memory of a process in MB. @throws when it is gone: a missing figure must not look like a small one */
+/** Resident memory of a process in MB. @throws if it is gone: a missing figure must not look like a small one */
 export async function residentMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined)
   const kb =

@@ -16,43 +16,43 @@ const cli = 'dist/cli/main.js'
 /** Longer than the product's own limit for draining. */
 const STOP_MS = 15_000
 
-/** A process of the product, or the bare server it is held against. */
+/** A process of the product, or the bare server to compare with. */
 export interface Running {
   url: string
   pid: number
   stop(): Promise<void>
 }
 
-/** What every row works with; all of it stops with the bench. */
+/** What every row works with; it all stops with the bench. */
 export interface Stage {
   database: Database
-  /** Undefined: VALKEY_URL is not set, and no native server is on the PATH. */
+  /** Undefined if VALKEY_URL is not set and no native server is on the PATH. */
   valkey: Pick<Store, 'url'> | undefined
   /** The settings of the Valkey path, with a stream of its own. */
   streamEnv(): Record<string, string>
-  /** `flagmeter serve` with these handlers (none: all), in a process of its own. */
+  /** Starts `flagmeter serve` with these handlers (none: all), in its own process. */
   serve(handlers: string[], env?: Record<string, string>): Promise<Running>
-  /** `flagmeter worker` with these consumers (none: all), in a process of its own. */
+  /** Starts `flagmeter worker` with these consumers (none: all), in its own process. */
   work(consumers: string[], env?: Record<string, string>): Promise<Running>
-  /** The process id of Valkey, when the bench has started it. */
+  /** The process id of Valkey, if the bench started it. */
   valkeyPid: number | undefined
-  /** A part of the control that does everything once per event. */
+  /** One process of the control, which does everything once per event. */
   naive(part: 'serve' | 'work', env: Record<string, string>): Promise<Running>
-  /** The ingest endpoint alone; `open`: without key check and limits. */
+  /** The ingest endpoint alone; `open` leaves out key check and limits. */
   ingest(open: boolean, env: Record<string, string>): Promise<Running>
-  /** A node:http server that reads and parses a body and answers these bytes. */
+  /** A node:http server that reads and parses a body and answers with these bytes. */
   bare(status: number, answer: string): Promise<Running>
-  /** Runs a command of the product to its end and returns what it printed. */
+  /** Runs a command of the product to its end and returns its output. */
   run(args: string[], env?: Record<string, string>): Promise<string>
 }
 
 export interface OpenStage {
   stage: Stage
-  /** Stops everything, last started first. Safe to call twice. */
+  /** Stops everything, in reverse order. Safe to call twice. */
   release: () => Promise<void>
 }
 
-/** Starts the stores: real ones, with the durable settings the product asks for. */
+/** Starts real stores, with the durable settings that the product asks for. */
 export async function openStage(): Promise<OpenStage> {
   const releases: (() => Promise<unknown>)[] = []
   const release = async () => {
@@ -82,14 +82,14 @@ function openProcesses(
   database: Database,
   releases: (() => Promise<unknown>)[],
 ): Stage {
-  // Nothing of the caller's settings: they would be part of the figures.
+  // None of the caller's settings, since they would affect the figures.
   const base = {
     PATH: process.env.PATH,
     DATABASE_URL: postgres.url,
     LOG_LEVEL: 'warn',
     FLAGMETER_KEY: KEY,
     DRAIN_DELAY_MS: '0',
-    // Limits are counted, and never reached.
+    // Limits are counted but never reached.
     LIMIT_REQUESTS: '1000000',
     LIMIT_EVENTS: '100000000',
   }

@@ -8,15 +8,15 @@ import { openEmbeddedPostgres } from '../lib/embedded/postgres.ts'
 import { durabilitySettings } from '../lib/store/valkey.ts'
 import { findServer, startNativeValkey } from '../test/_valkey.ts'
 
-/** Something to open once and to release once. */
+/** Something to open once and release once. */
 export interface Store {
   url: string
-  /** Undefined: it was started by somebody else, or has many processes. */
+  /** Undefined: somebody else started it, or it has many processes. */
   pid?: number
   release(): Promise<void>
 }
 
-/** The embedded PostgreSQL; with DATABASE_URL a database of its own on that server: the bench empties tables. */
+/** The embedded PostgreSQL; with DATABASE_URL, a new database on that server, since the bench empties tables. */
 export async function openPostgres(): Promise<Store> {
   if (process.env.DATABASE_URL) return await openOwnDatabase(process.env.DATABASE_URL)
   const dir = await mkdtemp(join(tmpdir(), 'flagmeter-bench-'))
@@ -55,8 +55,8 @@ async function openOwnDatabase(serverUrl: string): Promise<Store> {
 }
 
 /**
- * VALKEY_URL, else a native server with the durable settings; undefined when there is none. WebAssembly gives no
- * figures.
+ * VALKEY_URL, or else a native server with the durable settings; undefined if there is none. WebAssembly would give no
+ * useful figures.
  */
 export async function openValkey(): Promise<Store | undefined> {
   if (process.env.VALKEY_URL) return await useValkey(process.env.VALKEY_URL)
@@ -66,7 +66,7 @@ export async function openValkey(): Promise<Store | undefined> {
 
 async function useValkey(url: string): Promise<Store> {
   const client = new Redis(url, { maxRetriesPerRequest: 1 })
-  client.on('error', () => {}) // the command below says it
+  client.on('error', () => {}) // the command below reports it
   try {
     await client.ping()
     for (const { name, wanted, value } of await durabilitySettings(client))
@@ -77,7 +77,7 @@ async function useValkey(url: string): Promise<Store> {
   return { url, release: async () => {} }
 }
 
-/** Removes a stream, for a server that is not ours to throw away. */
+/** Removes a stream from a server that we must not throw away. */
 export async function removeStream(url: string, name: string): Promise<void> {
   const client = new Redis(url, { maxRetriesPerRequest: 1 })
   client.on('error', () => {})

@@ -2,19 +2,17 @@ import { generator, hammer } from './_hammer.ts'
 import { type Row, against, inTurns, row } from './_measure.ts'
 import type { Running, Stage } from './_stage.ts'
 
-/** Many short ones: the difference is smaller than the noise of a round. */
+/** Many short rounds: the difference is smaller than the noise of a round. */
 const ROUNDS = 25
 const SECONDS = 1
 
-/** Requests per second of a whole core: the server has one, and what it waits for the disk is noise here. */
+/** Requests per second of a whole core: the server has one, and waiting for the disk is only noise here. */
 async function perCore(server: Running): Promise<number> {
   const { rate, cores = 1 } = await hammer(server, SECONDS)
   return rate / cores
 }
 
-/**
- * What the key check and the limits cost: single-event POSTs through Valkey with them, against the same server without.
- */
+/** The cost of key check and limits: single-event POSTs through Valkey with them, and without. */
 export async function access(stage: Stage): Promise<Row> {
   await stage.database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const env = stage.streamEnv()

@@ -12,7 +12,9 @@ const BATCH_EVENTS = 1_000
 const CONNECTIONS = 4
 const TENANTS = ['acme-corp', 'globex-inc', 'initech-llc']
 
-/** Events per second in batches of 1,000, from socket to committed rollup, against the same rows through plain SQL. */
+/**
+ * Events per second in batches of 1,000, from socket to committed rollup, compared with plain SQL for the same rows.
+ */
 export async function batches(stage: Stage): Promise<Row> {
   const { database } = stage
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
@@ -23,8 +25,7 @@ export async function batches(stage: Stage): Promise<Row> {
   const tenants = new Map(
     (await database<{ id: string; name: string }[]>`select id, name from tenants`).map(({ id, name }) => [name, id]),
   )
-  // The counter moves in the transaction of the rollups, and is one row per tenant: asking for it costs the run
-  // nothing.
+  // The counter changes in the transaction of the rollups and is one row per tenant, so polling it costs nothing.
   const counted = async () =>
     (await database<{ n: number }[]>`select coalesce(sum(event_count), 0)::bigint as n from usage_periods`)[0]!.n
 
@@ -48,7 +49,7 @@ export async function batches(stage: Stage): Promise<Row> {
   await database`drop table if exists plain_events, plain_rollups`
   await database`create table plain_events (like events including all)`
   await database`create table plain_rollups (like rollups including all)`
-  /** What one connection does with the same rows when nothing is asked of it but to insert and to add up. */
+  /** What one connection achieves with the same rows if it only inserts them and adds them up. */
   const alone = async () => {
     const groups = Array.from({ length: BATCHES }, () => inputs().map((input) => toEvent(input, tenants)))
     const startedAt = performance.now()
@@ -64,7 +65,7 @@ export async function batches(stage: Stage): Promise<Row> {
   return row(name, '>= 0.85', series, against(series, 'events/s'))
 }
 
-/** An insert of the rows and an upsert of their sums by the minute, in one transaction. */
+/** Inserts the rows and upserts their sums by the minute, in one transaction. */
 const PLAIN = `
   with inserted as (
     insert into plain_events (tenant_id, id, feature, tokens, created_at, received_at)
@@ -86,7 +87,7 @@ const columns = (events: Event[]): unknown[] => [
   events.map(({ receivedAt }) => new Date(receivedAt).toISOString()),
 ]
 
-/** A figure of a pipeline that loses events, or counts them twice, is worth nothing. */
+/** Figures of a pipeline that loses events, or counts them twice, would be worthless. */
 async function expectCounted({ database }: Stage, sent: number): Promise<void> {
   const [stored] = await database<{ n: number }[]>`select count(*) as n from events`
   const [counted] = await database<{ n: number }[]>`

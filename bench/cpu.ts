@@ -13,7 +13,10 @@ const SENDERS = 64
 /** A month of minutes of one feature, which the control sums for each event. */
 const MINUTES = 43_200
 
-/** CPU seconds per million events of the whole pipeline (server, worker, Valkey, PostgreSQL), against the control's. */
+/**
+ * CPU seconds per million events for the whole pipeline (server, worker, Valkey, PostgreSQL), compared with the
+ * control's.
+ */
 export async function cpu(stage: Stage): Promise<Row> {
   const { database } = stage
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
@@ -83,7 +86,7 @@ export async function cpu(stage: Stage): Promise<Row> {
   )
 }
 
-/** The server's processes: the first of them and its children, which all have the same parent. */
+/** The server's processes: the first one and its children, which all have the same parent. */
 async function postgresPids({ database }: Stage): Promise<number[]> {
   const [backend] = await database<{ pid: number }[]>`select pg_backend_pid() as pid`
   const parent = await parentOf(backend!.pid)

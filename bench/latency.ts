@@ -13,7 +13,8 @@ const SECONDS = 15
 const ANSWER = '{"success":true,"eventId":"019a9a3c-0f0e-7b7a-9c36-7f4c1f0c2d11"}'
 
 /**
- * P99 of single events through Valkey at 1,000 open-loop requests a second, a minute in all, against the bare server's.
+ * P99 of single events through Valkey at 1,000 open-loop requests a second, a minute in all, compared with the bare
+ * server's.
  */
 export async function latency(stage: Stage): Promise<Row> {
   const env = stage.streamEnv()
@@ -35,7 +36,7 @@ export async function latency(stage: Stage): Promise<Row> {
 const LIMIT_MS = 100
 const PROBES = 300
 
-/** From the answer 201 to the event's tokens in `GET /api/usage`, while 1,000 events a second pass through Valkey. */
+/** From the answer 201 until the event's tokens show in `GET /api/usage`, with 1,000 events a second through Valkey. */
 export async function freshness(stage: Stage): Promise<Row> {
   const env = stage.streamEnv()
   const server = await stage.serve([], env)

@@ -1,6 +1,6 @@
-// `npm run bench`: every row is a ratio between two things measured in turns in the same run, so that it means the same
-// on any machine. `-- --json` prints JSON alone, `-- --only <word>` measures the row of that name, `-- --long` also
-// those that take minutes, `-- --check` makes a missed target the exit code 1.
+// `npm run bench`: every row is a ratio of two things measured alternately in the same run, so that it means the same
+// on any machine. `-- --json` prints only JSON, `-- --only <word>` measures the row with that name, `-- --long`
+// includes rows that take minutes, `-- --check` exits 1 if a target is missed.
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { type Row, figure } from './_measure.ts'
@@ -20,7 +20,7 @@ import { freshness, latency } from './latency.ts'
 
 interface Entry {
   needsValkey: boolean
-  /** Takes minutes: only with `--long`, or when it is named. */
+  /** Takes minutes: measured only with `--long` or by name. */
   isLong?: boolean
   /** Why it can't be measured here. */
   missing?: () => string | undefined
@@ -73,9 +73,9 @@ const opening = openStage()
 let stopping = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (stopping) return // npm passes on what the terminal has sent us as well
+    if (stopping) return // npm passes on what the terminal sent us too
     stopping = true
-    // Also while the stores are starting: what is half open is stopped when it is open.
+    // Even while the stores are starting: anything half open is stopped once it is open.
     void opening.then(({ release }) => release()).finally(() => process.exit(130))
   })
 }
@@ -94,7 +94,7 @@ try {
     }
   }
 } catch (error) {
-  // Stopped by a signal, everything fails; that is no news.
+  // After a signal everything fails, which needs no report.
   if (stopping) await new Promise(() => {})
   throw error
 } finally {

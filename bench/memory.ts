@@ -13,7 +13,7 @@ interface Report {
   latencyMs: { p50: number; p99: number }
 }
 
-/** Memory of API (all handlers) and worker (all consumers) together at its peak, under 1,000 requests a second. */
+/** Peak memory of API (all handlers) and worker (all consumers) together, under 1,000 requests a second. */
 export async function memory(stage: Stage): Promise<Row> {
   const env = stage.streamEnv()
   const server = await stage.serve([], env)

@@ -12,15 +12,15 @@ const CHECK: Load = { path: '/api/check', body: JSON.stringify({ tenant: 'tenant
 const RESERVE: Load = { path: '/api/reservations', body: JSON.stringify({ tenant: 'tenant-1', ...ASK }) }
 const RESERVE_MANY = { ...RESERVE, body: RESERVE.body.replace('tenant-1', 'TENANT'), tenants: TENANTS }
 
-/** Checks of one tenant, from memory. */
+/** Checks for one tenant, from memory. */
 export const checks = (stage: Stage): Promise<Row> =>
   measure(stage, 'checks/s, against bare node:http', '>= 0.6', CHECK)
 
-/** Reservations of a thousand tenants in turn, each durable before its answer. */
+/** Reservations for a thousand tenants in turn, each durable before its answer. */
 export const reservationsMany = (stage: Stage): Promise<Row> =>
   measure(stage, `reservations/s of ${TENANTS} tenants, against bare node:http`, '>= 0.4', RESERVE_MANY)
 
-/** Reservations of one tenant: all take from the same counter. */
+/** Reservations for one tenant: all use the same counter. */
 export const reservationsHot = (stage: Stage): Promise<Row> =>
   measure(stage, 'reservations/s of one tenant, against bare node:http', '>= 0.2', RESERVE)
 
@@ -47,7 +47,7 @@ async function measure(stage: Stage, name: string, target: string, load: Load): 
   return row(name, target, rates, `${against(rates, 'requests/s')}; ${generator}, ${figure(cores)} cores`)
 }
 
-/** Tenants with more than a benchmark can reserve. */
+/** Tenants with larger quotas than a benchmark can reserve. */
 async function prepare({ database }: Stage): Promise<void> {
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features, reservations`
   await database`
@@ -57,7 +57,7 @@ async function prepare({ database }: Stage): Promise<void> {
 }
 
 /**
- * Every answer 201 must be a row and a hold; the generator may have cut off some answers, so there may be more, never
+ * Every 201 must be a row and a hold. The generator may have missed some answers, so there may be more, but never
  * fewer.
  */
 async function expectHeld({ database }: Stage, granted: number): Promise<void> {
@@ -82,7 +82,7 @@ const LATENCY_SECONDS = 20
 /** P99 of checks at 1,000 open-loop requests a second. */
 export const checkLatency = (stage: Stage): Promise<Row> => latency(stage, 'checks', CHECK, 2)
 
-/** P99 of reservations of a thousand tenants at 1,000 open-loop requests a second. */
+/** P99 of reservations for a thousand tenants at 1,000 open-loop requests a second. */
 export const reservationLatency = (stage: Stage): Promise<Row> => latency(stage, 'reservations', RESERVE_MANY, 5)
 
 async function latency(stage: Stage, what: string, load: Load, limitMs: number): Promise<Row> {

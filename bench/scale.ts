@@ -4,7 +4,7 @@ import { AUTHORIZATION } from './_key.ts'
 import { type Row, against, inTurns, row } from './_measure.ts'
 import type { Stage } from './_stage.ts'
 
-/** Two servers, two workers, PostgreSQL, Valkey and the generator. */
+/** For two servers, two workers, PostgreSQL, Valkey and the generator. */
 export const SCALE_CORES = 8
 const ROUNDS = 5
 const REQUESTS = 60
@@ -13,7 +13,7 @@ const SENDERS = 8
 
 export const canScale = (): boolean => availableParallelism() >= SCALE_CORES
 
-/** Batches of 1,000 through two servers and two workers, against one of each. */
+/** Batches of 1,000 through two servers and two workers, compared with one of each. */
 export async function scale(stage: Stage): Promise<Row> {
   await stage.database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const [two, one] = [await open(stage, 2), await open(stage, 1)]

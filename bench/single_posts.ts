@@ -7,7 +7,7 @@ const ROUNDS = 7
 const SECONDS = 2
 const ANSWER = '{"success":true,"eventId":"019a9a3c-0f0e-7b7a-9c36-7f4c1f0c2d11"}'
 
-/** Single-event POSTs through Valkey: one API process against a bare server. The worker runs afterwards. */
+/** Single-event POSTs through Valkey: one API process compared with a bare server. The worker runs afterwards. */
 export async function throughValkey(stage: Stage): Promise<Row> {
   const name = 'single-event POST/s, Valkey (fsync always), against bare node:http'
   return await measure(stage, name, '>= 0.75', stage.streamEnv())
@@ -39,16 +39,15 @@ async function measure(stage: Stage, name: string, target: string, env: Record<s
   return row(name, target, rates, `${against(rates, 'requests/s')}; ${generator}, ${busy(series)}`)
 }
 
-/** How much of a core each server had: well below 1, and the generator or a store was the limit. */
+/** How much of a core each server used: well below 1, the generator or a store was the limit. */
 function busy([ours, bare]: [Hammered[], Hammered[]]): string {
   const [a, b] = [ours, bare].map((results) => results.flatMap(({ cores }) => cores ?? []))
   return a!.length === 0 ? 'CPU unknown' : `${figure(median(a!))} against ${figure(median(b!))} cores`
 }
 
 /**
- * A figure of a server that loses events is worth nothing. As many events must be stored and counted as the server has
- * answered 201; what the generator cut off at the end of a round it does not know of, so it may know of fewer, never
- * more.
+ * Figures of a server that loses events would be worthless. As many events must be stored and counted as the server
+ * answered with 201. The generator may know of fewer, as it drops answers at the end of a round, but never of more.
  */
 async function expectStored(stage: Stage, server: Running, env: Record<string, string>, known: number): Promise<void> {
   const answered = await settled(server)
@@ -60,7 +59,7 @@ async function expectStored(stage: Stage, server: Running, env: Record<string, s
     throw new Error(`${answered} answers 201 (${known} seen), but ${stored?.n} events stored, ${counted?.n} counted`)
 }
 
-/** The answers 201 of the server, once nothing is in hand any more. */
+/** How many times the server answered 201, once it has nothing left to do. */
 async function settled(server: Running): Promise<number> {
   for (let last = -1; ;) {
     const text = await (await fetch(`${server.url}/metrics`, { headers: AUTHORIZATION })).text()

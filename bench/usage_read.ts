@@ -9,8 +9,8 @@ const REQUESTS = 400
 const FEATURES = 10
 
 /**
- * GET /api/usage of a tenant with a month of minutes of ten features, against a bare server that answers the same
- * bytes.
+ * GET /api/usage for a tenant with a month of minutes of ten features, compared with a bare server that answers with
+ * the same bytes.
  */
 export async function usageRead(stage: Stage): Promise<Row> {
   const { database } = stage
@@ -33,11 +33,11 @@ export async function usageRead(stage: Stage): Promise<Row> {
   return row(name, '>= 0.5', rates, `${against(rates, 'requests/s')}; ${generator}`)
 }
 
-/** Minutes of other tenants beside those of the one that is read. */
+/** Minutes of other tenants, besides those of the tenant being read. */
 const OTHERS = 250
 const ROWS = 10_000_000
 
-/** The time of GET /api/usage/:tenant with 10,000,000 rollup rows in the database against the same with 1,000. */
+/** The time of GET /api/usage/:tenant with 10,000,000 rollup rows in the database, compared with 1,000. */
 export async function usageGrowth(stage: Stage): Promise<Row> {
   const { database } = stage
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
@@ -56,7 +56,7 @@ export async function usageGrowth(stage: Stage): Promise<Row> {
   const series: [number[][], number[][]] = [[], []]
   for (let round = 0; round <= ROUNDS; round++) {
     const times: [number[], number[]] = [[], []]
-    // In turns request by request: what disturbs the machine meets both.
+    // Alternating request by request, so that disturbances hit both.
     for (let i = 0; i < REQUESTS; i++) {
       times[0].push(await read(client, 'acme-corp', FEATURES * own))
       times[1].push(await read(client, 'globex-inc', FEATURES * 100))
@@ -69,7 +69,7 @@ export async function usageGrowth(stage: Stage): Promise<Row> {
   const rows = [p50!, mean!].map((figures) =>
     row('time of GET /api/usage, 10,000,000 rollup rows, against 1,000', '<= 1.1', figures, ''),
   )
-  // The worse of the two is the row.
+  // The row shows the worse of the two.
   const worse = rows.toSorted((a, b) => b.ratio - a.ratio)[0]!
   const ratios = rows.map(({ ratio }) => figure(ratio))
   return { ...worse, detail: `P50 ${against(p50!, 'ms')} (${ratios[0]}), mean ${against(mean!, 'ms')} (${ratios[1]})` }
@@ -77,7 +77,7 @@ export async function usageGrowth(stage: Stage): Promise<Row> {
 
 const average = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** The milliseconds of one request. */
+/** The milliseconds that one request takes. */
 async function read(client: Client, tenant: string, events: number): Promise<number> {
   const startedAt = performance.now()
   const answer = await client.request({ method: 'GET', path: `/api/usage/${tenant}`, headers: AUTHORIZATION })
@@ -87,14 +87,14 @@ async function read(client: Client, tenant: string, events: number): Promise<num
   return ms
 }
 
-/** Rollups of the newest minutes, in a period that began almost a month ago, and the counters made from them. */
+/** Inserts rollups for the newest minutes of a period that began almost a month ago, and their counters. */
 async function fill({ database }: Stage, tenant: string, features: number, minutes: number): Promise<void> {
   await database`
     insert into rollups (tenant_id, feature, minute, total_tokens, event_count)
     select id, 'feature-' || f, date_bin('1 minute', now(), timestamptz 'epoch') - m * interval '1 minute', 1, 1
     from tenants, generate_series(1, ${features}::int) as f, generate_series(0, ${minutes - 1}::int) as m
     where name = ${tenant}`
-  // A new billing day rebuilds the counters from the rollups. Tomorrow's makes the period as old as it gets.
+  // A new billing day rebuilds the counters from the rollups. Tomorrow's makes the period as old as possible.
   const days = await database<{ day: number }[]>`
     select extract(day from now() + step * interval '1 day')::int as day from generate_series(2, 1, -1) as step`
   for (const { day } of days)

@@ -9,17 +9,17 @@ import { loadSql } from '../lib/store/sql.ts'
 import { CommandError } from './_command.ts'
 import { adminKeyFile } from './_up_file.ts'
 
-/** How a start found the admin keys. */
+/** What a process found out about the admin keys when it started. */
 export interface FirstKey {
-  /** Where the key was written that this start has made. */
+  /** The file with the new key, if this process created one. */
   file?: string
-  /** FLAGMETER_ADMIN_KEY is set, and is not valid: there was another admin key before it. */
+  /** FLAGMETER_ADMIN_KEY is set but not valid, because another admin key was there first. */
   isIgnored: boolean
 }
 
 /**
- * Makes sure that somebody can get in: without a valid admin key in the database, FLAGMETER_ADMIN_KEY becomes the first
- * one, or a new key does. Of many processes that start at once exactly one makes it.
+ * Makes sure that somebody can sign in. If the database has no valid admin key, FLAGMETER_ADMIN_KEY becomes the first
+ * one, or else a new key is created. When many processes start at once, exactly one creates it.
  * @throws CommandError when the file can't be written; database errors
  */
 export async function ensureAdminKey(database: Database, { adminKey, dir }: Config): Promise<FirstKey> {
@@ -33,14 +33,14 @@ export async function ensureAdminKey(database: Database, { adminKey, dir }: Conf
     loadSql('queries/key_create_first'),
     args,
     async ([made]) => {
-      // Before the commit: a key that counts and that nobody knows would lock everybody out.
+      // Before the commit: a valid key that nobody knows would lock everybody out.
       if (made?.outcome === 'created' && adminKey === undefined) file = await writeKey(dir, key)
     },
   )
   return { ...(file !== undefined && { file }), isIgnored: adminKey !== undefined && row?.outcome === 'other' }
 }
 
-/** Why FLAGMETER_ADMIN_KEY opens nothing, for a person. */
+/** Tells a person why FLAGMETER_ADMIN_KEY does not work. */
 export const IGNORED =
   'FLAGMETER_ADMIN_KEY is not used: the database has another admin key. `flagmeter key create --direct` makes more.'
 
@@ -48,7 +48,7 @@ async function writeKey(dir: string, key: string): Promise<string> {
   const path = adminKeyFile(dir)
   try {
     await makeFolder(dirname(path))
-    await rm(path, { force: true }) // its mode may be another
+    await rm(path, { force: true }) // it may have another mode
     const file = await open(path, 'wx', 0o600)
     await file.writeFile(`${key}\n`)
     await file.sync()

@@ -1,13 +1,13 @@
 import { type Config, parseConfig } from '../lib/config.ts'
 import type { ProblemDocument } from '../lib/problem.ts'
 
-/** Exit codes: what a script can tell apart. */
+/** Exit codes, for scripts to tell failures apart. */
 export const Exit = { failed: 1, usage: 2, unavailable: 3 } as const
 
 /** What went wrong, in words a person can act on; `main` prints it and exits with `code`. */
 export class CommandError extends Error {
   readonly code: number
-  /** What a server answered, when one refused. */
+  /** The server's problem document, if a server refused the request. */
   readonly problem: Partial<ProblemDocument> | undefined
   constructor(message: string, code: number = Exit.failed, problem?: Partial<ProblemDocument>) {
     super(message)

@@ -5,7 +5,7 @@ import { awaitDatabase } from './_stores.ts'
 import { readUpFile } from './_up_file.ts'
 
 /**
- * The settings with the database to use: DATABASE_URL, or the one of the local `up`.
+ * The settings, with the database to use: DATABASE_URL, or the database of the local `up`.
  * @throws CommandError when there is none
  */
 export function databaseSettings(terminal: Terminal): Config & { databaseUrl: string } {
@@ -17,14 +17,14 @@ export function databaseSettings(terminal: Terminal): Config & { databaseUrl: st
   return { ...config, databaseUrl }
 }
 
-/** A person waits: rebuilding the counters of a large tenant may take longer than any request. */
+/** Long, because rebuilding the counters of a large tenant may take longer than any request. */
 export const STATEMENT_TIMEOUT_MS = 10 * 60 * 1000
 
 /** Opens the database for one command. */
 export const openCommandDatabase = (config: Pick<Config, 'databaseUrl' | 'databaseSchema'>): Database =>
   openDatabase({ ...config, databasePoolSize: 2 }, STATEMENT_TIMEOUT_MS)
 
-/** Opens the database for one piece of work; waits so many seconds for one that does not answer. */
+/** Opens the database for one piece of work, after waiting up to `waitSeconds` for it to answer. */
 export const withDatabase = <T>(
   terminal: Terminal,
   work: (database: Database) => Promise<T>,

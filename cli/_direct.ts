@@ -11,7 +11,7 @@ import type { Server } from './_http.ts'
 import { bind, endpointsOf } from './_serving.ts'
 import { awaitDatabase } from './_stores.ts'
 
-/** Whoever has the database may do anything; the audit log says that it was not done with a key. */
+/** Anyone with access to the database may do anything; the audit log shows that no key was used. */
 const CALLER: Caller = {
   keyId: '00000000-0000-0000-0000-000000000000',
   keyName: 'cli',
@@ -20,8 +20,8 @@ const CALLER: Caller = {
 }
 
 /**
- * Serves the API to this command alone, from this process and straight from the database: `--direct` does what a server
- * would do, in the same handlers, when there is no server or no key. A person waits, so statements may take far longer.
+ * Serves the API to this command alone, from this process and straight from the database. `--direct` runs the same
+ * handlers as a server would, when there is no server or no key. Statements may take far longer, since a person waits.
  */
 export async function withDirectServer<T>(terminal: Terminal, work: (server: Server) => Promise<T>): Promise<T> {
   const { valkeyUrl: _, ...settings } = databaseSettings(terminal)

@@ -5,7 +5,7 @@ import { errorCode, isNotMigrated, isTooSlow, isUnavailable } from '../lib/store
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { unknownSettings } from './_unknown_settings.ts'
 
-/** What a failure looks like, and the exit code it gets. Without a message all has been said. */
+/** What a failure prints, and its exit code. Without a message, everything has been printed already. */
 export interface Failure {
   code: number
   message?: string
@@ -13,8 +13,8 @@ export interface Failure {
 }
 
 /**
- * Has commander throw its errors instead of printing them, each with the command whose `--help` helps. Returns a
- * function that says which command is running.
+ * Has commander throw its errors instead of printing them, and name the command whose `--help` helps. Returns a
+ * function that returns the running command.
  */
 export function takeOverErrors(program: Command): () => Command | undefined {
   let running: Command | undefined
@@ -40,9 +40,9 @@ const usageMessage = ({ message }: CommanderError, path: string): string =>
 const pathOf = (command: Command): string =>
   command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name()
 
-/** What a failure of a command means to a person. */
+/** Turns the failure of a command into a message for a person. */
 export function explain(error: unknown, command: Command | undefined): Failure {
-  // Help and version were asked for; or help was shown for want of a subcommand.
+  // The user asked for help or the version, or left out a subcommand.
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : Exit.usage }
   if (error instanceof CommandError) {
     const { message, code, problem } = error
@@ -63,7 +63,7 @@ export function explain(error: unknown, command: Command | undefined): Failure {
   return { message, code: Exit.failed }
 }
 
-/** The mistakes a server has found, by the options and arguments that they were given as: one a line. */
+/** The server's validation errors, one a line, named after the options and arguments of the command. */
 const inputMessage = (errors: FieldError[], command: Command | undefined): string =>
   [...new Set(errors.map(({ field, detail }) => [givenAs(field, command), detail].filter(Boolean).join(' ')))].join(
     '\n',
@@ -77,14 +77,14 @@ function givenAs(field: string, command: Command | undefined): string {
   return command?.registeredArguments.some((argument) => argument.name() === name) ? `<${name}>` : field
 }
 
-/** Prints why a command failed: a line, or several; with `--json` one line that holds the server's problem too. */
+/** Prints why a command failed, on one or more lines; with `--json`, on one line that includes the server's problem. */
 export function reportFailure({ err }: Terminal, { message, problem }: Failure, isJson: boolean): void {
   if (message === undefined) return
   if (isJson) err.write(`${JSON.stringify({ error: { message, ...problem } })}\n`)
   else for (const line of message.split('\n')) err.write(`flagmeter: ${line}\n`)
 }
 
-/** Warns of variables that look like settings and are none. */
+/** Warns of variables that look like settings but are not. */
 export function noteUnknownSettings({ env, err }: Terminal): void {
   for (const line of unknownSettings(env)) err.write(`flagmeter: ${line}\n`)
 }

@@ -6,7 +6,7 @@ import type { Consumer } from '../lib/worker/consumer.ts'
 import { CommandError, Exit } from './_command.ts'
 import { closest } from '../lib/words.ts'
 
-// Bundles are in dist/handlers/*.js as sources are in handlers/*.ts: a new file there is a new handler.
+// Bundles are in dist/handlers/*.js, sources in handlers/*.ts: a new file there is a new handler.
 const folder = fileURLToPath(new URL('../handlers/', import.meta.url))
 const extension = extname(fileURLToPath(import.meta.url))
 
@@ -18,7 +18,7 @@ export interface NamedHandler<H extends Handler = Handler> {
   handler: H
 }
 
-/** Loads the handlers of these names; all when there is none. @throws CommandError for an unknown name */
+/** Loads the handlers with these names, or all if none is given. @throws CommandError for an unknown name */
 export async function loadHandlers(names: string[]): Promise<NamedHandler[]> {
   const known = readdirSync(folder)
     .filter((file) => extname(file) === extension)

@@ -5,16 +5,16 @@ import { CommandError, Exit } from './_command.ts'
 const TIMEOUT_MS = 10_000
 const TRIES = 3
 
-/** A server, and the key to it. */
+/** A server and the key for it. */
 export interface Server {
   /** Without a trailing slash. */
   url: string
   key?: string
-  /** How long an answer may take, where that is not the default. */
+  /** How long the server may take to answer, if not the default. */
   timeoutMs?: number
 }
 
-/** A request of a command to a server. */
+/** A command's request to a server. */
 export interface ServerRequest {
   server: Server
   path: string
@@ -23,15 +23,15 @@ export interface ServerRequest {
   /** Sent as JSON. */
   body?: unknown
   headers?: Record<string, string>
-  /** Not safe to send twice: it is tried a single time. */
+  /** Not safe to send twice, so it is never retried. */
   once?: boolean
 }
 
-/** Asks a server, tries again what may pass, and returns the JSON of its answer. @throws CommandError */
+/** Sends a request, retries temporary failures, and returns the JSON of the answer. @throws CommandError */
 export async function ask<T>({ server, path, method, body, headers, once = false }: ServerRequest): Promise<T> {
   const tries = once ? 1 : TRIES
   const timeoutMs = server.timeoutMs ?? TIMEOUT_MS
-  // Loaded when needed: this module is in the bundle of the servers too, where the client would cost 20 MB for nothing.
+  // Imported on demand: this module is in the servers' bundle too, where the client would waste 20 MB.
   const { default: undici } = await import('undici')
   for (let attempt = 1; ; attempt++) {
     try {
@@ -61,7 +61,7 @@ export async function ask<T>({ server, path, method, body, headers, once = false
   }
 }
 
-/** Every item of a listing, page by page, or the first `most`: those under `key` of each answer. */
+/** Every item of a listing, or the first `most`, page by page. `key` names the array in each answer. */
 export async function askAll<T>(
   server: Server,
   path: string,
@@ -80,7 +80,7 @@ export async function askAll<T>(
   }
 }
 
-/** Where to find the id that was wanted. */
+/** The command that lists the right ids. */
 const LISTINGS: Record<string, string> = {
   quota_not_found: 'flagmeter quota list',
   key_not_found: 'flagmeter key list',
@@ -93,7 +93,7 @@ function asCommandError({ key }: Server, status: number, text: string): CommandE
   try {
     problem = JSON.parse(text) as Partial<ProblemDocument>
   } catch {
-    // Not ours: a proxy's page, perhaps. Its status says enough.
+    // Not ours, perhaps a proxy's page. Its status is enough.
   }
   const isKeyless = status === 401 && key === undefined
   const said = isKeyless ? 'no key' : (problem?.detail ?? problem?.title ?? `the server answered ${status}`)

@@ -13,8 +13,8 @@ const NUMBER = /^(\d+|\d{1,3}(?:,\d{3})+|\d+(?:_\d+)+)(?:\.(\d+))?([kmb])?$/i
 const ZEROS: Record<string, number> = { k: 3, m: 6, b: 9 }
 
 /**
- * Parses a number of tokens: `1500`, `1,000,000`, `1_000_000`, `500k`, `1.5M` or `2B`. A comma groups thousands and a
- * point needs a unit, so that neither can be taken for the other.
+ * Parses a number of tokens: `1500`, `1,000,000`, `1_000_000`, `500k`, `1.5M` or `2B`. Commas group thousands, and a
+ * decimal point needs a unit, so the two can't be confused.
  */
 export function tokenCount(value: string): number {
   const [, whole, fraction = '', unit = ''] = NUMBER.exec(value) ?? []
@@ -24,7 +24,7 @@ export function tokenCount(value: string): number {
   return Number(whole.replaceAll(/[_,]/g, '') + fraction + '0'.repeat(zeros))
 }
 
-/** Parses an option that lists percentages, like `50,80,100`. */
+/** Parses a list of percentages, like `50,80,100`. */
 export const percents = (list: string): number[] => list.split(',').map(wholeNumber)
 
 /** An option that is `on` or `off`. */
@@ -48,7 +48,7 @@ export function duration(value: string): number {
 const SPAN_MS: Record<string, number> = { h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS, y: 365 * DAY_MS }
 
 /**
- * Parses a moment: RFC 3339, a day (its beginning in UTC), or hours, days, weeks or years of 365 days from now or ago.
+ * Parses a moment: RFC 3339; a day (its start in UTC); or hours, days, weeks or years (of 365 days) from now or ago.
  */
 const moment =
   (direction: 1 | -1, examples: string) =>
@@ -62,16 +62,16 @@ const moment =
     )
   }
 
-/** Empty for a time that JavaScript does not know. */
+/** Empty if JavaScript can't represent the time. */
 const safeIso = (time: number): string => (Math.abs(time) <= 8.64e15 ? new Date(time).toISOString() : '')
 
-/** Parses a moment to come: `90d` is in 90 days. */
+/** Parses a moment in the future: `90d` is in 90 days. */
 export const momentAhead = moment(1, 'a time from now like 12h, 90d, 52w or 1y')
 
-/** Parses a moment that has been: `7d` was 7 days ago. */
+/** Parses a moment in the past: `7d` was 7 days ago. */
 export const momentAgo = moment(-1, 'a time ago like 12h, 7d or 4w')
 
-/** Parses the id of what `listing` lists. Names, and keys themselves, are no ids; a key is not repeated. */
+/** Parses an id shown by `listing`. Names and keys are not ids; if it is a key, the error does not repeat it. */
 export const idOf =
   (what: string, listing: string) =>
   (value: string): string => {

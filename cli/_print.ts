@@ -3,7 +3,7 @@ import type { Terminal } from './_command.ts'
 
 type Cell = string | number
 
-/** How a listing looks to a person. */
+/** How to show a listing to a person. */
 export interface View<Item> {
   /** Printed when there is nothing to list. */
   none: string
@@ -23,7 +23,7 @@ export function printItems<Item>(
   else printTable(terminal, view.head, items.map(view.row))
 }
 
-/** Prints one item: a table of one row, or with `--json` its document. */
+/** Prints one item: a table with one row, or with `--json` its document. */
 export function printItem<Item>(
   terminal: Terminal,
   { json }: { json?: boolean | undefined },
@@ -39,7 +39,7 @@ export function printJson({ out }: Terminal, value: unknown): void {
   out.write(`${JSON.stringify(value, null, 2)}\n`)
 }
 
-/** No lines, columns two spaces apart: easy to read, and to cut and grep. */
+/** No lines, and two spaces between columns: easy to read, cut and grep. */
 const PLAIN = Object.fromEntries(
   ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left', 'left-mid']
     .concat(['mid', 'mid-mid', 'right', 'right-mid'])
@@ -47,7 +47,7 @@ const PLAIN = Object.fromEntries(
     .concat([['middle', '  ']]),
 ) as NonNullable<Table.TableConstructorOptions['chars']>
 
-/** Prints rows under a head; numbers stand right-aligned with thousands separators. */
+/** Prints rows under a header; numbers are right-aligned and have thousands separators. */
 export function printTable({ out }: Terminal, head: string[], rows: Cell[][]): void {
   const table = new Table({
     head,
@@ -60,7 +60,7 @@ export function printTable({ out }: Terminal, head: string[], rows: Cell[][]): v
   out.write(`${table.toString()}\n`)
 }
 
-/** `2026-01-31 12:00`, of a time as the API writes it. */
+/** `2026-01-31 12:00`, from a time in the format of the API. */
 export const minuteOf = (time: string): string => time.slice(0, 16).replace('T', ' ')
 
 /** `2026-01-31 12:00:00` */

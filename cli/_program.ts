@@ -32,10 +32,10 @@ const GROUPS = {
   'Operate:': [configCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, loadCommand],
 }
 
-/** Of a description, enough to choose by: its first sentence, up to a colon. */
+/** Enough of a description to choose a command: its first sentence, up to a colon. */
 const firstWords = (command: Command): string => command.description().split(/[.:;](?: |$)/)[0]!
 
-/** Every command: what `main` runs, and what docs/reference/cli.md is written from. */
+/** All commands: `main` runs them, and docs/reference/cli.md is generated from them. */
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('flagmeter')
     .description('Meters AI tokens per tenant and feature, exactly once, and holds them against quotas.')
@@ -45,10 +45,10 @@ export function createProgram(terminal: Terminal): Command {
       'after',
       `
 Most commands go over HTTP, to FLAGMETER_URL or the local \`up\`, with FLAGMETER_KEY or, on this machine, the first
-admin key. With --json a command prints one JSON value, and a failure is one line {"error": {"message": …}} on
+admin key. With --json a command prints one JSON value; if it fails, it prints one line {"error": {"message": …}} to
 standard error.
 
-Exit codes: 0 done, 1 failed or refused, 2 wrong usage or settings, 3 a server or database is not there.
+Exit codes: 0 done, 1 failed or refused, 2 wrong usage or settings, 3 a server or database is not reachable.
 
 Example:
   $ flagmeter up                                 # everything in one process, on this machine
@@ -63,7 +63,7 @@ Example:
   return program
 }
 
-/** No command prints past the terminal. */
+/** Output is never wider than the terminal. */
 function printTo(terminal: Terminal, command: Command): void {
   command.configureOutput({
     writeOut: (text) => void terminal.out.write(text),

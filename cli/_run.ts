@@ -2,7 +2,7 @@ import type { Terminal } from './_command.ts'
 import { explain, noteUnknownSettings, reportFailure, takeOverErrors } from './_failure.ts'
 import { createProgram } from './_program.ts'
 
-/** Runs the command that `args` name to its end. Returns the exit code; failures are reported on `terminal.err`. */
+/** Runs the command in `args` and returns its exit code; failures are reported on `terminal.err`. */
 export async function run(args: string[], terminal: Terminal): Promise<number> {
   const isJson = args.includes('--json')
   const program = createProgram(terminal)

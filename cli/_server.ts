@@ -14,13 +14,13 @@ export interface ServerOptions {
 export const URL_OPTION = ['--url <url>', 'the server; default: FLAGMETER_URL, or the local `up`'] as const
 
 /**
- * Adds those options, after the command's own. `webhook create --url` is where messages go: its server is in
- * FLAGMETER_URL.
+ * Adds these options after the command's own. `webhook create` uses `--url` for the webhook, so it takes its server
+ * from FLAGMETER_URL.
  */
 export function overHttp(command: Command): Command {
   const direct = new Option(
     '--direct',
-    'for rescue: no server and no key, straight to the database (DATABASE_URL, or that of the local `up`)',
+    'without a server or key: go straight to the database (DATABASE_URL, or that of the local `up`)',
   )
   if (!command.options.some(({ long }) => long === '--url')) {
     command.option(...URL_OPTION)
@@ -29,9 +29,7 @@ export function overHttp(command: Command): Command {
   return command.addOption(direct).option('--json', 'print JSON')
 }
 
-/**
- * Gives `work` the server to talk to: that of the settings and `--url`, or with `--direct` one of this process alone.
- */
+/** Calls `work` with a server: the one in the settings or `--url`, or with `--direct` one in this process. */
 export const withServer = async <T>(
   terminal: Terminal,
   { url, direct }: ServerOptions,
@@ -39,8 +37,8 @@ export const withServer = async <T>(
 ): Promise<T> => (direct ? await withDirectServer(terminal, work) : await work(serverOf(terminal, url)))
 
 /**
- * The server to talk to: `--url`, FLAGMETER_URL, the local `up`, or the default port. The key is FLAGMETER_KEY. Servers
- * on this machine, and no others, also get the first admin key, which is in FLAGMETER_DIR or is FLAGMETER_ADMIN_KEY.
+ * The server to use: `--url`, FLAGMETER_URL, the local `up`, or the default port. The key is FLAGMETER_KEY. For servers
+ * on this machine only, it defaults to the first admin key, in FLAGMETER_DIR or FLAGMETER_ADMIN_KEY.
  */
 export function serverOf(terminal: Terminal, option: string | undefined): Server {
   const config = settings(terminal)

@@ -15,11 +15,11 @@ import type { NamedHandler } from './_handlers.ts'
 /** A listening server. */
 export interface Listening {
   url: string
-  /** Lets requests in hand finish. */
+  /** Lets open requests finish. */
   close(): Promise<void>
 }
 
-/** Serves these handlers on HOST and PORT. @throws CommandError when the address can't be had */
+/** Serves these handlers on HOST and PORT. @throws CommandError when it can't listen there */
 export async function listen(ctx: Context, handlers: NamedHandler<HttpHandler>[]): Promise<Listening> {
   const { host, port, drainTimeoutMs } = ctx.config
   const server = createHttpServer(
@@ -29,7 +29,7 @@ export async function listen(ctx: Context, handlers: NamedHandler<HttpHandler>[]
   return { url: await bind(server, host, port, 'PORT'), close: () => closeHttpServer(server, drainTimeoutMs) }
 }
 
-/** Serves the metrics on METRICS_PORT, if that is set. @throws CommandError when the port can't be had */
+/** Serves the metrics on METRICS_PORT, if set. @throws CommandError when it can't listen there */
 export async function listenMetrics(ctx: Context): Promise<Listening | undefined> {
   const { host, metricsPort } = ctx.config
   if (metricsPort === undefined) return undefined
@@ -37,7 +37,7 @@ export async function listenMetrics(ctx: Context): Promise<Listening | undefined
   return { url: await bind(server, host, metricsPort, 'METRICS_PORT'), close: () => closeHttpServer(server, 1_000) }
 }
 
-/** Listens, and returns where. @throws CommandError when the address can't be had */
+/** Listens and returns the URL. @throws CommandError when it can't listen there */
 export async function bind(server: Server, host: string, port: number, setting: string): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, host, port, setting)))
@@ -47,7 +47,7 @@ export async function bind(server: Server, host: string, port: number, setting: 
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`
 }
 
-/** One clear line for an address that can't be had. */
+/** One clear line for an address that can't be used. */
 export function listenError(error: NodeJS.ErrnoException, host: string, port: number, setting = 'PORT'): CommandError {
   const reasons: Record<string, string> = {
     EADDRINUSE: `is taken by another process; set ${setting} to a free one`,
@@ -59,8 +59,8 @@ export function listenError(error: NodeJS.ErrnoException, host: string, port: nu
 }
 
 /**
- * Starts consumers. Resolves when all have stopped. Without Valkey there is no stream, and nothing for its consumers to
- * do.
+ * Starts consumers. Resolves when all have stopped. Without Valkey there is no stream, so stream consumers have nothing
+ * to do.
  */
 export async function consume(
   ctx: Context,
@@ -75,19 +75,19 @@ export async function consume(
   await Promise.all(running.map(({ done }) => done))
 }
 
-/** The endpoints among handlers. */
+/** The endpoints among these handlers. */
 export const endpointsOf = (handlers: NamedHandler[]): NamedHandler<HttpHandler>[] =>
   handlers.filter((named): named is NamedHandler<HttpHandler> => named.handler.kind === 'http')
 
-/** The consumers among handlers. */
+/** The consumers among these handlers. */
 export const consumersOf = (handlers: NamedHandler[]): NamedHandler<Consumer>[] =>
   handlers.filter((named): named is NamedHandler<Consumer> => named.handler.kind !== 'http')
 
 /**
- * Keeps memory near what is alive. V8 derives the limit of its old space from the memory of the machine until its first
- * full collection, and lets it grow fourfold after each: a worker with 14 MB alive reached 170 MB. So one collection
- * comes after start-up, and each limit is twice what is alive. `main` keeps the young generation small: together 200 MB
- * instead of 270 for API and worker.
+ * Keeps memory close to what is live. Until its first full collection, V8 derives the limit of its old space from the
+ * memory of the machine, and after each it lets the space grow fourfold: a worker with 14 MB live reached 170 MB. So we
+ * collect once after start-up, and each limit is twice what is live. `main` keeps the young generation small. Together,
+ * API and worker need 200 MB instead of 270.
  */
 export function settleHeap(): void {
   setFlagsFromString('--heap-growing-percent=100')

@@ -8,15 +8,15 @@ import { loadSql } from '../lib/store/sql.ts'
 import type { Terminal } from './_command.ts'
 
 const PAUSE_MS = 500
-/** A server silent for this long is away, or is no PostgreSQL: the driver would reconnect forever. */
+/** A server silent for this long is down, or is not PostgreSQL: the driver would reconnect forever. */
 const ANSWER_MS = 6_000
 
 class MissingMigrations extends Error {}
 
 /**
- * Resolves with true when there is a database that has been migrated to this release, or to a newer one: older
- * processes keep working beside it while an upgrade rolls. With false at `stop`. Says what it waits for, once, and when
- * it came.
+ * Waits for a database that has been migrated to this release or a newer one: older processes keep working during a
+ * rolling upgrade. Resolves with true when it is there, with false at `stop`. Logs once what it waits for, and when
+ * that arrives.
  */
 export async function databaseIsThere({ database, log }: Context, stop: AbortSignal): Promise<boolean> {
   let waitsFor: string | undefined
@@ -38,7 +38,7 @@ export async function databaseIsThere({ database, log }: Context, stop: AbortSig
   return false
 }
 
-/** Waits so many seconds for a database that does not answer, and says so once. @throws what the last try has thrown */
+/** Waits up to this many seconds for the database to answer, and says so once. @throws the error of the last try */
 export async function awaitDatabase({ err, stop }: Terminal, database: Database, seconds: number): Promise<void> {
   const end = performance.now() + seconds * 1000
   for (let isTold = false; ; isTold = true) {

@@ -4,10 +4,10 @@ import { closest } from '../lib/words.ts'
 const PREFIX = 'FLAGMETER_'
 /** The image's tag, in the `.env` of compose. */
 const IMAGE_TAG = 'FLAGMETER_VERSION'
-/** Kubernetes tells every container of a service called `flagmeter`. */
+/** Kubernetes sets these in every container if a service is called `flagmeter`. */
 const OF_A_SERVICE = /^FLAGMETER_(SERVICE_(HOST|PORT)|PORT_\d)/
 
-/** One line per variable that looks like a setting and is none: a mistyped one would be ignored without a word. */
+/** One line per variable that looks like a setting but is not: a typo would be ignored silently. */
 export function unknownSettings(env: Record<string, string | undefined>): string[] {
   const known = Object.keys(Settings.shape)
   const byEnding = new Map(known.map((name) => [withoutPrefix(name), name]))

@@ -2,20 +2,20 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isKey } from '../lib/auth/key.ts'
 
-/** What a running `flagmeter up` leaves for the other commands in `<dir>/up.json`. */
+/** What a running `flagmeter up` writes to `<dir>/up.json` for the other commands. */
 export interface UpFile {
   pid: number
-  /** Where its handlers answer, like `http://127.0.0.1:3000`. */
+  /** Where the server answers, like `http://127.0.0.1:3000`. */
   url: string
-  /** The database it runs on. */
+  /** The URL of its database. */
   databaseUrl: string
 }
 
-/** The `up` that runs in `dir`, or undefined when there is none. */
+/** The `up` running in `dir`, or undefined if there is none. */
 export function readUpFile(dir: string, name = 'up.json'): UpFile | undefined {
   try {
     const up = JSON.parse(readFileSync(join(dir, name), 'utf8')) as UpFile
-    process.kill(up.pid, 0) // throws when no such process is left
+    process.kill(up.pid, 0) // throws if the process is gone
     return up
   } catch {
     return undefined

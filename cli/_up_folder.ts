@@ -6,7 +6,7 @@ import { makeFolder, writeTrouble } from '../lib/embedded/folder.ts'
 import { CommandError } from './_command.ts'
 import { type UpFile, readUpFile } from './_up_file.ts'
 
-/** Makes the folder this process's own. @throws CommandError when it can't be written or another `up` runs in it */
+/** Claims the folder for this process. @throws CommandError when it can't be written or another `up` runs in it */
 export async function claimFolder(dir: string): Promise<void> {
   const claim = { pid: process.pid, url: '', databaseUrl: '' }
   try {
@@ -23,7 +23,7 @@ export async function claimFolder(dir: string): Promise<void> {
     throw new CommandError(`is being started by another process in ${dir}`)
 }
 
-/** Removes what a killed one has left. False: another process has taken the folder meanwhile. */
+/** Removes the file of a killed process. False: another process has taken the folder meanwhile. */
 async function removeStale(dir: string, stale: UpFile | undefined): Promise<boolean> {
   const taken = `up.json.${randomUUID()}`
   try {
@@ -40,7 +40,9 @@ async function removeStale(dir: string, stale: UpFile | undefined): Promise<bool
   }
 }
 
-/** Its process id may belong to another program by now: only an answer counts. While it starts, it has no URL yet. */
+/**
+ * Its process id may belong to another program by now, so only an answer counts. While it starts, it has no URL yet.
+ */
 async function isRunning({ pid, url }: UpFile): Promise<boolean> {
   if (pid === process.pid) return false
   if (url === '') return true
@@ -53,8 +55,9 @@ async function isRunning({ pid, url }: UpFile): Promise<boolean> {
 }
 
 /**
- * Puts the file in its place, whole from the first moment: by `link` only where there is none, by `rename` over its
- * own. False when there is one already. The database's URL holds its password: for the owner's eyes.
+ * Puts the file in place in one step, never half written: with `link` if there must be none yet, with `rename` to
+ * replace our own. False when there is one already. Only the owner may read it, since the database's URL has the
+ * password.
  */
 export async function writeUpFile(dir: string, content: UpFile, put = link): Promise<boolean> {
   const draft = join(dir, `up.json.${randomUUID()}`)

@@ -16,7 +16,7 @@ interface Alert extends Crossing {
 export function alertCommand(terminal: Terminal): Command {
   const list = overHttp(
     new Command('list')
-      .description('Lists the thresholds a tenant has crossed, or all have, the newest first.')
+      .description('Lists the thresholds crossed by one tenant, or by all, newest first.')
       .argument('[tenant]', 'name or id'),
   )
     .addHelpText('after', '\nExample:\n  $ flagmeter alert list acme-corp')
@@ -27,7 +27,7 @@ export function alertCommand(terminal: Terminal): Command {
       printItems(terminal, options, alerts, ALERTS)
     })
   return new Command('alert')
-    .description('Shows the alerts that were raised.')
+    .description('Shows raised alerts.')
     .addHelpText('after', '\nExample:\n  $ flagmeter alert list')
     .addCommand(list)
 }

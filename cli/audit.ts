@@ -14,14 +14,14 @@ type Options = ServerOptions & { limit: number }
 export const auditCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('audit')
-      .description('Shows who changed which tenant, quota, webhook or key, the newest first.')
-      .argument('[tenant]', 'only what concerns this tenant, by name or id; a deleted one by its id')
+      .description('Shows who changed which tenant, quota, webhook or key, newest first.')
+      .argument('[tenant]', 'only changes to this tenant, by name or id; by id if it was deleted')
       .option('--limit <n>', 'how many at most', wholeNumber, 100),
   )
     .addHelpText(
       'after',
       `
-With --json also the whole state before and after.
+With --json, prints the whole state before and after too.
 
 Example:
   $ flagmeter audit acme-corp`,
@@ -61,7 +61,7 @@ function subjectOf({ before, after, subject }: AuditEntry): string {
   return quotaInWords(image) ?? subject
 }
 
-/** Of a quota, like `50,000 gpt-4-turbo tokens per day, hard`. */
+/** A quota, like `50,000 gpt-4-turbo tokens per day, hard`. */
 function quotaInWords({ token_limit: limit, feature, period, hard }: Image): string | undefined {
   if (typeof limit !== 'number' || typeof period !== 'string') return undefined
   const tokens = typeof feature === 'string' ? `${feature} tokens` : 'tokens'

@@ -17,7 +17,7 @@ interface Options {
   keep?: number
 }
 
-/** After a failure, a schedule tries again so soon. */
+/** With --every, how soon to retry after a failure. */
 const RETRY_MS = 60_000
 
 /** `flagmeter backup [file]` */
@@ -54,7 +54,9 @@ Example:
 const dump = (terminal: Terminal, to: NodeJS.WritableStream): Promise<void> =>
   withBackupDatabase(terminal, (config) => writeBackup(config, to, terminal.stop))
 
-/** Writes under another name first: what has the name of a backup is whole, and on disk. Returns its bytes. */
+/**
+ * Writes to another name first, so that a file with a backup's name is always complete and on disk. Returns its size.
+ */
 async function backUp(terminal: Terminal, file: string): Promise<number> {
   const partial = `${file}.partial`
   let handle: FileHandle | undefined
@@ -74,7 +76,7 @@ async function backUp(terminal: Terminal, file: string): Promise<number> {
   return size
 }
 
-/** Makes one when the newest is old enough, now or later, until stopped. A failure is reported and retried. */
+/** Makes a backup whenever the newest is old enough, until stopped. Failures are reported and retried. */
 async function repeat(terminal: Terminal, { dir, every, keep }: Options & { every: number }): Promise<void> {
   const { stop, err } = terminal
   const registers = [new Registry()]

@@ -18,10 +18,10 @@ export const checkCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('check')
       .description(
-        'Asks whether a tenant has so many tokens left for a feature, without taking them. Exit 1 when it has not.',
+        'Checks whether a tenant has this many tokens left for a feature, without taking them. Exits 1 if not.',
       )
       .argument('<tenant>', 'name or id')
-      .argument('<feature>', 'what is to be used, such as a model')
+      .argument('<feature>', 'what will be used, such as a model')
       .argument('<tokens>', 'how many tokens, like 1500', tokenCount),
   )
     .addHelpText('after', '\nExample:\n  $ flagmeter check acme-corp gpt-4-turbo 1500 && ./summarize.sh')

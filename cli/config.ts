@@ -21,13 +21,13 @@ export function configCommand(terminal: Terminal): Command {
   const checkSettings = new Command('check')
     .description(
       'Checks every setting, that the stores answer, and that Valkey keeps what it accepts on disk. ' +
-        'Exit 1 if something is wrong.',
+        'Exits 1 if anything is wrong.',
     )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-Straight to the stores: it looks at what a server would run on, before there is one.
+Straight to the stores: it checks what a server would run on, before you start one.
 
 Example:
   $ flagmeter config check`,

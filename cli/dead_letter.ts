@@ -13,7 +13,7 @@ import { type View, printItems, printJson } from './_print.ts'
 const MOST = 10_000
 
 const WHY_DIRECT = `
-Straight to the database: the API does not have what it could not record.
+Straight to the database: the API has no dead letters.
 `
 
 interface DeadLetter {
@@ -37,7 +37,7 @@ export function deadLetterCommand(terminal: Terminal): Command {
       printItems(terminal, { json }, letters, DEAD_LETTERS)
     })
   const replay = new Command('replay')
-    .description('Records dead letters again, once what stopped them is fixed. What is recorded leaves the list.')
+    .description('Records dead letters again, once their cause is fixed. Recorded events leave the list.')
     .argument('[id]', 'one of them; default: all', idOf('a dead letter', 'flagmeter dead-letter list'))
     .option('--json', 'print JSON')
     .addHelpText('after', `${WHY_DIRECT}\nExample:\n  $ flagmeter dead-letter replay`)
@@ -53,7 +53,7 @@ export function deadLetterCommand(terminal: Terminal): Command {
       if (json) printJson(terminal, result)
       else terminal.out.write(`${result.recorded} recorded, ${result.failed} still failing\n`)
       if (result.failed > 0)
-        throw new CommandError(`${result.failed} can still not be recorded: see \`flagmeter dead-letter list\``)
+        throw new CommandError(`${result.failed} still can't be recorded: see \`flagmeter dead-letter list\``)
     })
   return new Command('dead-letter')
     .description('Shows and replays events that could not be recorded.')
@@ -68,7 +68,7 @@ const DEAD_LETTERS: View<DeadLetter> = {
   row: (letter) => [letter.id, letter.failed_at.toISOString(), letter.reason.slice(0, 60), letter.payload.slice(0, 80)],
 }
 
-/** Recorded first, deleted second: a crash in between leaves a letter whose event counts once all the same. */
+/** Recorded first, deleted second: after a crash in between, the event still counts only once. */
 export async function replayLetters(
   recorder: RecordNeeds,
   id: string | null,

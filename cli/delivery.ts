@@ -14,7 +14,7 @@ interface Options extends ServerOptions {
 
 const webhookId = idOf('a webhook', 'flagmeter webhook list')
 
-/** What a request to retry answers. Servers of an earlier release retry everything at once and send no `more`. */
+/** The answer to a retry. Servers of an earlier release retry everything at once and send no `more`. */
 interface Retried {
   retried: number
   more?: boolean
@@ -24,7 +24,7 @@ interface Retried {
 export function deliveryCommand(terminal: Terminal): Command {
   const list = overHttp(
     new Command('list')
-      .description('Lists the messages to webhooks and what came of them, the newest first.')
+      .description('Lists messages to webhooks and their outcome, newest first.')
       .argument('[tenant]', 'name or id')
       .addOption(new Option('--status <status>', 'only those').choices(DELIVERY_STATUS))
       .option('--webhook <id>', 'only of this webhook', webhookId),
@@ -39,7 +39,7 @@ export function deliveryCommand(terminal: Terminal): Command {
     })
   const retry = overHttp(
     new Command('retry')
-      .description('Tries again, now, what was not delivered: one delivery, a tenant’s, a webhook’s, or all.')
+      .description('Retries failed deliveries now: one, those of a tenant or webhook, or all.')
       .argument(
         '[delivery]',
         'id, from `flagmeter delivery list`; default: all',
@@ -67,7 +67,7 @@ export function deliveryCommand(terminal: Terminal): Command {
       if (!options.json) terminal.out.write(`${retried} due now\n`)
     })
   return new Command('delivery')
-    .description('Shows and retries the messages to webhooks.')
+    .description('Shows and retries messages to webhooks.')
     .addHelpText('after', '\nExample:\n  $ flagmeter delivery list')
     .addCommand(list)
     .addCommand(retry)

@@ -20,13 +20,13 @@ export function keyCommand(terminal: Terminal): Command {
   const create = overHttp(
     new Command('create')
       .description(
-        'Makes a key and prints it, this once. To rotate a key, make a new one, use it, and revoke the old one. ' +
-          'When no admin key is left to make keys with, --direct makes one.',
+        'Creates a key and prints it, this once. To rotate a key, create a new one, use it, and revoke the old one. ' +
+          'If no admin key is left to create keys with, use --direct.',
       )
       .requiredOption('--name <name>', 'what it is for')
       .requiredOption('--scopes <scopes>', 'ingest, read or admin (which includes both), separated by commas', scopes)
-      .option('--tenant <tenant>', 'name or id of the only tenant it may speak of; default: any')
-      .option('--expires <time>', 'when it ends: RFC 3339, a day, or like 90d; default: never', momentAhead),
+      .option('--tenant <tenant>', 'name or id of the only tenant it may access; default: any')
+      .option('--expires <time>', 'when it expires: RFC 3339, a day, or like 90d; default: never', momentAhead),
   )
     .addHelpText(
       'after',
@@ -42,7 +42,7 @@ export function keyCommand(terminal: Terminal): Command {
     })
   const list = overHttp(
     new Command('list')
-      .description('Lists the keys, the newest first; never the keys themselves.')
+      .description('Lists the keys, newest first, but never their secrets.')
       .argument('[tenant]', 'only those of this tenant, by name or id'),
   )
     .addHelpText('after', '\nExample:\n  $ flagmeter key list acme-corp')
@@ -70,7 +70,7 @@ export function keyCommand(terminal: Terminal): Command {
     .addHelpText('after', '\nExample:\n  $ FLAGMETER_ADMIN_KEY=$(flagmeter key generate) flagmeter serve')
     .action(() => void terminal.out.write(`${newKey()}\n`))
   const command = new Command('key')
-    .description('Makes, lists and revokes keys: who may call the API.')
+    .description('Creates, lists and revokes keys: who may call the API.')
     .addHelpText('after', '\nExample:\n  $ flagmeter key list')
   for (const child of [create, list, revoke, generate]) command.addCommand(child)
   return command
@@ -80,7 +80,7 @@ function scopes(list: string): Scope[] {
   const given = list.split(',').map((scope) => scope.trim())
   const wrong = given.find((scope) => !SCOPES.includes(scope as Scope))
   if (wrong === undefined) return given as Scope[]
-  throw new CommandError(`--scopes: '${wrong}' is no scope; there are ${SCOPES.join(', ')}`, Exit.usage)
+  throw new CommandError(`--scopes: '${wrong}' is not a scope; use ${SCOPES.join(', ')}`, Exit.usage)
 }
 
 const KEYS: View<ApiKey> = {

@@ -12,16 +12,16 @@ export const migrateCommand = (terminal: Terminal): Command =>
   new Command('migrate')
     .description(
       'Brings the database to this release: applies missing migrations and re-applies every function. ' +
-        'Safe to repeat. Refuses, with exit 1, a database that a newer release has migrated. ' +
+        'Safe to repeat. Exits 1 if a newer release has migrated the database. ' +
         'With SEED_EXAMPLES=true, a new database gets three example tenants.',
     )
-    .option('--status', 'only list the migrations; exit 1 when one is missing, or is of a newer release')
+    .option('--status', 'only list the migrations; exit 1 if one is missing or from a newer release')
     .option('--wait <seconds>', 'how long to wait for a database that does not answer yet', wholeNumber, 60)
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-Straight to the database: no server works before its database is migrated.
+Straight to the database: a server needs a migrated database to work.
 
 Example:
   $ DATABASE_URL=postgres://… flagmeter migrate`,

@@ -13,7 +13,7 @@ const limit = (): Option => new Option('--token-limit <tokens>', 'tokens per per
 
 const withSettings = (command: Command): Command =>
   command
-    .addOption(onOff('--hard', 'whether checks and reservations are refused beyond it (default of a new quota: on)'))
+    .addOption(onOff('--hard', 'whether to refuse checks and reservations beyond it (default of a new quota: on)'))
     .option('--thresholds <percents>', 'where alerts are raised, in percent (default of a new quota: 80,100)', percents)
 
 const quotaId = idOf('a quota', 'flagmeter quota list')
@@ -36,10 +36,10 @@ export function quotaCommand(terminal: Terminal): Command {
   const create = overHttp(
     withSettings(
       new Command('create')
-        .description('Adds a quota to a tenant. What its open period has counted already counts.')
+        .description('Adds a quota to a tenant. Usage so far in its open period counts.')
         .argument('<tenant>', 'name or id')
         .option('--feature <feature>', 'which feature it counts (default: all)')
-        .addOption(new Option('--period <period>', 'how often it begins again').choices(PERIODS).makeOptionMandatory())
+        .addOption(new Option('--period <period>', 'how often it resets').choices(PERIODS).makeOptionMandatory())
         .addOption(limit().makeOptionMandatory()),
     ),
   )

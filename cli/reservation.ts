@@ -25,10 +25,10 @@ export const reserveCommand = (terminal: Terminal): Command =>
     new Command('reserve')
       .description(
         'Sets tokens aside before they are used: all of them, or none when a hard quota has too few left. ' +
-          'Prints the id for `settle` and `release`. It is retried if need be, and reserves once.',
+          'Prints the id for `settle` and `release`. Retries if needed, but reserves only once.',
       )
       .argument('<tenant>', 'name or id')
-      .argument('<feature>', 'what is to be used, such as a model')
+      .argument('<feature>', 'what will be used, such as a model')
       .argument('<tokens>', 'how many tokens at most, like 1500', tokenCount)
       .option('--ttl-seconds <n>', 'how many seconds they are held, up to 3600 (default: 300)', wholeNumber)
       .option('--idempotency-key <key>', 'the same key reserves once, however often it is sent; default: a new one'),
@@ -57,7 +57,7 @@ export const reserveCommand = (terminal: Terminal): Command =>
 export const settleCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('settle')
-      .description('Records what a reservation came to, less or more than was reserved. Settling twice counts once.')
+      .description('Records the tokens really used, fewer or more than reserved. Settling twice counts once.')
       .argument('<reservation>', 'its id, as `flagmeter reserve` prints it', reservationId)
       .argument('<tokens>', 'how many tokens were used', tokenCount),
   )
@@ -76,9 +76,7 @@ export const settleCommand = (terminal: Terminal): Command =>
 export const releaseCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('release')
-      .description(
-        'Gives a reservation back unused. It changes nothing when the reservation was settled or has lapsed.',
-      )
+      .description('Gives back an unused reservation. Does nothing if it was settled or has lapsed.')
       .argument('<reservation>', 'its id, as `flagmeter reserve` prints it', reservationId),
   )
     .addHelpText('after', `\nExample:\n  $ flagmeter release ${EXAMPLE_ID}`)

@@ -35,7 +35,7 @@ Examples:
 async function restore(terminal: Terminal, config: DatabaseConfig, file: string): Promise<void> {
   const from = file === '-' ? process.stdin : createReadStream(file)
   const { rows, leftOut } = await readBackup(config, from, terminal.stop)
-  for (const table of leftOut) terminal.err.write(`flagmeter: left out ${table}, which is no table of FlagMeter\n`)
+  for (const table of leftOut) terminal.err.write(`flagmeter: left out ${table}, which is not a FlagMeter table\n`)
   const differences = await withOpenDatabase(config, verify)
   if (differences.length > 0)
     throw new CommandError('restored as it was backed up, with differences: `flagmeter verify` prints them')

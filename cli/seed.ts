@@ -10,7 +10,7 @@ import { CommandError, Exit, type Terminal } from './_command.ts'
 import { withDatabase } from './_database.ts'
 import { printJson } from './_print.ts'
 
-/** The tenants of a first start, with the default quota and billing day. */
+/** The tenants of a new database, with the default quota and billing day. */
 const EXAMPLES: TenantSeed[] = ['acme-corp', 'globex-inc', 'initech-llc'].map((name) => ({ name }))
 
 /** `flagmeter seed` */
@@ -29,8 +29,8 @@ export const seedCommand = (terminal: Terminal): Command =>
     .addHelpText(
       'after',
       `
-Straight to the database: it prepares one before any server runs, each tenant with everything it has in one
-transaction.
+Straight to the database: it prepares one before any server runs. Each tenant, with all that belongs to it, is created
+in one transaction.
 
 Example:
   $ flagmeter seed --file tenants.json`,
@@ -46,7 +46,7 @@ Example:
       else terminal.out.write(`${created.length} created, ${tenants.length - created.length} there already\n`)
     })
 
-/** Creates the tenants that do not exist and returns their names. Default: the examples. */
+/** Creates missing tenants and returns their names. Default: the examples. */
 export async function seed(database: Database, tenants: TenantSeed[] = EXAMPLES): Promise<string[]> {
   const created: string[] = []
   for (const tenant of tenants) if (await seedTenant(database, 'seed', tenant)) created.push(tenant.name)
@@ -54,8 +54,7 @@ export async function seed(database: Database, tenants: TenantSeed[] = EXAMPLES)
 }
 
 /**
- * Creates the examples in a database that nobody has used yet; once deleted, they do not come back. Returns
- * their names.
+ * Creates the examples in a database that nobody has used yet, so deleted ones do not come back. Returns their names.
  */
 export async function offerExamples(database: Database): Promise<string[]> {
   const [row] = await query<{ is_new: boolean }>(database, loadSql('queries/tenant_offer'), [
@@ -64,7 +63,7 @@ export async function offerExamples(database: Database): Promise<string[]> {
   return row?.is_new ? await seed(database) : []
 }
 
-/** Reads a whole file before anything is created: a mistake in its last line leaves nothing half done. */
+/** Reads the whole file before creating anything: a mistake in its last line leaves nothing half done. */
 async function readTenants(file: string): Promise<TenantSeed[]> {
   let value: unknown
   try {

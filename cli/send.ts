@@ -12,7 +12,7 @@ type Options = ServerOptions & { id?: string; timestamp?: string }
 export const sendCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('send')
-      .description('Sends one event. It is retried if need be, with the same id, so it counts once.')
+      .description('Sends one event. Retries if needed, with the same id, so it counts once.')
       .argument('<tenant>', 'name or id')
       .argument('<feature>', 'what was used, such as a model')
       .argument('<tokens>', 'how many tokens, like 1500', tokenCount)

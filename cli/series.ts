@@ -13,7 +13,7 @@ interface Point {
 
 interface Series {
   points: Point[]
-  /** Null: all others together. */
+  /** Null: all other features together. */
   features?: { feature: string | null; points: Point[] }[]
 }
 
@@ -30,17 +30,15 @@ export const seriesCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('series')
       .description(
-        'Shows the tokens of a tenant over time, by default of the last day. Steps without events are left out; ' +
+        'Shows the tokens of a tenant over time, by default for the last day. Steps without events are left out; ' +
           'days begin in the time zone of the tenant.',
       )
       .argument('<tenant>', 'name or id')
       .option('--from <time>', 'RFC 3339, a day, or like 7d for 7 days ago; default: a day before --to', momentAgo)
       .option('--to <time>', 'the end, the same way; default: now', momentAgo)
-      .addOption(new Option('--step <step>', 'how long a step is').choices(['minute', 'hour', 'day']).default('hour'))
+      .addOption(new Option('--step <step>', 'length of a step').choices(['minute', 'hour', 'day']).default('hour'))
       .option('--feature <feature>', 'only of this feature')
-      .addOption(
-        new Option('--by-feature', 'by feature: the ten largest, and all others together').conflicts('feature'),
-      ),
+      .addOption(new Option('--by-feature', 'by feature: the ten largest, and all others as one').conflicts('feature')),
   )
     .addHelpText('after', '\nExample:\n  $ flagmeter series acme-corp --from 7d --step day')
     .action(async (tenant: string, { from, to, step, feature, byFeature, ...options }: Options) => {
@@ -55,7 +53,7 @@ export const seriesCommand = (terminal: Terminal): Command =>
 
 type FeaturePoint = Point & { feature: string | null }
 
-/** The points of all features by time, within a step as the features come: the largest first. */
+/** The points of all features in order of time; within a step, the largest feature first. */
 const byTime = (features: NonNullable<Series['features']>): FeaturePoint[] =>
   features
     .flatMap(({ feature, points }) => points.map((point) => ({ ...point, feature })))

@@ -36,7 +36,7 @@ Example:
         ctx.log.info({ url: server.url, metrics: metrics?.url, handlers: endpoints.map(({ name }) => name) }, 'serving')
         await aborted(terminal.stop)
         ctx.log.info('draining')
-        // SIGTERM comes from whatever runs containers; at Ctrl-C a person waits, and no load balancer does.
+        // SIGTERM comes from a container engine; after Ctrl-C a person waits, and there is no load balancer to drain.
         if (terminal.stop.reason === 'SIGTERM') await sleep(config.drainDelayMs)
         await server.close()
         await metrics?.close()
@@ -45,7 +45,9 @@ Example:
       }
     })
 
-/** The first admin key, as soon as there is a migrated database. Servers start in any order, and listen meanwhile. */
+/**
+ * Creates the first admin key as soon as there is a migrated database. Servers start in any order and listen meanwhile.
+ */
 async function letSomebodyIn(ctx: Context, stop: AbortSignal): Promise<void> {
   while (await databaseIsThere(ctx, stop)) {
     try {

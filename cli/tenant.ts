@@ -11,7 +11,7 @@ const withSettings = (command: Command): Command =>
   command
     .option('--monthly-quota <tokens>', 'tokens per billing period, like 5M (default of a new tenant: 1M)', tokenCount)
     .addOption(
-      onOff('--monthly-hard', 'whether checks and reservations are refused beyond it (default of a new tenant: on)'),
+      onOff('--monthly-hard', 'whether to refuse checks and reservations beyond it (default of a new tenant: on)'),
     )
     .option(
       '--billing-day <1-31>',
@@ -27,7 +27,7 @@ const withSettings = (command: Command): Command =>
     .addOption(
       new Option(
         '--fail-mode <mode>',
-        'whether checks and reservations are allowed while the database is away',
+        'whether to allow checks and reservations while the database is unreachable',
       ).choices(FAIL_MODES),
     )
 
@@ -77,15 +77,15 @@ export function tenantCommand(terminal: Terminal): Command {
     new Command('delete')
       .description(
         'Deletes a tenant for good: its settings, quotas, keys and webhooks at once, so that nobody can use it any ' +
-          'more; what it has gathered (usage, alerts, events) in the background. The audit log stays.',
+          'more; its usage, alerts and events in the background. The audit log stays.',
       )
       .argument('<tenant>', 'name or id')
-      .option('--yes', 'do it: nothing brings it back'),
+      .option('--yes', 'confirm: this cannot be undone'),
   )
     .addHelpText('after', '\nExample:\n  $ flagmeter tenant delete acme-corp --yes')
     .action(async (ref: string, options: ServerOptions & { yes?: boolean }) => {
       if (!options.yes)
-        throw new CommandError(`this deletes '${ref}' with all its data, for good: say --yes`, Exit.usage)
+        throw new CommandError(`this deletes '${ref}' with all its data, for good: add --yes`, Exit.usage)
       const tenant = await withServer(terminal, options, (server) =>
         ask<Tenant>({ server, path: pathOf(ref), method: 'DELETE', once: true }),
       )
@@ -103,7 +103,7 @@ export function tenantCommand(terminal: Terminal): Command {
 
 const pathOf = (ref: string): string => `/api/tenants/${encodeURIComponent(ref)}`
 
-/** What is on its way: the new billing day and time zone. */
+/** The new billing day and time zone of a change in progress. */
 const pending = ({ billingDay, timezone, percent }: NonNullable<Tenant['rebuild']>): string =>
   `changing to ${billingDay}, ${timezone}: ${percent} %`
 

@@ -25,7 +25,7 @@ import { adminKeyFile, readAdminKey } from './_up_file.ts'
 import { offerExamples } from './seed.ts'
 import { claimFolder, writeUpFile } from './_up_folder.ts'
 
-/** The rest of a command line that reports an event. */
+/** The rest of a curl command that reports an event. */
 const EVENT = `-H 'content-type: application/json' -d '{"tenant":"acme-corp","feature":"gpt-4-turbo","tokens":1500}'`
 
 /** `flagmeter up` */
@@ -81,7 +81,7 @@ async function up(terminal: Terminal): Promise<void> {
   terminal.out.write('stopped\n')
 }
 
-/** Reports a taken port before it starts a database. */
+/** Reports a taken port before the database is started. */
 async function probePort({ host, port }: Config): Promise<void> {
   await new Promise<void>((done, fail) => {
     const probe = createServer()
@@ -125,7 +125,7 @@ async function prepare(config: Config): Promise<FirstKey> {
   }
 }
 
-/** Says what to try. Never the key, only where it is: what a terminal shows is kept in logs and screenshots. */
+/** Says what to try. Shows only where the key is: terminal output ends up in logs and screenshots. */
 function welcome(
   { out }: Terminal,
   url: string,
@@ -141,7 +141,7 @@ function welcome(
             `the one in ${adminKeyFile(dir)}, where commands on this machine find it`,
           ]
         : ['$FLAGMETER_KEY', 'one of yours, in FLAGMETER_KEY; `flagmeter key create --direct` makes more']
-  const note = isIgnored ? IGNORED : file && `The first admin key is made: ${file}`
+  const note = isIgnored ? IGNORED : file && `Created the first admin key: ${file}`
   out.write(`
 FlagMeter is running at ${url} (${valkeyUrl ? 'events through Valkey' : 'events straight to PostgreSQL'}).
 ${note ? `${note}\n` : ''}
@@ -157,6 +157,6 @@ Stop with Ctrl-C. The data stays.
 `)
 }
 
-/** A path as one word of a shell, also within double quotes in `$(…)`. */
+/** A path as one shell word, also inside double quotes in `$(…)`. */
 const quote = (path: string): string =>
   /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`

@@ -17,8 +17,8 @@ export const usageCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('usage')
       .description(
-        'Shows what a tenant has used of its quotas in the open periods, and by feature; ' +
-          'without a name, what all have used of the monthly ones.',
+        'Shows how much of its quotas a tenant has used in the open periods, and by feature; ' +
+          'without a name, how much of its monthly quota each tenant has used.',
       )
       .argument('[tenant]', 'name or id'),
   )
@@ -41,7 +41,7 @@ export const usageCommand = (terminal: Terminal): Command =>
 function printUsage(terminal: Terminal, usage: TenantUsage): void {
   const monthly = usage.quotas.find(({ id }) => id === usage.tenant)
   printItems(terminal, {}, [{ ...usage, reservedTokens: monthly?.reservedTokens ?? 0 }], MONTHLY)
-  // A tenant with nothing but its monthly quota has it in the first table.
+  // If a tenant has only its monthly quota, the first table shows it.
   if (usage.quotas.length > 1 || monthly?.reservedTokens !== 0) printItems(terminal, {}, usage.quotas, QUOTAS)
   if (usage.features.length === 0) return
   const rows = usage.features.map(({ feature, totalTokens, eventCount }) => [feature, totalTokens, eventCount])

@@ -8,7 +8,7 @@ import { printJson, printTable } from './_print.ts'
 
 const CHECKS = ['rollups', 'hours', 'features', 'periods']
 
-/** Of each kind, so many differences are shown: a database that is all wrong must not fill the memory. */
+/** At most this many differences of each kind are shown: if everything is wrong, they must not fill the memory. */
 const SHOWN = 1_000
 
 interface Difference {
@@ -30,13 +30,13 @@ export const verifyCommand = (terminal: Terminal): Command =>
   new Command('verify')
     .description(
       'Recomputes rollups from events, hours and counters from rollups, and holds from reservations. ' +
-        'Prints the differences, up to 1,000 of each kind; exit 1 if there are any.',
+        'Prints the differences, up to 1,000 of each kind. Exits 1 if there are any.',
     )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-Straight to the database: it reads all of it, in one snapshot.
+Straight to the database: it reads everything, in one snapshot.
 
 Example:
   $ flagmeter verify && echo exact`,
@@ -55,8 +55,8 @@ export const verify = async (database: Database): Promise<(Difference & { check:
   (await compareBooks(database)).differences
 
 /**
- * Compares in one snapshot, so that events recorded meanwhile are in all of it or in none. `count`: how many differ in
- * all.
+ * Compares in one snapshot, so that events recorded meanwhile are seen everywhere or nowhere. `count` is the total
+ * number of differences.
  */
 async function compareBooks(
   database: Database,

@@ -51,13 +51,15 @@ export function webhookCommand(terminal: Terminal): Command {
   const create = overHttp(
     subcommand(
       'create',
-      'Adds a webhook to a tenant: slack gets a text, standard a signed event (standardwebhooks.com).',
+      'Adds a webhook to a tenant: slack receives text, standard a signed event (standardwebhooks.com).',
       'acme-corp --kind slack --url https://hooks.slack.com/services/T000/B000/XXXX',
     )
       .argument('<tenant>', 'name or id')
-      .addOption(new Option('--kind <kind>', 'who receives').choices(['slack', 'standard']).makeOptionMandatory())
+      .addOption(
+        new Option('--kind <kind>', 'the kind of receiver').choices(['slack', 'standard']).makeOptionMandatory(),
+      )
       .requiredOption('--url <url>', 'where messages go; https')
-      .option('--disabled', 'do not use it yet'),
+      .option('--disabled', 'create it disabled'),
   ).action(async (tenant: string, { kind, url, disabled = false, ...options }: Options) => {
     const body = { tenant, kind, url, enabled: !disabled }
     const webhook = await askServer<NewWebhook>(options, { path: '/api/webhooks', body, once: true })
@@ -68,7 +70,7 @@ export function webhookCommand(terminal: Terminal): Command {
     ofWebhook('update', 'Changes a webhook.', `${EXAMPLE_ID} --enable`)
       .option('--url <url>', 'where messages go; https')
       .option('--enable', 'use it')
-      .addOption(new Option('--disable', 'do not use it; what waits for it is dead').conflicts('enable')),
+      .addOption(new Option('--disable', 'stop using it; its open deliveries become dead').conflicts('enable')),
   ).action(async (id: string, { url, enable, disable, ...options }: Options) => {
     if (url === undefined && !enable && !disable)
       throw new CommandError('nothing to change: give an option', Exit.usage)
@@ -86,14 +88,14 @@ export function webhookCommand(terminal: Terminal): Command {
   )
 
   const rotate = overHttp(
-    ofWebhook('rotate', 'Gives a standard webhook a new secret. The old one signs too for another 24 hours.'),
+    ofWebhook('rotate', 'Gives a standard webhook a new secret. For 24 hours, the old one signs as well.'),
   ).action(async (id: string, options: Options) => {
     const request = { path: `${pathOf(id)}/rotate`, method: 'POST', once: true } as const
     printSecret(terminal, await askServer<NewWebhook>(options, request), options)
   })
 
   const test = overHttp(
-    ofWebhook('test', 'Sends a test message, also to a disabled webhook, and says what came of it.'),
+    ofWebhook('test', 'Sends a test message, even to a disabled webhook, and reports the outcome.'),
   ).action(async (id: string, options: Options) => {
     const delivery = await withServer(terminal, options, async (server) => {
       const sent = await ask<Delivery>({ server, path: `${pathOf(id)}/test`, method: 'POST', once: true })

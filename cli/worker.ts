@@ -14,10 +14,10 @@ export const workerCommand = (terminal: Terminal): Command =>
     .description(
       'Runs all consumers, or those named: rollup moves events from the stream into PostgreSQL, deliver sends alerts ' +
         'to webhooks, lapse gives back reservations that nobody settled, rebuild continues changes of billing ' +
-        'days and time zones, prune deletes what is past its retention.',
+        'days and time zones, prune deletes data past its retention.',
     )
     .argument('[consumers...]', 'names of files in handlers/, such as rollup')
-    .option('--once', 'do what there is to do now, then exit')
+    .option('--once', 'do the work there is, then exit')
     .addHelpText(
       'after',
       `
@@ -52,7 +52,7 @@ Example:
       }
     })
 
-/** Consumes until told to stop, and then for as long as a server would take: nobody waits for a store that hangs. */
+/** Consumes until stopped, and then for as long as a server may take: a hanging store must not delay the exit. */
 async function consumeUntil(
   ctx: Context,
   consumers: NamedHandler<Consumer>[],

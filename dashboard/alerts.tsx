@@ -57,7 +57,7 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
 
 const MARKS = { delivered: '✓', pending: '…', sending: '…', dead: '✕' }
 
-/** What came of one message. */
+/** The outcome of one message. */
 export function DeliveryLine({ delivery, mayChange }: { delivery: Delivery; mayChange: boolean }) {
   const action = useAction()
   const { id, tenant, status, kind, url, attempts, reason, responseStatus } = delivery

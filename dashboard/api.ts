@@ -1,13 +1,13 @@
 import type { FieldError } from './api_types.ts'
 
-/** Longer, and a person should know. */
+/** Longer than this, and a person should know. */
 const TIMEOUT_MS = 15_000
 
-/** What the server answered instead, as a problem document says it; status 0: it did not answer. */
+/** An error from the server, from its problem document; status 0: it did not answer. */
 export class ApiError extends Error {
   readonly status: number
   readonly errors: FieldError[]
-  /** Whether the same question may be answered soon. */
+  /** Whether the request may succeed if repeated soon. */
   get isPassing(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500
   }
@@ -19,10 +19,10 @@ export class ApiError extends Error {
 }
 
 let sessionEnded = (): void => {}
-/** Called whenever an answer says that nobody is signed in. */
+/** Called whenever the server says that nobody is signed in. */
 export const onSessionEnd = (handler: () => void): void => void (sessionEnded = handler)
 
-/** Asks the API; the session's cookie goes along. @throws ApiError */
+/** Sends a request to the API, with the session's cookie. @throws ApiError */
 export async function ask<T>(method: string, path: string, body?: object, headers = {}): Promise<T> {
   let answer: Response
   try {
@@ -41,7 +41,7 @@ export async function ask<T>(method: string, path: string, body?: object, header
   throw new ApiError(answer.status, document.detail ?? document.title ?? `status ${answer.status}`, document.errors)
 }
 
-/** All items of a listing, page after page. */
+/** All items of a listing, page by page. */
 export async function askAll<T>(path: string, key: string, atPage: (items: T[]) => void = () => {}): Promise<T[]> {
   const items: T[] = []
   const separator = path.includes('?') ? '&' : '?'
@@ -55,6 +55,6 @@ export async function askAll<T>(path: string, key: string, atPage: (items: T[]) 
   return items
 }
 
-/** The path of an endpoint with parts that may hold anything. */
+/** The path of an endpoint, with its parameters escaped. */
 export const pathOf = (strings: TemplateStringsArray, ...parts: string[]): string =>
   strings.reduce((path, text, i) => path + encodeURIComponent(parts[i - 1]!) + text)

@@ -12,7 +12,7 @@ import { TenantPage } from './tenant.tsx'
 /** undefined: not known yet; null: nobody. */
 type Signed = Session | null | undefined
 
-/** The page: the dashboard for those who are signed in, the sign-in form for everybody else. */
+/** The page: the dashboard if you are signed in, or else the sign-in form. */
 export function App() {
   const [session, setSession] = useState<Signed>()
   const [note, setNote] = useState('')
@@ -104,10 +104,10 @@ function decode(part: string): string {
   }
 }
 
-/** Shorter, and nobody needs to know. */
+/** A shorter outage is not worth showing. */
 const BANNER_MS = 2_000
 
-/** Whether what is shown is of now. */
+/** Whether the figures are current. */
 function Connection({ live }: { live: Live }) {
   const { lostSince, isLoaded } = useLive(live)
   const [now, setNow] = useState(Date.now())
@@ -116,7 +116,7 @@ function Connection({ live }: { live: Live }) {
     return () => clearInterval(timer)
   }, [])
   const lost = lostSince === undefined ? 0 : Math.max(0, now - lostSince)
-  // A time that stands still: one that counts up would be read aloud every second.
+  // A fixed time: screen readers would read a counter aloud every second.
   return (
     <>
       <span role="status" class={`connection ${lostSince === undefined ? 'is-live' : 'is-lost'}`}>

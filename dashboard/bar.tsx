@@ -10,7 +10,7 @@ interface Props {
 
 /** How much of a quota is used, with a tick at each threshold. */
 export function Bar({ label, quotaPercent, thresholds, reservedPercent = 0 }: Props) {
-  // A threshold beyond the quota must fit too.
+  // A threshold above the quota must fit too.
   const full = Math.max(100, ...thresholds)
   const width = (value: number) => `${Math.max(0, Math.min(100, (value / full) * 100))}%`
   return (
@@ -36,7 +36,7 @@ export function Bar({ label, quotaPercent, thresholds, reservedPercent = 0 }: Pr
   )
 }
 
-/** The same in words, so that colour is not all there is. */
+/** The same in words, so that colour is not the only sign. */
 export function Reached({ quotaPercent, thresholds }: { quotaPercent: number; thresholds: number[] }) {
   const reached = reachedOf(quotaPercent, thresholds)
   const level = levelOf(quotaPercent, thresholds)

@@ -2,25 +2,25 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { axisTimes, compact } from './format.ts'
 
-/** A colour of the style sheet, as the canvas needs it. */
+/** A colour from the style sheet, in the form that a canvas needs. */
 export const colour = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
 
 interface Props {
-  /** What it shows, for who can't see it. */
+  /** What it shows, for screen readers. */
   label: string
   data: uPlot.AlignedData
   height: number
-  /** Made anew with each chart: after a change of the colour scheme, or of `kind`. */
+  /** Created again with each chart: when the colour scheme or `kind` changes. */
   options: () => Omit<uPlot.Options, 'width' | 'height' | 'axes' | 'legend'>
   kind: string
-  /** Hours and days are those of this time zone. */
+  /** Hours and days are in this time zone. */
   timezone: string
 }
 
 const FONT = '12px system-ui, sans-serif'
 
-/** As wide as the widest label: how long a number is depends on the reader's language. */
+/** As wide as the widest label, since the reader's language decides how long a number is. */
 function widthOf({ ctx }: uPlot, labels: string[] | null): number {
   ctx.save()
   ctx.font = FONT
@@ -29,7 +29,7 @@ function widthOf({ ctx }: uPlot, labels: string[] | null): number {
   return Math.ceil(Math.max(24, ...widths)) + 18
 }
 
-/** A uPlot chart as wide as its place. */
+/** A uPlot chart as wide as its container. */
 export function Chart({ label, data, height, options, kind, timezone }: Props) {
   const place = useRef<HTMLDivElement>(null)
   const chart = useRef<uPlot>(undefined)

@@ -9,14 +9,14 @@ interface DialogProps {
   children: ComponentChildren
 }
 
-/** A dialog over the page. Escape closes it, and the focus goes back. */
+/** A dialog over the page. Escape closes it and returns the focus. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
     const [shown, before] = [dialog.current!, document.activeElement as HTMLElement | null]
     shown.showModal()
     return () => {
-      shown.close() // what is open takes the focus from all else
+      shown.close() // while it is open, nothing else can have the focus
       before?.focus()
     }
   }, [])
@@ -35,13 +35,13 @@ export function Dialog({ title, onClose, children }: DialogProps) {
 
 interface ConfirmProps {
   label: string
-  /** Names stand in it as elements: a name that turns the direction of writing must not turn the question. */
+  /** Has names in elements of their own: a right-to-left name must not reorder the question. */
   question: ComponentChildren
-  /** Answers what to say when it is done. */
+  /** Returns what to say when it is done. */
   onYes: () => Promise<string>
 }
 
-/** A button that asks before it does something that can't be undone. */
+/** A button that asks for confirmation before something that can't be undone. */
 export function Confirm({ label, question, onYes }: ConfirmProps) {
   const [isOpen, setOpen] = useState(false)
   const action = useAction()
@@ -51,7 +51,7 @@ export function Confirm({ label, question, onYes }: ConfirmProps) {
     const done = await onYes()
     setOpen(false)
     say(done)
-    // The line it stood in goes: the focus waits at the heading instead of getting lost.
+    // The line with the button disappears, so the focus moves to the heading instead of getting lost.
     if (!heading) return
     heading.tabIndex = -1
     setTimeout(() => heading.focus())
@@ -76,14 +76,14 @@ export function Confirm({ label, question, onYes }: ConfirmProps) {
   )
 }
 
-/** Text that is shown once, or to be run elsewhere, with a button that copies it. */
+/** Text that is shown once, or to be run elsewhere, with a copy button. */
 export function Copy({ text, label }: { text: string; label: string }) {
   const [isCopied, setCopied] = useState(false)
   const place = useRef<HTMLPreElement>(null)
   const copy = () =>
     navigator.clipboard.writeText(text).then(
       () => setCopied(true),
-      () => getSelection()?.selectAllChildren(place.current!), // not allowed: at least it is selected
+      () => getSelection()?.selectAllChildren(place.current!), // copying is not allowed: at least select it
     )
   return (
     <div class="copy">

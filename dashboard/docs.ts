@@ -1,5 +1,4 @@
-// The page at /docs: the description of the API, to read and to try. It shares nothing with the dashboard, which does
-// not load it.
+// The page at /docs: read and try the API. It shares nothing with the dashboard, which does not load it.
 import openViewer from 'swagger-ui-dist/swagger-ui-es-bundle.js'
 import 'swagger-ui-dist/swagger-ui.css'
 
@@ -11,7 +10,7 @@ follow()
 openViewer({
   dom_id: '#app',
   url: '/api/openapi.json',
-  // No other host is asked whether the description is valid.
+  // Do not have another host validate the description.
   validatorUrl: null,
   deepLinking: true,
   displayOperationId: true,

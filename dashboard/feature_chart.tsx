@@ -19,12 +19,12 @@ interface Series {
   to: string
 }
 
-/** One colour for each feature that is told apart, and one for all others. */
+/** One colour for each feature shown, and one for all others. */
 const FEATURE_COLOURS = Array.from({ length: 10 }, (_, i) => i)
 
 const nameOf = (feature: string | null): string => feature ?? 'all others'
 
-/** Tokens over time by feature, one upon the other, and the same as a table. */
+/** Tokens by feature over time, as stacked bars and as a table. */
 export function FeatureChart({ tenant, live }: PartProps) {
   const row = useLive(live).tenants.get(tenant.id)
   const [range, setRange] = useState<Range>({ name: 'day', step: 'hour' })
@@ -114,7 +114,7 @@ export function FeatureChart({ tenant, live }: PartProps) {
   )
 }
 
-/** A bar stands from the beginning of its step to the end. */
+/** A bar spans its step from beginning to end. */
 const bars = (i: number): uPlot.Series => ({
   fill: colour(`series-${i}`),
   stroke: colour(`series-${i}`),
@@ -123,13 +123,11 @@ const bars = (i: number): uPlot.Series => ({
   paths: uPlot.paths.bars!({ size: [0.88, Infinity], align: 1 }),
 })
 
-/** The step the pointer is in, which is not always the one whose beginning is nearest. */
+/** The step under the pointer, which is not always the one with the nearest beginning. */
 const stepAt: uPlot.Cursor.DataIdxRefiner = (chart, _series, nearest, at) =>
   nearest > 0 && chart.data[0][nearest]! > at ? nearest - 1 : nearest
 
-/**
- * A feature keeps its colour while the page is open, whatever overtakes it. A new one gets a colour that is free.
- */
+/** A feature keeps its colour while the page is open, even when others overtake it. A new one gets a free colour. */
 function useColours(features: Series['features']): number[] {
   const known = useRef(new Map<string, number>()).current
   const names = features.flatMap(({ feature }) => feature ?? [])
@@ -147,15 +145,15 @@ function boundsOf(range: Range, periodStart = new Date(0).toISOString()): [from:
 }
 
 /**
- * Each feature upon those before it; drawn from the top, so that the smaller sums cover the larger. Steps without
- * tokens are 0.
+ * Stacks the features, each on those before it, and draws from the top, so that smaller sums cover larger ones. Steps
+ * without tokens are 0.
  */
 function stack({ features, from, to }: Series, step: keyof typeof STEP_MS) {
   const known = new Set(features.flatMap(({ points }) => points.map(({ start }) => Date.parse(start))))
   if (known.size === 0) return undefined
   const first = Math.min(...known)
   const ms = STEP_MS[step]
-  // Where clocks are put forward, a day begins an hour off: what is there already needs no filling beside it.
+  // Where clocks go forward, a day begins an hour off: do not fill in a step next to an existing one.
   for (let at = first; at > Date.parse(from) - ms; at -= ms) if (!isNear(known, at, ms)) known.add(at)
   for (let at = first; at < Date.parse(to); at += ms) if (!isNear(known, at, ms)) known.add(at)
   const starts = [...known].sort((a, b) => a - b)

@@ -5,7 +5,7 @@ import { Copy, Dialog } from './dialog.tsx'
 import { Field, Submit, submit, typed, useAction } from './forms.tsx'
 import { go, tenantPath } from './router.ts'
 
-/** What a first start shows: nothing has been counted, and how to change that. */
+/** What a new installation shows: nothing has been counted yet, and how to change that. */
 export function FirstSteps({ tenant }: { tenant: string }) {
   const body = JSON.stringify({ tenant, feature: 'gpt-4-turbo', tokens: 1500 }).replaceAll("'", String.raw`'\''`)
   const headers = `-H "authorization: Bearer $FLAGMETER_KEY" -H 'content-type: application/json'`
@@ -22,7 +22,7 @@ export function FirstSteps({ tenant }: { tenant: string }) {
   )
 }
 
-/** A button that makes a tenant. */
+/** A button that creates a tenant. */
 export function NewTenant() {
   const [isOpen, setOpen] = useState(false)
   const action = useAction()

@@ -8,21 +8,21 @@ const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
-/** As the reader's language writes numbers. */
+/** Numbers in the reader's language. */
 export const exact = (value: number): string => whole.format(value)
 export const compact = (value: number): string => (Math.abs(value) < 10_000 ? whole : compactNumber).format(value)
 export const rate = (value: number): string => (value < 100 ? decimal : compactNumber).format(value)
-/** Of hundredths rounded down: 99.99 must not read 100 %. */
+/** Hundredths, rounded down: 99.99 must not show as 100 %. */
 export const percent = (value: number): string => percentNumber.format(Math.floor(value * 10) / 1000)
 export const dayOf = (at: number): string => day.format(at)
 export const clockOf = (at: number): string => clock.format(at)
 export const momentOf = (at: number | string): string => moment.format(new Date(at))
 
-/** A moment in the time zone of a tenant, which is named: its periods begin there. */
+/** A moment in the tenant's time zone, which is named, since its periods begin there. */
 export const momentIn = (at: string, timeZone: string): string =>
   new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(at))
 
-/** Labels for a time axis in steps of this many seconds: the day is written where it begins. */
+/** Labels for a time axis with steps of this many seconds: each day is written where it begins. */
 export function axisTimes(timeZone: string): (times: number[], step: number) => string[] {
   const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone })
   const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short', timeZone })
@@ -38,24 +38,24 @@ export function axisTimes(timeZone: string): (times: number[], step: number) => 
   }
 }
 
-/** ok: below every threshold; warning: beyond one; over: nothing is left. */
+/** ok: below every threshold; warning: at or above one; over: nothing is left. */
 export type Level = 'ok' | 'warning' | 'over'
 
-/** Where a percentage stands among thresholds. */
+/** The level of a percentage, given the thresholds. */
 export function levelOf(quotaPercent: number, thresholds: number[]): Level {
   if (quotaPercent >= 100) return 'over'
   return quotaPercent >= Math.min(...thresholds) ? 'warning' : 'ok'
 }
 
-/** The highest threshold that is reached. */
+/** The highest threshold reached. */
 export const reachedOf = (quotaPercent: number, thresholds: number[]): number | undefined =>
   thresholds.findLast((threshold) => quotaPercent >= threshold)
 
-/** Tokens that may still be used or reserved; never below 0. */
+/** Tokens left to use or reserve; never below 0. */
 export const leftOf = (row: Pick<UsageSummary, 'monthlyQuota' | 'totalTokens' | 'reservedTokens'>): number =>
   Math.max(0, row.monthlyQuota - row.totalTokens - row.reservedTokens)
 
-/** When nothing will be left, at the pace of the last 24 hours: a straight line. Infinity: not within this period. */
+/** When nothing will be left, in a straight line at the pace of the last 24 hours. Infinity: not within this period. */
 export function runsOutAt(row: UsageSummary, now: number): number {
   const left = row.monthlyQuota - row.totalTokens
   if (left <= 0) return now

@@ -2,14 +2,14 @@ import type { ComponentChildren } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { ApiError } from './api.ts'
 
-/** A call in hand, what came of it, and which fields were wrong. */
+/** A call in progress, its outcome, and which fields were wrong. */
 export interface Action {
   isBusy: boolean
-  /** What is wrong as a whole. */
+  /** The problem as a whole. */
   problem: string
   done: string
   errorOf(field: string): string | undefined
-  /** Does the work; what it returns is announced politely. */
+  /** Does the work; its result is announced politely. */
   run(work: () => Promise<string | void>): Promise<void>
 }
 
@@ -34,13 +34,13 @@ export function useAction(): Action {
           problem: error instanceof ApiError ? error : new ApiError(0, (error as Error).message),
         })
       }
-      // A button that is disabled meanwhile has lost the focus.
+      // If the button was disabled meanwhile, it has lost the focus.
       setTimeout(() => document.activeElement === document.body && focused?.focus())
     },
   }
 }
 
-/** What a form does when it is sent, instead of loading a page. */
+/** Handles the submission of a form, instead of loading a page. */
 export const submit =
   (action: Action, work: (form: HTMLFormElement) => Promise<string | void>) =>
   (event: SubmitEvent): void => {
@@ -49,7 +49,7 @@ export const submit =
     void action.run(() => work(form))
   }
 
-/** Says what came of an action. */
+/** Announces the outcome of an action. */
 export const Outcome = ({ action }: { action: Action }) => (
   <span class="outcome">
     <span role="status">{action.done}</span>
@@ -59,7 +59,7 @@ export const Outcome = ({ action }: { action: Action }) => (
   </span>
 )
 
-/** The button that sends a form, and what came of it. */
+/** The submit button of a form, with the outcome. */
 export const Submit = ({ action, label }: { action: Action; label: string }) => (
   <>
     <button type="submit" disabled={action.isBusy}>
@@ -76,7 +76,7 @@ interface FieldProps {
   children: (attributes: { name: string; 'aria-invalid': boolean; 'aria-describedby'?: string }) => ComponentChildren
 }
 
-/** A labelled field, and beside it what is wrong with it. */
+/** A labelled field, with its error next to it. */
 export function Field({ label, name, action, children }: FieldProps) {
   const error = action.errorOf(name)
   const id = useId()
@@ -93,7 +93,7 @@ export function Field({ label, name, action, children }: FieldProps) {
   )
 }
 
-/** What was typed into a form, by field. */
+/** The values of a form, by field. */
 export const typed = (form: HTMLFormElement): ((name: string) => string) => {
   const data = new FormData(form)
   return (name) => {
@@ -102,7 +102,7 @@ export const typed = (form: HTMLFormElement): ((name: string) => string) => {
   }
 }
 
-/** Takes what stands in a form as not touched: from now on it follows what is saved elsewhere. */
+/** Treats the current values of a form as untouched: from now on it follows what is saved elsewhere. */
 export function settle(form: HTMLFormElement): void {
   for (const field of form.elements) {
     if (field instanceof HTMLSelectElement) for (const option of field.options) option.defaultSelected = option.selected

@@ -10,7 +10,7 @@ import { useLoaded } from './loaded.ts'
 import { Panel } from './panel.tsx'
 import type { PartProps } from './part_props.ts'
 
-/** The keys that are bound to the tenant. */
+/** The keys bound to the tenant. */
 export function Keys({ tenant, live }: PartProps) {
   const keys = useLoaded(() => askAll<ApiKey>(pathOf`/api/keys?tenant=${tenant.id}`, 'keys'), live, tenant.id)
   const [isCreating, setCreating] = useState(false)
@@ -94,7 +94,7 @@ function CreateKey({ tenant, onClose }: { tenant: string; onClose: () => void })
         </form>
       ) : (
         <>
-          <p>The key. It is shown only once:</p>
+          <p>The key is shown only once:</p>
           <Copy text={key} label="Key" />
         </>
       )}

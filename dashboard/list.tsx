@@ -3,18 +3,18 @@ import type { Loaded } from './loaded.ts'
 
 interface Props<T> {
   of: Loaded<T[]>
-  /** What to say when there is nothing. */
+  /** What to say when the list is empty. */
   empty: string
   children: (item: T) => ComponentChildren
 }
 
-/** A list that was loaded; or that it is still loading, did not load, or holds nothing: these are not the same. */
+/** A loaded list, or whether it is still loading, failed to load, or is empty: these must look different. */
 export function List<T>({ of: { value, error, reload }, empty, children }: Props<T>) {
   return (
     <>
       {error && (
         <p class="problem" role="alert">
-          {value ? `Not of now: ${error.message}` : error.message}{' '}
+          {value ? `Not up to date: ${error.message}` : error.message}{' '}
           <button type="button" class="quiet" onClick={reload}>
             Try again
           </button>

@@ -2,46 +2,41 @@ import { useEffect, useState } from 'preact/hooks'
 import type { UsageSummary } from './api_types.ts'
 import { ask, askAll } from './api.ts'
 
-/**
- * The event `totals` of GET /api/stream: how fast everything goes, over the last ten seconds, and what needs somebody's
- * attention.
- */
+/** The event `totals` of GET /api/stream: rates over the last ten seconds, and what needs attention. */
 export interface Totals {
   eventsPerSecond: number
   tokensPerSecond: number
-  /** The longest time from accepting an event to its being visible; null: no event. */
+  /** The longest time from accepting an event to showing it; null: no event. */
   freshnessMs: number | null
   deadLetters: number
   failingDeliveries: number
 }
 
-/** All that is known of all tenants, kept up to date by one stream. */
+/** The state of all tenants, kept up to date by one stream. */
 export interface Live {
   tenants: Map<string, UsageSummary>
-  /** Whether every page of tenants was read once. */
+  /** Whether every page of tenants has been read once. */
   isLoaded: boolean
   totals: Totals | undefined
-  /** Since when there is no connection, in milliseconds since 1970; undefined: it is live. */
+  /** When the connection was lost, in milliseconds since 1970; undefined: it is live. */
   lostSince: number | undefined
-  /** Calls back when something has changed, at most once per frame that is painted. */
+  /** Calls back when something has changed, at most once per painted frame. */
   subscribe(onChange: () => void): () => void
-  /** Calls back with the ids of tenants of which something else than usage has changed; undefined: of any. */
+  /** Calls back with the ids of tenants that changed in more than usage; undefined: any of them. */
   onChanged(listener: (tenants?: string[]) => void): () => void
   close(): void
 }
 
 /**
- * What is missed by an accident, such as a worker that was killed between counting and telling, shows after this long.
+ * Anything missed by accident, such as when a worker is killed after counting but before notifying, shows after this
+ * long.
  */
 const RELOAD_MS = 5 * 60_000
 const RETRY_MS = 2_000
-/** A connection can break without a word: the machine slept, the network went. Totals or a beat come every second. */
+/** A connection can break silently: the machine slept, the network failed. Totals or a heartbeat come every second. */
 const SILENT_MS = 5_000
 const CONNECT_MS = 10_000
-/**
- * A tab that nobody has looked at for this long disconnects: without HTTP/2 a browser has six connections to a server,
- * for all tabs.
- */
+/** A tab hidden for this long disconnects: without HTTP/2, a browser has six connections to a server, for all tabs. */
 const HIDDEN_MS = 60_000
 
 /** Opens the stream and keeps it open. */
@@ -59,7 +54,7 @@ export function openLive(): Live {
   }
   let source: EventSource | undefined
   let loading = 0
-  /** Tenants that a frame has told of since the loading began. */
+  /** Tenants that arrived in frames since loading began. */
   let fresh = new Set<string>()
   let painting = 0
   let retry: number | undefined
@@ -78,7 +73,7 @@ export function openLive(): Live {
     for (const listener of listeners) listener(tenants)
   }
 
-  /** Frames that arrive meanwhile are newer than the page they belong to: they win. */
+  /** Frames that arrive meanwhile are newer than the page being loaded, so they win. */
   async function load(): Promise<void> {
     const mine = ++loading
     fresh = new Set()
@@ -113,7 +108,7 @@ export function openLive(): Live {
     source.addEventListener('error', () => {
       lose()
       if (source?.readyState !== EventSource.CLOSED) return
-      // It gave up: signed out, or a server that can't answer now. The answer to this question tells.
+      // It gave up: signed out, or a server that can't answer now. The answer to this request tells which.
       ask('GET', '/api/session').catch(() => {})
       retry = window.setTimeout(connect, RETRY_MS)
     })
@@ -189,14 +184,14 @@ export function openLive(): Live {
   return live
 }
 
-/** Renders again whenever something has changed. */
+/** Renders again whenever something changes. */
 export function useLive(live: Live): Live {
   const [, count] = useState(0)
   useEffect(() => live.subscribe(() => count((n) => n + 1)), [live])
   return live
 }
 
-/** Adds to a set, and returns what takes it out again. */
+/** Adds to a set and returns a function that removes it again. */
 function addTo<T>(set: Set<T>, item: T): () => void {
   set.add(item)
   return () => void set.delete(item)

@@ -2,10 +2,10 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiError } from './api.ts'
 import type { Live } from './live.ts'
 
-/** After an answer that may be another one soon. */
+/** How soon to retry after a temporary failure. */
 const RETRY_MS = 2_000
 
-/** What was loaded, and how to load it again. While that runs, what was there stays. */
+/** The loaded value and a function to load it again. Meanwhile the old value stays. */
 export interface Loaded<T> {
   value: T | undefined
   error: ApiError | undefined
@@ -13,8 +13,8 @@ export interface Loaded<T> {
 }
 
 /**
- * Loads something, and again whenever something of the tenant has changed (without one: of any), whenever the
- * connection comes back, and whenever `again` differs.
+ * Loads something, and loads it again whenever the tenant (without one: any tenant) has changed, the connection comes
+ * back, or `again` differs.
  */
 export function useLoaded<T>(load: () => Promise<T>, live: Live, tenant?: string, again: unknown = ''): Loaded<T> {
   const [state, setState] = useState<{ value?: T; error?: ApiError }>({})
@@ -40,11 +40,11 @@ export function useLoaded<T>(load: () => Promise<T>, live: Live, tenant?: string
       }),
     [live, tenant],
   )
-  useEffect(() => () => void calls.current++, []) // an answer that comes later is nobody's
+  useEffect(() => () => void calls.current++, []) // ignore answers that come later
   return { value: state.value, error: state.error, reload }
 }
 
-/** The minute it is: what the clock alone changes is loaded and shown again with it. */
+/** The current minute, to load and show again what changes with the clock alone. */
 export function useMinute(): number {
   const [minute, setMinute] = useState(Math.floor(Date.now() / 60_000))
   useEffect(() => {
@@ -54,7 +54,7 @@ export function useMinute(): number {
   return minute
 }
 
-/** A value that follows another, at most once in so many milliseconds. */
+/** A value that follows another, at most once in this many milliseconds. */
 export function useThrottled<T>(value: T, ms: number): T {
   const [shown, setShown] = useState(value)
   const changedAt = useRef(0)

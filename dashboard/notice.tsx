@@ -3,12 +3,10 @@ import { useEffect, useState } from 'preact/hooks'
 const SHOWN_MS = 6_000
 
 let show: (text: string) => void = () => {}
-/**
- * Says politely what was done, for what is no longer there to say it: a dialog that has closed, a line that is gone.
- */
+/** Announces politely what was done when the element that did it is gone, such as a closed dialog or a deleted line. */
 export const say = (text: string): void => show(text)
 
-/** Where that is announced. */
+/** Where notices are announced. */
 export function Notice() {
   const [text, setText] = useState('')
   useEffect(() => {

@@ -8,9 +8,9 @@ import { Row, useRowHeight } from './row.tsx'
 import { useTrends } from './sparkline.tsx'
 import { TotalsBar } from './totals.tsx'
 
-/** Rows above and below the ones in sight. */
+/** Rows rendered above and below the visible ones. */
 const SPARE = 6
-/** Figures change all the time; an order that does too can't be read. */
+/** Figures change all the time, but an order that does too can't be read. */
 const SORT_EVERY_MS = 2_000
 
 type Column = 'tenant' | 'used' | 'tokens' | 'left' | 'pace' | 'runs-out'
@@ -20,13 +20,13 @@ const COLUMNS: Record<
 > = {
   tenant: ['Tenant', 'By name', (row) => row.tenantName.toLowerCase()],
   used: ['Used', 'Percent of the monthly quota', (row) => row.quotaPercent],
-  tokens: ['Tokens', 'Tokens of this billing period', (row) => row.totalTokens],
-  left: ['Left', 'What may still be used or reserved', leftOf],
-  pace: ['Per minute', 'Tokens of the last 60 seconds', (row) => row.tokensPerMinute],
+  tokens: ['Tokens', 'Tokens in this billing period', (row) => row.totalTokens],
+  left: ['Left', 'Tokens left to use or reserve', leftOf],
+  pace: ['Per minute', 'Tokens in the last 60 seconds', (row) => row.tokensPerMinute],
   'runs-out': ['Runs out', 'If usage continues at the pace of the last 24 hours', runsOutAt],
 }
 
-/** Every tenant against its quota. */
+/** All tenants and how much of their quota they have used. */
 export function Overview({ live, session }: { live: Live; session: Session }) {
   const { tenants, isLoaded, totals } = useLive(live)
   const [search, setSearch] = useState(() => new URLSearchParams(location.search).get('search') ?? '')
@@ -133,7 +133,7 @@ export function Overview({ live, session }: { live: Live; session: Session }) {
 
 type Sort = { column: Column; isDown: boolean }
 
-/** A newly opened page starts at its top; coming from another page moves the focus to the heading. */
+/** A newly opened page starts at the top; coming from another page moves the focus to the heading. */
 let isFirstPage = true
 
 /** Like `left` or `-tokens`. */
@@ -164,7 +164,7 @@ function Head({ column, sort, onSort }: { column: Column; sort: Sort; onSort: (s
   )
 }
 
-/** The ids in order. It stands still under a mouse and while a row has the focus. */
+/** The ids in order, which stays fixed under the mouse and while a row has the focus. */
 function useOrder(
   tenants: Live['tenants'],
   search: string,
@@ -188,7 +188,7 @@ function useOrder(
   return last.current.ids
 }
 
-/** Before the page is shown, not after: once the field is visible, the key must work. */
+/** Before the page is painted, not after: once the field is visible, the key must work. */
 function useSlashKey(): void {
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {

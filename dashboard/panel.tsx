@@ -3,12 +3,12 @@ import type { ComponentChildren } from 'preact'
 interface Props {
   id: string
   title: string
-  /** A button beside the heading. */
+  /** A button next to the heading. */
   button?: { label: string; onClick: () => void } | undefined
   children: ComponentChildren
 }
 
-/** A part of the page under its heading. */
+/** A section of the page with its heading. */
 export const Panel = ({ id, title, button, children }: Props) => (
   <section class="panel" aria-labelledby={id}>
     <div class="tools">

@@ -1,7 +1,7 @@
 import type { Tenant } from './api_types.ts'
 import type { Live } from './live.ts'
 
-/** What a part of the page needs to know of its tenant. */
+/** What a part of the page needs to know about its tenant. */
 export interface PartProps {
   tenant: Tenant
   live: Live

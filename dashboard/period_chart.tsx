@@ -21,7 +21,7 @@ export interface QuotaPeriod {
   thresholds: number[]
   periodStart: string
   periodEnd: string
-  /** Draws a straight line at this pace. */
+  /** Draws a straight line on from here at this pace. */
   tokensPerSecond?: number
 }
 
@@ -32,11 +32,11 @@ interface Props {
   height: number
 }
 
-/** Closer to each other, only the lower one is labelled. */
+/** If closer to each other, only the lower one gets a label. */
 const LABEL_HEIGHT = 14
 const SHORT_MS = 2 * 86_400_000
 
-/** How the period of a quota has gone so far, with its thresholds, and where the pace of the last 24 hours leads. */
+/** The course of a quota in its period, with its thresholds, and where the pace of the last 24 hours leads. */
 export function PeriodChart({ quota, timezone, live, height }: Props) {
   const { tenant, feature, periodStart, periodEnd, quotaPercent, thresholds } = quota
   const [start, end] = [Date.parse(periodStart) / 1000, Date.parse(periodEnd) / 1000]
@@ -52,7 +52,7 @@ export function PeriodChart({ quota, timezone, live, height }: Props) {
   )
   const data = useMemo(() => lines(series?.points ?? [], quota), [series, quota.totalTokens, quota.tokensPerSecond])
   const level = levelOf(quotaPercent, thresholds)
-  // In quarters of the limit, so that the chart is not made anew with every event beyond it.
+  // In quarters of the limit, so that events beyond it do not each create the chart again.
   const most = (Math.ceil(Math.max(1, quota.totalTokens / quota.tokenLimit) * 4) / 4) * quota.tokenLimit * 1.08
   const limits = thresholds.includes(100) ? thresholds : [...thresholds, 100]
   return (
@@ -79,7 +79,7 @@ export function PeriodChart({ quota, timezone, live, height }: Props) {
   )
 }
 
-/** The sum of the steps, and at its end what the counter says: what was counted since they were read comes last. */
+/** The sum of the steps, ending with the counter's value, which includes what was counted since the steps were read. */
 function lines(points: Series['points'], quota: QuotaPeriod): uPlot.AlignedData {
   const [start, end, now] = [Date.parse(quota.periodStart), Date.parse(quota.periodEnd), Date.now()].map(
     (ms) => ms / 1000,

@@ -4,7 +4,7 @@ import { Dialog } from './dialog.tsx'
 import { type Action, Field, Submit, submit, typed, useAction } from './forms.tsx'
 import { say } from './notice.tsx'
 
-/** Thresholds as they are typed. */
+/** Thresholds as text. */
 export const Thresholds = ({ action, of }: { action: Action; of: number[] }) => (
   <Field label="Thresholds in percent" name="thresholds" action={action}>
     {(attributes) => <input {...attributes} required defaultValue={of.join(', ')} />}
@@ -27,12 +27,12 @@ export const Hard = ({ name, isHard }: { name: string; isHard: boolean }) => (
 
 interface FormProps {
   tenant: string
-  /** Undefined: a new one is made. */
+  /** Undefined: create a new one. */
   quota: Quota | undefined
   onClose: () => void
 }
 
-/** The form that adds a quota, or changes one. */
+/** The form that adds or changes a quota. */
 export function QuotaForm({ tenant, quota, onClose }: FormProps) {
   const action = useAction()
   const save = async (form: HTMLFormElement) => {

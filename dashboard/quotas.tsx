@@ -12,10 +12,10 @@ import { PeriodChart } from './period_chart.tsx'
 import { QuotaForm } from './quota_form.tsx'
 import type { PartProps } from './part_props.ts'
 
-/** Of more, a chart shows when it is asked for. */
+/** If there are more, charts are shown only on request. */
 const SHOWN = 4
 
-/** The quotas beside the monthly one, each over its period. */
+/** The additional quotas, each over its period. */
 export function Quotas({ tenant, live, mayChange }: PartProps) {
   const row = useLive(live).tenants.get(tenant.id)
   const [edited, setEdited] = useState<Quota | 'new'>()

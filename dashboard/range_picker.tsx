@@ -3,7 +3,7 @@ import { typed } from './forms.tsx'
 
 type Step = 'minute' | 'hour' | 'day'
 export const STEP_MS: Record<Step, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }
-/** More bars than pixels say nothing. */
+/** More bars than pixels tell nothing. */
 const MOST_STEPS = 1_500
 
 /** undefined: since the period began. */
@@ -28,7 +28,7 @@ const stepsFor = (ms: number): Step[] =>
     (step) => ms / STEP_MS[step] <= MOST_STEPS && (step === 'minute' || ms / STEP_MS[step] >= 1),
   )
 
-/** Which time, and in which steps. Steps that would be too many, or none, are not offered. */
+/** Picks the time range and the step. Steps that would give too many bars, or none, are not offered. */
 export function RangePicker({ range, onChange, periodStart, timezone }: Props) {
   const [isCustom, setCustom] = useState(false)
   const lengthOf = (name: keyof typeof RANGES) => RANGES[name].ms ?? Date.now() - Date.parse(periodStart ?? '')

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
 
 /**
- * The path, and a re-rendering whenever it changes. Links are plain links: those of this page are followed without
- * loading it again.
+ * The current path; renders again whenever it changes. Links are plain links: those within the page are followed
+ * without loading it again.
  */
 export function usePath(): string {
   const [path, setPath] = useState(location.pathname)
@@ -25,23 +25,23 @@ export function usePath(): string {
   return path
 }
 
-/** Goes to a path of this page. */
+/** Goes to a path in this page. */
 export function go(path: string): void {
   history.pushState(null, '', path)
   dispatchEvent(new PopStateEvent('popstate'))
   scrollTo(0, 0)
 }
 
-/** Where the overview is, as it was last searched and sorted. */
+/** The path of the overview, with its last search and order. */
 export let overviewPath = '/'
 
-/** Notes what the overview shows in its address, so that it is the same when one comes back, or opens a bookmark. */
+/** Keeps the search and order of the overview in its address, so that going back and bookmarks show the same. */
 export function keepOverview(query: Record<string, string>): void {
   const text = new URLSearchParams(query).toString()
   overviewPath = text === '' ? '/' : `/?${text}`
   history.replaceState(null, '', overviewPath)
 }
 
-/** The path of a tenant's page. A browser takes `.` and `..` for steps in the path: such a name stands as the id. */
+/** The path of a tenant's page. Browsers resolve `.` and `..` in paths, so for such names it uses the id. */
 export const tenantPath = (name: string, id: string): string =>
   `/tenants/${/^\.{1,2}$/.test(name) ? id : encodeURIComponent(name)}`

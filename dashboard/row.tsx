@@ -7,7 +7,7 @@ import { Sparkline } from './sparkline.tsx'
 
 const NARROW = '(max-width: 640px)'
 
-/** The height of a row in pixels: two lines on a phone. The style sheet has the same figures. */
+/** The height of a row in pixels: two lines on a phone. The style sheet has the same values. */
 export function useRowHeight(): number {
   const [isNarrow, setNarrow] = useState(matchMedia(NARROW).matches)
   useEffect(() => {
@@ -27,7 +27,7 @@ interface Props {
   trend: string | undefined
 }
 
-/** One tenant of the overview. */
+/** One tenant in the overview. */
 export function Row({ row, index, top, now, trend }: Props) {
   return (
     <div
@@ -70,7 +70,7 @@ const Figure = ({ name, value }: { name: string; value: number }) => (
   </span>
 )
 
-/** The day nothing will be left, at the pace of the last 24 hours. */
+/** The day when nothing will be left, at the pace of the last 24 hours. */
 export function RunsOut({ row, now }: { row: UsageSummary; now: number }) {
   if (row.totalTokens >= row.monthlyQuota) return <b class="over">used up</b>
   const at = runsOutAt(row, now)

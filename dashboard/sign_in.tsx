@@ -3,7 +3,7 @@ import type { Session } from './api_types.ts'
 import { type ApiError, ask } from './api.ts'
 import { typed } from './forms.tsx'
 
-/** Asks for a key. It goes into one header of one request, and stays nowhere. */
+/** Asks for a key. It is sent in one header of one request, and stored nowhere. */
 export function SignIn({ note, onSignedIn }: { note: string; onSignedIn: (session: Session) => void }) {
   const [error, setError] = useState('')
   const [isBusy, setBusy] = useState(false)
@@ -11,7 +11,7 @@ export function SignIn({ note, onSignedIn }: { note: string; onSignedIn: (sessio
     event.preventDefault()
     const form = event.currentTarget as HTMLFormElement
     const key = typed(form)('key')
-    // What no header may hold, such as quotation marks out of a text.
+    // Characters that a header can't hold, such as typographic quotation marks.
     if (!/^[\x21-\x7e]+$/.test(key))
       return setError('This is not a key: keys begin with fm_, followed by letters and digits.')
     setBusy(true)

@@ -9,7 +9,7 @@ interface Trend {
   totalTokens: number[]
 }
 
-/** A line is as old as this at most; it shows a month, so nobody sees the difference. */
+/** The maximum age of a line; it shows a month, so nobody sees the difference. */
 const FRESH_MS = 5 * 60_000
 const BATCH = 100
 const [WIDTH, HEIGHT] = [100, 24]
@@ -19,18 +19,18 @@ const wanted = new Set<string>()
 const waiting = new Set<() => void>()
 let timer: number | undefined
 
-/** The lines of these tenants, asked for together when they come into sight. */
+/** The lines of these tenants, requested together when they become visible. */
 export function useTrends(tenants: string[]): (tenant: string) => string | undefined {
   const [, count] = useState(0)
   const list = tenants.join()
   useEffect(() => {
     const onRead = () => count((n) => n + 1)
     waiting.add(onRead)
-    wanted.clear() // of what is no longer in sight
+    wanted.clear() // those no longer visible
     for (const id of tenants) if (Date.now() - (known.get(id)?.readAt ?? 0) > FRESH_MS) wanted.add(id)
     timer ??= window.setTimeout(() => void read(), 100)
     return () => void waiting.delete(onRead)
-    // A page on the wall is never scrolled: each minute it looks for what is too old, or did not load.
+    // A wall display is never scrolled: check each minute for lines that are too old or failed to load.
   }, [list, useMinute()])
   return (tenant) => known.get(tenant)?.path
 }
@@ -57,7 +57,7 @@ function pathOf(values: number[]): string {
   return points.length === 1 ? `M0 ${HEIGHT / 2}H${WIDTH}` : `M${points.join('L')}`
 }
 
-/** Tokens over the period so far. The figures beside it say what it shows, so it is hidden from screen readers. */
+/** Tokens over the period so far. Hidden from screen readers, since the figures beside it say the same. */
 export const Sparkline = ({ path }: { path: string | undefined }) => (
   <svg class="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
     {path && <path d={path} />}

@@ -16,10 +16,10 @@ import { overviewPath } from './router.ts'
 import { Settings } from './settings.tsx'
 import { Webhooks } from './webhooks.tsx'
 
-/** Everything of one tenant. */
+/** A tenant's page. */
 export function TenantPage({ name, live, session }: { name: string; live: Live; session: Session }) {
   const [id, setId] = useState<string>()
-  // By its id once that is known: its name may change while somebody looks.
+  // By its id once known, since its name may change while the page is open.
   const load = async () => {
     const found = await ask<Tenant>('GET', pathOf`/api/tenants/${id ?? name}`)
     setId(found.id)
@@ -71,7 +71,7 @@ export function TenantPage({ name, live, session }: { name: string; live: Live; 
   )
 }
 
-/** The monthly quota in figures, and its period as a line. */
+/** The monthly quota in figures, and its period as a chart. */
 function Summary({ tenant, live }: PartProps) {
   const row = useLive(live).tenants.get(tenant.id)
   const isWarned = row !== undefined && reachedOf(row.quotaPercent, row.thresholds) !== undefined

@@ -52,7 +52,7 @@ const Total = ({
   value?: string | undefined
   title?: string
   isBad?: boolean
-  /** Left out where there is no room. */
+  /** Hidden where there is no room. */
   isMinor?: boolean
 }) => (
   <div class={isBad ? 'bad' : isMinor ? 'minor' : ''} {...(title && { title })}>

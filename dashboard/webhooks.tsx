@@ -116,7 +116,7 @@ function Add({ tenant, onClose }: { tenant: string; onClose: () => void }) {
         </form>
       ) : (
         <>
-          <p>The signing secret. It is shown only once:</p>
+          <p>The signing secret is shown only once:</p>
           <Copy text={secret} label="Signing secret" />
         </>
       )}

@@ -3,7 +3,7 @@ import { parse } from 'yaml'
 
 export type Environment = Record<string, string>
 
-/** How compose.yml starts a service: its command and its environment, with what is `local` in place of what it says. */
+/** How compose.yml starts a service: its command and its environment, with the values in `local` replacing its own. */
 export async function readService(
   file: string,
   name: string,
@@ -20,7 +20,7 @@ export async function readService(
   }
 }
 
-/** `${NAME}`, `${NAME:-default}` and `${NAME:?message}`, from the environment. */
+/** Replaces `${NAME}`, `${NAME:-default}` and `${NAME:?message}` with values from the environment. */
 const interpolate = (text: string): string =>
   text.replaceAll(
     /\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}/g,

@@ -12,8 +12,8 @@ interface Configuration {
 }
 
 /**
- * Starts the Prometheus on the PATH with the configuration of the containers, on these ports of this machine instead of
- * the names of services. Undefined: there is none.
+ * Starts the Prometheus on the PATH with the configuration of the containers, but with these local ports instead of
+ * service names. Undefined if there is none.
  */
 export async function startPrometheus(
   dir: string,

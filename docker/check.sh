@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs the stack with a real engine and checks what the documentation promises. Needs docker with compose, and root
-# (it kills processes of containers from outside, as a crash would). Takes two minutes; leaves nothing behind.
+# Builds and runs the stack with a real engine and checks what the documentation promises. Needs docker with compose,
+# and root (it kills container processes from outside, like a crash). Takes two minutes; leaves nothing behind.
 #
 #   bash docker/check.sh
 set -euo pipefail
@@ -21,22 +21,29 @@ eventually() { # eventually <seconds> <what> <command…>
 }
 now() { date +%s%3N; }
 milliseconds_since() { echo $(($(now) - $1)); }
-send() { curl -sf "$url/api/events" -H "authorization: Bearer $key" -H 'content-type: application/json' -d "$1" >/dev/null; }
-used() { curl -sf "$url/api/usage/$1" -H "authorization: Bearer $key" | sed -E 's/.*"totalTokens":([0-9]+),"eventCount".*/\1/'; }
+send() {
+  curl -sf "$url/api/events" -H "authorization: Bearer $key" -H 'content-type: application/json' -d "$1" >/dev/null
+}
+used() {
+  curl -sf "$url/api/usage/$1" -H "authorization: Bearer $key" | sed -E 's/.*"totalTokens":([0-9]+),"eventCount".*/\1/'
+}
 has_used() { [ "$(used "$1")" = "$2" ]; }
-started() { [ "$(state "$1" '{{.State.Health.Status}} {{.State.StartedAt}}' | sed "s|$2|before|")" != 'healthy before' ] &&
-  [ "$(state "$1" '{{.State.Health.Status}}')" = healthy ]; }
+started() {
+  [ "$(state "$1" '{{.State.Health.Status}} {{.State.StartedAt}}' | sed "s|$2|before|")" != 'healthy before' ] &&
+    [ "$(state "$1" '{{.State.Health.Status}}')" = healthy ]
+}
 
 log=$(mktemp)
 nothing=$(mktemp)
 down() { COMPOSE_PROFILES=observability docker compose down "$@" >>"$log" 2>&1; }
-trap 'down -v || echo "check: containers are left: docker compose -p $COMPOSE_PROJECT_NAME down -v" >&2; rm -f "$log" "$nothing"' EXIT
+trap 'down -v || echo "check: containers are left: docker compose -p $COMPOSE_PROJECT_NAME down -v" >&2
+  rm -f "$log" "$nothing"' EXIT
 
 # --- passwords
 if env -u SERVICE_PASSWORD_POSTGRES docker compose --env-file "$nothing" config >"$log" 2>&1; then
   fail 'compose accepts missing passwords'
 fi
-grep -q 'SERVICE_PASSWORD_.*see .env.example' "$log" || fail "no word about the passwords: $(cat "$log")"
+grep -q 'SERVICE_PASSWORD_.*see .env.example' "$log" || fail "compose does not mention the passwords: $(cat "$log")"
 say 'compose refuses to start without passwords'
 for name in $(grep -o '^SERVICE_PASSWORD[A-Z0-9_]*' .env.example); do
   export "$name=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
@@ -51,8 +58,10 @@ size=$(($(docker image inspect --format '{{.Size}}' "$image") / 1000000))
 ((size < 250)) || fail "the image has $size MB"
 say 'size of the image' "$size MB"
 inside() { docker run --rm --network none --read-only --entrypoint sh "$image" -c "$1"; }
-[ "$(inside 'id -un; ls /app /app/dist | xargs; ! which npm npx yarn corepack; find / -name node_modules -not -path "/proc/*" 2>/dev/null')" = \
-  $'node\n/app: LICENSE dist sql /app/dist: THIRD_PARTY_NOTICES.txt chunks cli dashboard handlers package.json' ] || fail 'the image holds more than bundles and sql'
+[ "$(inside 'id -un; ls /app /app/dist | xargs; ! which npm npx yarn corepack
+  find / -name node_modules -not -path "/proc/*" 2>/dev/null')" = \
+  $'node\n/app: LICENSE dist sql /app/dist: THIRD_PARTY_NOTICES.txt chunks cli dashboard handlers package.json' ] ||
+  fail 'the image has more than bundles and sql'
 say 'the image holds bundles and sql/, no npm, runs as node'
 
 # --- start
@@ -61,11 +70,13 @@ compose up -d --wait "${services[@]}"
 say 'up --wait: everything is healthy' "$(milliseconds_since "$at") ms"
 [ "$(state migrate '{{.State.Status}} {{.State.ExitCode}}')" = 'exited 0' ] || fail 'migrate'
 for service in postgres valkey; do
-  [ "$(state "$service" '{{range $p, $b := .NetworkSettings.Ports}}{{$b}}{{end}}')" = '[]' ] || fail "$service is published"
+  [ "$(state "$service" '{{range $p, $b := .NetworkSettings.Ports}}{{$b}}{{end}}')" = '[]' ] ||
+    fail "$service is published"
 done
 say 'postgres and valkey are not published'
 for service in api worker; do
-  [ "$(state "$service" '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}}')" = \
+  [ "$(state "$service" \
+    '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}}')" = \
     'true [ALL] [no-new-privileges:true] node' ] || fail "$service is not locked down"
   ! docker compose exec -T "$service" sh -c 'touch /app/x' >>"$log" 2>&1 || fail "$service can write to its image"
 done
@@ -76,21 +87,26 @@ say 'config check: what Valkey accepts is on disk'
 # --- an event, from the published port into the usage
 key=$(docker compose exec -T api cat /var/lib/flagmeter/admin-key 2>>"$log")
 # README's first line, against this stack and with its tokens: the example tenants are there.
-line=$(grep -m1 -A1 '^curl .*/api/events' README.md | sed "s|localhost:3000|127.0.0.1:$API_PORT|; s/\"tokens\":1500/\"tokens\":5/")
+line=$(grep -m1 -A1 '^curl .*/api/events' README.md |
+  sed "s|localhost:3000|127.0.0.1:$API_PORT|; s/\"tokens\":1500/\"tokens\":5/")
 FLAGMETER_KEY=$key bash -c "$line" | grep -q '"success":true' || fail "README's first curl line"
 say "README's first curl line works after the first start"
 eventually 10 'usage' has_used acme-corp 5
 say 'an event through the published port is in the usage'
-page=$(curl -fs "$url/") && curl -fs -o /dev/null "$url$(grep -o '/assets/main-[^"]*' <<<"$page")" || fail 'no dashboard'
+page=$(curl -fs "$url/") && curl -fs -o /dev/null "$url$(grep -o '/assets/main-[^"]*' <<<"$page")" ||
+  fail 'no dashboard'
 say 'the image serves the dashboard'
-up_targets() { [ "$(curl -s "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query?query=sum(up)" | grep -o '"3"')" = '"3"' ]; }
+up_targets() {
+  [ "$(curl -s "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query?query=sum(up)" | grep -o '"3"')" = '"3"' ]
+}
 eventually 60 'targets' up_targets
 say 'prometheus scrapes api, worker and itself'
 
 docker compose run --rm -T reader >>"$log" 2>&1 || { tail -5 "$log"; fail 'reader'; }
 docker compose exec -T -e PGPASSWORD="$SERVICE_PASSWORD_64_READER" postgres sh -ec '
   reader() { psql -h 127.0.0.1 -U flagmeter_reader -d flagmeter -Atqc "$1"; }
-  [ "$(reader "select sum(total_tokens) from usage_periods")" = 5 ] && ! reader "select 1 from api_keys" 2>/dev/null' >>"$log" 2>&1 ||
+  [ "$(reader "select sum(total_tokens) from usage_periods")" = 5 ] &&
+    ! reader "select 1 from api_keys" 2>/dev/null' >>"$log" 2>&1 ||
   fail 'the role of Grafana'
 say 'the role of Grafana reads usage and no keys'
 
@@ -100,12 +116,15 @@ for limit in '' '--cpus 0.40'; do
   times=()
   for _ in 1 2 3 4 5; do
     # shellcheck disable=SC2086
-    container=$(docker run -d --rm $limit --memory 224m --read-only --network "${COMPOSE_PROJECT_NAME}_default" -p 127.0.0.1::3000 \
+    container=$(docker run -d --rm $limit --memory 224m --read-only --network "${COMPOSE_PROJECT_NAME}_default" \
+      -p 127.0.0.1::3000 \
       -e "DATABASE_URL=postgres://flagmeter:$SERVICE_PASSWORD_POSTGRES@postgres:5432/flagmeter" \
       -e "VALKEY_URL=redis://:$SERVICE_PASSWORD_64_VALKEY@valkey:6379" "$image" serve event-ingest)
     at=$(date -d "$(docker inspect --format '{{.State.StartedAt}}' "$container")" +%s%3N)
     port=$(docker port "$container" 3000 | head -1 | sed 's/.*://')
-    until curl -s -o /dev/null --max-time 1 "http://127.0.0.1:$port/api/events"; do ((SECONDS < 600)) || fail 'no answer'; done
+    until curl -s -o /dev/null --max-time 1 "http://127.0.0.1:$port/api/events"; do
+      ((SECONDS < 600)) || fail 'no answer'
+    done
     times+=("$(milliseconds_since "$at")")
     docker kill "$container" >/dev/null
   done
@@ -170,7 +189,10 @@ say 'new containers keep the data'
 API_PORT=$API_PORT-$((API_PORT + 12)) compose up -d --wait --scale api=3 --scale worker=2 "${services[@]}"
 [ "$(docker compose ps -q api worker 2>/dev/null | wc -l)" = 5 ] || fail 'scale'
 say '--scale api=3 worker=2: all are healthy'
-all_up() { [ "$(curl -s "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query" --data-urlencode 'query=sum(up{job=~"api|worker"})' | grep -o '"5"')" = '"5"' ]; }
+all_up() {
+  [ "$(curl -s "http://127.0.0.1:$PROMETHEUS_PORT/api/v1/query" \
+    --data-urlencode 'query=sum(up{job=~"api|worker"})' | grep -o '"5"')" = '"5"' ]
+}
 eventually 60 'all of them in prometheus' all_up
 say 'prometheus finds all of them by the name of their service'
 echo 'check: passed'

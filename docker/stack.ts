@@ -1,5 +1,5 @@
-// `npm run stack`: the parts of compose.yml as plain processes, for a person without Docker. The same bundles with the
-// same commands and environment, a real PostgreSQL and a real Valkey or Redis, and Prometheus if it is on the PATH.
+// `npm run stack`: the parts of compose.yml as plain processes, for those without Docker. The same bundles with the
+// same commands and environment, a real PostgreSQL, a real Valkey or Redis, and Prometheus if it is on the PATH.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     if (stop.signal.aborted) return
     await sleep(100)
   }
-  // Their URLs hold passwords: for a file that others can't read, not for a terminal.
+  // The URLs contain passwords, so they go to a private file, not to the terminal.
   const settings = { FLAGMETER_DIR: dir, FLAGMETER_URL: url, ...stores }
   const lines = Object.entries(settings).map(([name, value]) => `export ${name}='${value}'\n`)
   const file = join(dir, 'settings.sh')
@@ -86,9 +86,7 @@ async function openStream(): Promise<string> {
   return server.url
 }
 
-/**
- * Starts a service of the compose file, in a process group of its own: Ctrl-C reaches us alone, and we stop it first.
- */
+/** Starts a service of the compose file in its own process group: Ctrl-C reaches only us, and we stop it first. */
 async function start(service: string, local: Environment) {
   const { command, environment } = await readService(join(root, 'compose.yml'), service, local)
   return spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...command], {
@@ -99,7 +97,7 @@ async function start(service: string, local: Environment) {
   })
 }
 
-/** As the engine does with `restart: unless-stopped`. */
+/** Like the engine with `restart: unless-stopped`. */
 async function keepRunning(service: string, local: Environment): Promise<void> {
   let child = await start(service, local)
   let stopping = false

@@ -5,14 +5,14 @@ import { loadHandlers } from '../cli/_handlers.ts'
 import { endpointsOf } from '../cli/_serving.ts'
 import { describeApi } from '../lib/site/openapi.ts'
 
-/** Where the dashboard has the types of the API. */
+/** Where the dashboard's types of the API are. */
 export const API_TYPES = fileURLToPath(new URL('../dashboard/api_types.ts', import.meta.url))
 
-/** The description of the API, as `GET /api/openapi.json` answers it. */
+/** The description of the API, as `GET /api/openapi.json` returns it. */
 export const describe = async () =>
   describeApi(endpointsOf(await loadHandlers([])).map(({ handler }) => handler)) as { components: { schemas: object } }
 
-/** The types of the documents that the API takes and answers, by their names. */
+/** The types of the documents that the API takes and returns, by name. */
 export async function apiTypes(): Promise<string> {
   const { schemas } = (await describe()).components
   const document = { openapi: '3.1.1', info: { title: '', version: '' }, paths: {}, components: { schemas } }

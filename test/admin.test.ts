@@ -242,7 +242,7 @@ test('the key commands do what they say', async () => {
     [
       ['key', 'create', '--name', 'x', '--scopes', 'write'],
       2,
-      /^flagmeter: --scopes: 'write' is no scope; there are ingest, read, admin\n$/,
+      /^flagmeter: --scopes: 'write' is not a scope; use ingest, read, admin\n$/,
     ],
     [
       ['key', 'create', '--name', 'x', '--scopes', 'read', '--expires', 'soon'],
@@ -257,7 +257,7 @@ test('the key commands do what they say', async () => {
       /^flagmeter: that is the key itself, not its id: `flagmeter key list` shows the ids\n$/,
     ],
     [['key', 'revoke', NOBODY], 1, /key .*`flagmeter key list` shows the ids/],
-    [['tenant', 'delete', 'acme-corp'], 2, /say --yes/],
+    [['tenant', 'delete', 'acme-corp'], 2, /add --yes/],
     [['audit', 'nobody'], 1, /tenant/],
   ] as const) {
     const result = await runCli([...args], env)

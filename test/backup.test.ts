@@ -161,7 +161,7 @@ describe('a backup restored into an empty database', () => {
     await runCli(['backup', file], { DATABASE_URL: url })
     expect(await runCli(['restore', file], await createEmpty())).toMatchObject({
       code: 0,
-      err: 'flagmeter: left out notes, which is no table of FlagMeter\n',
+      err: 'flagmeter: left out notes, which is not a FlagMeter table\n',
     })
   })
 })

@@ -31,7 +31,7 @@ async function stop({ child, finished }: Started): Promise<void> {
 test('no start of `up` shows the key: each says where it is', async () => {
   const FLAGMETER_DIR = await dataFolder()
   const file = join(FLAGMETER_DIR, 'admin-key')
-  for (const said of [`The first admin key is made: ${file}`, `asks for a key: the one in ${file}`]) {
+  for (const said of [`Created the first admin key: ${file}`, `asks for a key: the one in ${file}`]) {
     const up = await startUp({ FLAGMETER_DIR, LOG_LEVEL: 'trace' })
     await stop(up)
     expect(await readFile(file, 'utf8')).toMatch(KEY)

@@ -9,13 +9,13 @@ import { awaitDatabase } from '../_stores.ts'
 import { readUpFile } from '../_up_file.ts'
 import { claimFolder } from '../_up_folder.ts'
 
-/** Where the database is, and FlagMeter in it. */
+/** A database, and the schema with FlagMeter in it. */
 export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'databaseSchema'>
 
 /**
- * Calls `work` with the settings of the database: DATABASE_URL, or that of the `up` that runs in FLAGMETER_DIR. Else it
- * starts the embedded one of that folder for as long as the work takes.
- * @throws CommandError when there is none, and `make` does not say to make one
+ * Calls `work` with the settings of the database: DATABASE_URL, or that of the `up` that runs in FLAGMETER_DIR.
+ * Otherwise it starts the embedded database in that folder while the work runs.
+ * @throws CommandError when there is none and `make` is not set
  */
 export async function withBackupDatabase(
   terminal: Terminal,

@@ -1,4 +1,4 @@
-// A backup is one gzip file of lines: a head, the tables (each a line that names it, its rows as COPY writes them, and
+// A backup is one gzip file of lines: a head, the tables (a line with the name, the rows as COPY writes them, and
 // `\.`), and an end. All but the rows is JSON.
 
 /** The first line. */
@@ -8,7 +8,7 @@ export interface Head {
   /** The release that made it. */
   release: string
   createdAt: string
-  /** Those that had been applied: they make the tables again, as they were. */
+  /** The applied migrations: they recreate the tables as they were. */
   migrations: string[]
   sequences: { table: string; column: string; last: number | null }[]
 }
@@ -19,22 +19,22 @@ export interface TableHead {
   columns: string[]
 }
 
-/** The last line: without it, a backup is cut short. */
+/** The last line: without it, a backup is truncated. */
 export interface End {
   /** How many rows each table has. */
   rows: Record<string, number>
 }
 
-/** The line after the rows of a table. In the rows, every backslash stands before another character. */
+/** The line after the rows of a table. In the rows, another character follows every backslash. */
 export const END_OF_ROWS = '\\.\n'
 
-/** COPY writes and reads times and bytes the same way everywhere with these. */
+/** With these, COPY writes and reads times and bytes the same way everywhere. */
 export const COPY_SETTINGS = `set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex'`
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** A table, and what of it is copied, as SQL. */
+/** A table with the columns to copy, as SQL. */
 export const copied = ({ table, columns }: TableHead): string => `${quote(table)} (${columns.map(quote).join(', ')})`
 
-/** A table's name, as SQL. */
+/** The name of a table, as SQL. */
 export const tableName = ({ table }: { table: string }): string => quote(table)

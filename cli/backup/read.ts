@@ -10,16 +10,16 @@ import type { DatabaseConfig } from './database.ts'
 import { COPY_SETTINGS, type End, type Head, type TableHead, copied, tableName } from './format.ts'
 import { type BackupReader, openBackup, unpackBackup } from './reader.ts'
 
-/** What came of it. */
+/** The outcome of a restore. */
 export interface Restored {
   rows: number
-  /** Tables of somebody else, which the migrations do not make: left out. */
+  /** Tables in the backup that no migration creates. They are left out. */
   leftOut: string[]
 }
 
 /**
- * Fills an empty database from a backup, and brings it to this release, in one transaction.
- * @throws CommandError when it is not empty, or the backup can't be used
+ * Restores a backup into an empty database and migrates it to this release, in one transaction.
+ * @throws CommandError when the database is not empty, or the backup can't be used
  */
 export async function readBackup(config: DatabaseConfig, from: Readable, stop: AbortSignal): Promise<Restored> {
   const database = openDatabase({ ...config, databasePoolSize: 1 }, 0)
@@ -44,7 +44,7 @@ async function load(transaction: Transaction, backup: BackupReader): Promise<Res
   if (unknown.length > 0)
     throw new CommandError(`the backup is newer than this release, which does not know ${unknown.join(', ')}`)
 
-  // Without functions there are no triggers: what was audited and told once is not audited and told again.
+  // Without functions there are no triggers, so nothing is audited or announced a second time.
   await createTables(transaction, migrations)
   await transaction.unsafe(COPY_SETTINGS)
   const made = await transaction.unsafe<TableHead[]>(loadSql('queries/backup_tables'))
@@ -61,7 +61,7 @@ async function load(transaction: Transaction, backup: BackupReader): Promise<Res
   return restored
 }
 
-/** Copies all tables in, and compares how many rows there are in the end. */
+/** Copies all tables in, then compares the row counts. */
 async function copyTables(transaction: Transaction, backup: BackupReader, made: Set<string>): Promise<Restored> {
   const leftOut: string[] = []
   for (;;) {
@@ -87,7 +87,7 @@ async function copyTables(transaction: Transaction, backup: BackupReader, made: 
 
 async function copyIn(transaction: Transaction, what: string, rows: AsyncIterable<Buffer>): Promise<void> {
   const pending = transaction.unsafe(`copy ${what} from stdin`)
-  // The driver tells the stream nothing of an error that comes with the end of the rows, which would never end then.
+  // If an error arrives with the end of the rows, the driver does not pass it to the stream, which would never end.
   const failed = new Promise<never>((_, fail) => {
     const query = pending as unknown as { reject: (error: Error) => void }
     const { reject } = query

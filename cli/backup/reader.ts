@@ -5,20 +5,20 @@ import { CommandError } from '../_command.ts'
 import { END_OF_ROWS } from './format.ts'
 
 const CHUNK_BYTES = 64 * 1024
-/** How a file of `pg_dump --format=custom` begins. */
+/** The first bytes of a file from `pg_dump --format=custom`. */
 const PG_DUMP = 'PGDMP'
 
-/** What a backup holds, in order. */
+/** The parts of a backup, in order. */
 export interface BackupReader {
   /** The next line. @throws CommandError at the end */
   line: <T>() => Promise<T>
-  /** The rows of a table, whole lines in each piece. */
+  /** The rows of a table, in pieces of whole lines. */
   rows: () => AsyncGenerator<Buffer>
-  /** Reads on to the end, where the checksum is. @throws CommandError when something follows */
+  /** Reads to the end, where the checksum is. @throws CommandError when something follows */
   end: () => Promise<void>
 }
 
-/** Reads an unpacked backup. @throws CommandError, from each function, when it is none of ours, cut short or damaged */
+/** Reads an unpacked backup. Each function throws CommandError when it is not ours, truncated or damaged. */
 export function openBackup(chunks: AsyncIterator<Buffer>): BackupReader {
   let rest: Buffer = Buffer.alloc(0)
   const more = async () => {
@@ -42,7 +42,7 @@ export function openBackup(chunks: AsyncIterator<Buffer>): BackupReader {
       }
     },
     async *rows() {
-      // `rest` begins a line each time.
+      // `rest` always begins at the start of a line.
       while (rest.toString('latin1', 0, END_OF_ROWS.length) !== END_OF_ROWS) {
         const last = rest.indexOf(`\n${END_OF_ROWS}`)
         const whole = (last === -1 ? rest.lastIndexOf('\n') : last) + 1
@@ -58,7 +58,7 @@ export function openBackup(chunks: AsyncIterator<Buffer>): BackupReader {
   }
 }
 
-/** Unpacks a file. @throws CommandError when it is none of ours, cut short or damaged */
+/** Unpacks a file. @throws CommandError when it is not ours, truncated or damaged */
 export async function* unpackBackup(from: Readable, stop: AbortSignal): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: CHUNK_BYTES })
   const fed = pipeline(from, refusePgDump, gunzip, { signal: stop })

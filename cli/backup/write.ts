@@ -11,13 +11,13 @@ import type { DatabaseConfig } from './database.ts'
 import { COPY_SETTINGS, END_OF_ROWS, type End, type Head, type TableHead, copied } from './format.ts'
 
 const CHUNK_BYTES = 64 * 1024
-/** Twice as fast as the default, and the file is a tenth larger. */
+/** Twice as fast as the default, for a file a tenth larger. */
 const LEVEL = 4
 
 type Write = (data: string | Uint8Array) => Promise<void>
 
 /**
- * Writes all of FlagMeter's tables to a stream, from one snapshot, while everything runs. Memory does not grow with it.
+ * Writes all of FlagMeter's tables to a stream, from one snapshot, while everything runs. Memory use stays constant.
  */
 export async function writeBackup(config: DatabaseConfig, to: NodeJS.WritableStream, stop: AbortSignal): Promise<void> {
   const gzip = createGzip({ level: LEVEL, chunkSize: CHUNK_BYTES })
@@ -29,7 +29,7 @@ export async function writeBackup(config: DatabaseConfig, to: NodeJS.WritableStr
     if (!gzip.write(data)) await once(gzip, 'drain', { signal: failed.signal }).catch(() => {})
     failed.signal.throwIfAborted()
   }
-  // No statement is too slow: the reader may be.
+  // No time-out: the reader may be slow.
   const database = openDatabase({ ...config, databasePoolSize: 2 }, 0)
   try {
     const work = (transaction: Transaction) => copyAll(database, transaction, write)
@@ -53,7 +53,7 @@ async function copyAll(database: Database, transaction: Transaction, write: Writ
     release: pkg.version,
     createdAt: new Date().toISOString(),
     migrations: migrations.map(({ name }) => name),
-    // After the snapshot was taken: they are at least as far as the rows in it.
+    // Read after the snapshot was taken, so they are at least as far as its rows.
     sequences: await transaction.unsafe<Head['sequences']>(loadSql('queries/backup_sequences')),
   }
   const end: End = { rows: {} }
@@ -66,7 +66,7 @@ async function copyAll(database: Database, transaction: Transaction, write: Writ
   await write(`${JSON.stringify(end)}\n`)
 }
 
-/** Returns how many rows there were. */
+/** Returns the number of rows. */
 async function copyOut(database: Database, transaction: Transaction, what: string, write: Write): Promise<number> {
   const [{ pid } = { pid: 0 }] = await transaction<{ pid: number }[]>`select pg_backend_pid() as pid`
   const stream = await transaction.unsafe(`copy ${what} to stdout`).readable()
@@ -78,14 +78,14 @@ async function copyOut(database: Database, transaction: Transaction, what: strin
     }
     return rows
   } catch (error) {
-    // The connection is of use again when nothing comes any more: to roll back, and to close it.
+    // Read to the end, so that the connection can be used again: to roll back, and to close it.
     if (!stream.destroyed) {
       await database`select pg_cancel_backend(${pid})`.catch(() => {})
       await finished(stream.resume()).catch(() => {})
     }
     throw error
   } finally {
-    // The driver stops reading from the server while the stream is full, also when that was its end.
+    // The driver stops reading from the server while the stream is full, even at its end.
     stream._read(0)
   }
 }

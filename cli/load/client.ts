@@ -2,9 +2,7 @@ import { type Dispatcher, Pool } from 'undici'
 import { CommandError, Exit } from '../_command.ts'
 import type { Server } from '../_http.ts'
 
-/**
- * After this long without an answer, a request counts as timed out; so does one that waited as long for a connection.
- */
+/** A request that gets no answer for this long has timed out, and so has one that waits this long for a connection. */
 export const TIMEOUT_MS = 10_000
 
 /** An event, ready to send. */
@@ -13,7 +11,7 @@ export interface LoadEvent {
   tokens: number
 }
 
-/** What came back. `status` 0: nothing did, and `error` says why; the events may count or not. */
+/** The answer. `status` 0: there was none, and `error` says why; the events may have been recorded or not. */
 export interface Answer {
   status: number
   body: string
@@ -23,17 +21,17 @@ export interface Answer {
 
 export interface LoadClient {
   /**
-   * Sends events in one request; `done` is called once. A callback, since a promise and a stream cost a tenth of the
-   * rate.
+   * Sends events in one request and calls `done` once. A callback, because a promise and a stream would cost a tenth of
+   * the rate.
    */
   send: (events: LoadEvent[], done: (answer: Answer) => void) => void
-  /** @throws CommandError when nothing answers at all */
+  /** @throws CommandError if nothing answers at all */
   expectServer: () => Promise<void>
-  /** Cuts off what is still unanswered. */
+  /** Aborts all open requests. */
   close: () => Promise<void>
 }
 
-/** Opens connections to `server`, at most so many, each with one request at a time. */
+/** Opens up to this many connections to `server`, each with one request at a time. */
 export function openLoadClient({ url, key }: Server, connections: number): LoadClient {
   const { origin, pathname } = new URL(url)
   const prefix = pathname.replace(/\/$/, '')
@@ -50,7 +48,7 @@ export function openLoadClient({ url, key }: Server, connections: number): LoadC
     expectServer: async () => {
       const get = { method: 'GET', path: `${prefix}/api/health/live` } as const
       const { status, error } = await new Promise<Answer>((resolve) => void pool.dispatch(get, new Exchange(resolve)))
-      if (status > 0) return // Not our business here what it says: the events will tell.
+      if (status > 0) return // What it says does not matter here: the events will tell.
       throw new CommandError(
         `no FlagMeter answers at ${url} (${error}); start one with \`flagmeter up\``,
         Exit.unavailable,
@@ -63,7 +61,7 @@ export function openLoadClient({ url, key }: Server, connections: number): LoadC
 const bodyOf = (events: LoadEvent[]): string =>
   events.length === 1 ? events[0]!.json : `[${events.map(({ json }) => json).join(',')}]`
 
-/** Collects one answer. */
+/** Reads one answer. */
 class Exchange implements Dispatcher.DispatchHandler {
   private readonly done: (answer: Answer) => void
   private readonly chunks: Buffer[] = []
@@ -90,7 +88,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** undici's codes, in the words of the report; others, like ECONNREFUSED, stay as they are. */
+/** The report's words for undici's codes; others, like ECONNREFUSED, stay as they are. */
 const ERRORS: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: 'timeout',
   UND_ERR_HEADERS_TIMEOUT: 'timeout',
@@ -106,13 +104,13 @@ export interface Refusal {
   /** The problem's code, `http_502` when there is none, or what broke the connection. */
   code: string
   detail: string
-  /** It may be accepted later; or nobody knows whether it was. */
+  /** It may be accepted later, or may have been accepted already. */
   passing: boolean
 }
 
 const isAllAccepted = (status: number): boolean => status >= 200 && status < 300 && status !== 207
 
-/** What became of each of `count` events, undefined where accepted; undefined alone when all were. */
+/** The outcome of each of `count` events, undefined if accepted; just undefined if all were. */
 export function judge(answer: Answer, count: number): (Refusal | undefined)[] | undefined {
   const { status, error, body } = answer
   if (isAllAccepted(status)) return undefined
@@ -147,6 +145,6 @@ function parse(body: string): ProblemBody & { results?: { problem?: ProblemBody 
     const value: unknown = JSON.parse(body)
     return typeof value === 'object' && value !== null ? value : {}
   } catch {
-    return {} // Not FlagMeter's: a proxy's page, perhaps. Its status says enough.
+    return {} // Not ours, perhaps a proxy's page. Its status is enough.
   }
 }

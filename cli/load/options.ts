@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander'
 import { MAX_TOKENS } from '../../lib/events/event.ts'
 import { wholeNumber } from '../_options.ts'
 
-/** Events per request, as the server takes them. */
+/** The most events that the server takes in one request. */
 const MAX_BATCH = 10_000
 const MAX_NAMES = 1_000_000
 
@@ -60,7 +60,7 @@ export function tenants(value: string): string[] {
   return Array.from({ length: count }, (_, i) => `tenant-${i + 1}`)
 }
 
-/** `100-2000`, or one number for all. */
+/** `100-2000`, or one number. */
 export function tokens(value: string): { min: number; max: number } {
   const [, low = '', high = low] = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(value) ?? []
   const range = { min: Number(low), max: Number(high) }
@@ -70,7 +70,7 @@ export function tokens(value: string): { min: number; max: number } {
   return range
 }
 
-/** `5` events, or `0.1%` of them. */
+/** A number of events like `5`, or a share like `0.1%`. */
 export function maxErrors(value: string): { count: number; percent: boolean } {
   const [, number, percent] = /^(\d+(?:\.\d+)?)(%)?$/.exec(value) ?? []
   const count = Number(number)

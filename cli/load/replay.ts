@@ -6,7 +6,7 @@ import type { Tally } from './tally.ts'
 import { type Trace, readCalls } from './trace.ts'
 
 const MINUTE_MS = 60_000
-/** Tries per request: half a minute without a server, or as long as its Retry-After asks for. */
+/** Tries per request: half a minute without a server, or as long as its Retry-After asks. */
 const TRIES = 10
 const MAX_BACKOFF_MS = 5_000
 const MAX_RETRY_AFTER_MS = 5 * MINUTE_MS
@@ -17,36 +17,35 @@ export interface ReplayPlan {
   feature: string
   /** How many times faster than recorded; Infinity: as fast as the server answers. */
   speed: number
-  /** Events per request, at most. */
+  /** At most this many events per request. */
   batch: number
   seed: number
 }
 
 /**
- * Requests in flight, at most. Four batches keep a server busy; at the recorded pace a slow answer must not hold up the
- * next call.
+ * At most this many open requests. Four batches keep a server busy; at the recorded pace, a slow answer must not delay
+ * the next call.
  */
 export const replayConnections = (speed: number): number => (speed === Infinity ? 4 : 256)
 
 /**
- * By how much the times move: whole minutes, so that each minute keeps its calls and the last one is at most a minute
- * ago.
+ * How far times are shifted: by whole minutes, so that calls stay together by the minute, and the last one is at most a
+ * minute ago.
  */
 export const shiftOf = (lastAt: number, now: number): number => Math.floor((now - lastAt) / MINUTE_MS) * MINUTE_MS
 
-/** Some calls that are due, as events. */
+/** Calls that are due together, as events. */
 interface Due {
   events: LoadEvent[]
   /**
-   * When the first of them should go out, on the clock of `performance`; at maximum speed whenever there is a
-   * connection.
+   * When the first one should go out, on the clock of `performance`. At maximum speed, as soon as a connection is free.
    */
   dueAt: number | undefined
 }
 
 /**
- * Sends the calls of a trace as events. The ids depend on the file, the feature, the seed and the row alone: a replay
- * that is repeated changes nothing, so here a request without a good answer is sent again.
+ * Sends the calls of a trace as events. Ids depend only on the file, the feature, the seed and the row, so repeating a
+ * replay changes nothing, and failed requests can be retried.
  */
 export async function runReplay(client: LoadClient, plan: ReplayPlan, tally: Tally, stop: AbortSignal): Promise<void> {
   const gaveUp = new AbortController()
@@ -70,7 +69,7 @@ export async function runReplay(client: LoadClient, plan: ReplayPlan, tally: Tal
   tally.drop(Math.max(0, missing))
 }
 
-/** The calls in the file's order, each when its time has come; those that are due together share a request. */
+/** The calls in the order of the file, each when it is due; those due together share a request. */
 async function* dueCalls(plan: ReplayPlan, halt: AbortSignal, start: number): AsyncGenerator<Due> {
   const { trace, speed, batch } = plan
   const shift = shiftOf(trace.lastAt, Date.now())
@@ -87,7 +86,7 @@ async function* dueCalls(plan: ReplayPlan, halt: AbortSignal, start: number): As
       yield { events, dueAt: speed === Infinity ? undefined : dueAt }
       events = []
     }
-    // A call that stands behind a later one goes out right after it.
+    // A call listed after a later one goes out right after it.
     if (events.length === 0) dueAt = Math.max(dueAt, callAt)
     if (callAt > performance.now()) await until(callAt, halt)
     if (halt.aborted) return
@@ -97,16 +96,16 @@ async function* dueCalls(plan: ReplayPlan, halt: AbortSignal, start: number): As
   if (events.length > 0) yield { events, dueAt: speed === Infinity ? undefined : dueAt }
 }
 
-/** Waits for a time on the clock of `performance`, or for the end of the run. */
+/** Waits until a time on the clock of `performance`, or until the run ends. */
 async function until(time: number, halt: AbortSignal): Promise<void> {
   for (let left = time - performance.now(); left > 0 && !halt.aborted; left = time - performance.now()) {
-    // In steps, since a timer takes 24 days at most.
+    // In steps, since a timer lasts 24 days at most.
     await sleep(Math.min(left, MINUTE_MS), undefined, { signal: halt }).catch(() => {})
   }
 }
 
 /**
- * Sends one request until every event is accepted or refused for good; false when the server can't be reached any more.
+ * Retries a request until every event is accepted or refused for good; false if the server can't be reached any more.
  */
 async function deliver(client: LoadClient, { events, dueAt }: Due, tally: Tally, halt: AbortSignal): Promise<boolean> {
   const startedAt = dueAt ?? performance.now()
@@ -135,7 +134,10 @@ function settlePart(events: LoadEvent[], refusals: (Refusal | undefined)[], tall
   }
 }
 
-/** What the server asks for; else twice as long each time, spread so that waiting requests do not come back as one. */
+/**
+ * The pause that the server asks for, or else twice the last one, spread so that waiting requests do not return at
+ * once.
+ */
 export function pauseMs(attempt: number, retryAfter: string | undefined): number {
   const backoff = Math.min(MAX_BACKOFF_MS, 100 * 2 ** attempt) * (0.5 + Math.random() / 2)
   if (retryAfter === undefined) return backoff

@@ -3,14 +3,14 @@ import type { Tally } from './tally.ts'
 
 const PLAIN_EVERY_S = 10
 
-/** Limits a run is held to. */
+/** Limits for a run to meet. */
 export interface Limits {
   maxP99Ms?: number
   maxErrors?: { count: number; percent: boolean }
 }
 
 /**
- * Shows how a run goes, on standard error: a line that is rewritten every second, or one every ten where it can't be.
+ * Shows progress on standard error: one line rewritten every second, or a new one every ten seconds where it can't be.
  */
 export function showProgress({ err }: Terminal, tally: Tally, total: number): () => void {
   let seconds = 0
@@ -19,7 +19,7 @@ export function showProgress({ err }: Terminal, tally: Tally, total: number): ()
     seconds++
     const rate = tally.requests - before
     before = tally.requests
-    // Cut to the width: a wrapped line can't be rewritten.
+    // Cut to the width, since a wrapped line can't be rewritten.
     if (err.isTTY) err.write(`\r\u001B[2K${progressLine(tally, total, rate).slice(0, (err.columns || 80) - 1)}`)
     else if (seconds % PLAIN_EVERY_S === 0) err.write(`${progressLine(tally, total)}\n`)
   }, 1000)
@@ -72,7 +72,7 @@ export function summarize(tally: Tally) {
   }
 }
 
-/** The same for a person: labels on the left, numbers in one column, notes behind them. */
+/** The same for a person: labels on the left, numbers in one column, then notes. */
 export function printReport({ out }: Terminal, title: string, tally: Tally): void {
   const { latencyMs, ...s } = summarize(tally)
   const rows: [string, string, string][] = [
@@ -104,7 +104,7 @@ export function printReport({ out }: Terminal, title: string, tally: Tally): voi
   out.write(`${title}\n\n${lines.join('\n')}\n`)
 }
 
-/** What was passed, one part per limit. */
+/** The limits that were exceeded, one part each. */
 export function passedLimits(tally: Tally, limits: Limits): string[] {
   const passed: string[] = []
   const p99 = tally.percentile(99)
@@ -130,5 +130,5 @@ const number = (value: number): string => value.toLocaleString('en-US')
 const milliseconds = (ms: number): string =>
   ms.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
-/** A server's words must not move the cursor. */
+/** Text from a server must not move the cursor. */
 const clean = (text: string): string => text.replaceAll(/\p{Cc}/gu, ' ').slice(0, 120)

@@ -31,14 +31,14 @@ export interface LoadOptions extends Limits {
 /** A run that is ready to start. */
 interface Run {
   title: string
-  /** What `--json` says about it besides the figures. */
+  /** What `--json` prints besides the figures. */
   about: Record<string, unknown>
   events: number
   connections: number
   start: (client: LoadClient, tally: Tally) => Promise<void>
 }
 
-/** Runs `flagmeter load`. @throws CommandError when a limit is passed, nothing answers, or it was interrupted */
+/** Runs `flagmeter load`. @throws CommandError if a limit is exceeded, nothing answers, or it was interrupted */
 export async function load(terminal: Terminal, command: Command, options: LoadOptions): Promise<void> {
   const server = serverOf(terminal, options.url)
   const run =
@@ -56,7 +56,7 @@ export async function load(terminal: Terminal, command: Command, options: LoadOp
     else printReport(terminal, `${server.url}: ${run.title}`, tally)
     if (terminal.stop.aborted) throw new CommandError('interrupted', 130)
     const passed = passedLimits(tally, limitsOf(options))
-    // A replay is meant to be complete, unless an option says otherwise.
+    // A replay should be complete, unless an option says otherwise.
     const missing = tally.refused + tally.dropped
     if (options.trace !== undefined && !options.maxErrors && missing > 0) {
       passed.unshift(`events not accepted: ${missing.toLocaleString('en-US')}; the same command again is safe`)

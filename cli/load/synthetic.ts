@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { type LoadClient, type LoadEvent, TIMEOUT_MS, judge } from './client.ts'
 import type { Tally } from './tally.ts'
 
-/** Requests in flight, at most. */
+/** At most this many open requests. */
 export const SYNTHETIC_CONNECTIONS = 256
-/** How long a stopped run waits for answers. */
+/** How long a stopped run waits for open requests. */
 export const GRACE_MS = 2_000
 
 export interface SyntheticPlan {
@@ -20,8 +20,8 @@ export interface SyntheticPlan {
 }
 
 /**
- * The first 20 digits of ids that belong together; the number of the event is the rest. A UUIDv8 (RFC 9562): ids in
- * the order of the events keep an index of them compact, random ones do not.
+ * The first 20 digits of the ids of one run; the rest is the number of the event. A UUIDv8 (RFC 9562): ids in the order
+ * of events keep their index compact, random ones do not.
  */
 export function idPrefix(...parts: unknown[]): string {
   const hex = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
@@ -32,8 +32,8 @@ export function idPrefix(...parts: unknown[]): string {
 export const idOf = (prefix: string, n: number): string => prefix + n.toString(16).padStart(12, '0')
 
 /**
- * Event number `n`, as a function of the seed and `n` alone: whatever the pace, the batches and the answers, and
- * whatever was dropped, a run with the same seed sends the same events.
+ * Event number `n`. It depends on the seed and `n` alone, so a run with the same seed sends the same events, regardless
+ * of pace, batches, answers and dropped events.
  */
 export function syntheticEvents(plan: SyntheticPlan): (n: number) => LoadEvent {
   const { tenants, features, tokens, seed } = plan
@@ -49,7 +49,7 @@ export function syntheticEvents(plan: SyntheticPlan): (n: number) => LoadEvent {
   }
 }
 
-/** Mulberry32, which needs no state but a counter: the number at any position, from 0 up to 1. */
+/** Mulberry32, whose only state is a counter: the number at any position, from 0 up to 1. */
 const randomFrom = (seed: number) => (position: number) => {
   let x = (seed + Math.imul(position + 1, 0x6d2b79f5)) | 0
   x = Math.imul(x ^ (x >>> 15), x | 1)
@@ -58,9 +58,9 @@ const randomFrom = (seed: number) => (position: number) => {
 }
 
 /**
- * Sends requests at the times of a clock, whatever the answers do (open loop). Latency counts from the scheduled time,
- * so a stall of the server is felt by every request that should have gone out meanwhile, as it would be by real
- * callers. Nothing queues in memory: what waits for a connection is the range of numbers from `next` to `due`.
+ * Sends requests by the clock, however fast the answers come (open loop). Latency counts from the scheduled time, so a
+ * stall of the server delays every request that was due meanwhile, as it would for real callers. No queue builds up in
+ * memory: waiting requests are just the numbers from `next` to `due`.
  */
 export function runSynthetic(client: LoadClient, plan: SyntheticPlan, tally: Tally, stop: AbortSignal): Promise<void> {
   const { rps, batch, durationMs } = plan
@@ -75,9 +75,9 @@ export function runSynthetic(client: LoadClient, plan: SyntheticPlan, tally: Tal
   let timer: NodeJS.Timeout | undefined
 
   return new Promise((resolve) => {
-    /** Sends all that are due: the timer may be late, the schedule is not. */
+    /** Sends all that are due: the timer may be late, but the schedule is not. */
     function pump(): void {
-      if (pumping) return // an answer that came while sending, such as a refused connection
+      if (pumping) return // an answer arrived while sending, such as a refused connection
       pumping = true
       let now = performance.now()
       while (next < end && scheduledAt(next) <= now) {
@@ -95,7 +95,7 @@ export function runSynthetic(client: LoadClient, plan: SyntheticPlan, tally: Tal
       pump()
       if (finished) return
       if (next < end) timer = setTimeout(tick, Math.max(1, scheduledAt(next) - performance.now()))
-      // The last answers. A body that drips passes every time-out of its own.
+      // The last answers. A body that drips would get past every other time-out.
       else timer = setTimeout(() => void client.close(), 2 * TIMEOUT_MS)
     }
 

@@ -3,13 +3,13 @@ import type { LoadEvent, Refusal } from './client.ts'
 
 /** Counts the outcomes of a run's events. */
 export class Tally {
-  /** Events that went out, each once, however often it was tried. */
+  /** Events sent, each counted once however often it was tried. */
   sent = 0
   accepted = 0
-  /** Tokens of the accepted ones. */
+  /** Tokens of the accepted events. */
   tokens = 0
   refused = 0
-  /** Events whose time came, or that were still to come, and that never went out. */
+  /** Events that were due, or still to come, and were never sent. */
   dropped = 0
   requests = 0
   inFlight = 0
@@ -17,17 +17,17 @@ export class Tally {
   readonly refusals = new Map<string, { events: number; detail: string }>()
   readonly startedAt = performance.now()
   private endedAt = 0
-  /** Microseconds. A high dynamic range histogram: three exact digits, in the same memory for a minute or a month. */
+  /** Microseconds. A high dynamic range histogram: three digits, with the same memory for a minute or a month. */
   private readonly latencies: RecordableHistogram = createHistogram({ lowest: 1, highest: 3_600_000_000, figures: 3 })
 
-  /** A request goes out. */
+  /** A request was sent. */
   start(events: number): void {
     this.sent += events
     this.requests++
     this.inFlight++
   }
 
-  /** A request is through: the outcome of its events, and how long they waited, whatever the answer. */
+  /** A request is done: the outcome of its events, and how long they waited, whatever the answer. */
   settle(events: LoadEvent[], refusals: (Refusal | undefined)[] | undefined, latencyMs: number): void {
     this.inFlight--
     this.wait(latencyMs)
@@ -41,13 +41,13 @@ export class Tally {
     }
   }
 
-  /** Events that never went out. Those that waited count for the latencies as well, or giving up would improve them. */
+  /** Events that were never sent. Their waiting counts as latency too, or else giving up would improve the figures. */
   drop(events: number, waitedMs?: number): void {
     this.dropped += events
     if (waitedMs !== undefined) this.wait(waitedMs)
   }
 
-  /** Counts an event of a request that was answered in part; `settle` gets the others. */
+  /** Counts one refused event of a partly accepted request; `settle` counts the others. */
   refuse({ code, detail }: Refusal): void {
     this.refused++
     const seen = this.refusals.get(code)
@@ -55,7 +55,7 @@ export class Tally {
     else this.refusals.set(code, { events: 1, detail })
   }
 
-  /** Counts events that were accepted while others of their request are tried again. */
+  /** Counts one accepted event of a request whose other events are retried. */
   accept(event: LoadEvent): void {
     this.accepted++
     this.tokens += event.tokens
@@ -69,7 +69,7 @@ export class Tally {
     return (this.endedAt || performance.now()) - this.startedAt
   }
 
-  /** In milliseconds; 0 when nothing was measured. */
+  /** In milliseconds; 0 if nothing was measured. */
   percentile(percent: number): number {
     return this.latencies.count === 0 ? 0 : this.latencies.percentile(percent) / 1000
   }

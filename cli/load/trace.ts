@@ -6,33 +6,33 @@ import { CommandError, Exit } from '../_command.ts'
 
 /** The columns of the public Azure LLM inference traces. Others are ignored. */
 const COLUMNS = ['TIMESTAMP', 'ContextTokens', 'GeneratedTokens'] as const
-/** A longer row is no call: a quote that is never closed, rather. Keeps it from filling the memory. */
+/** A longer row is not a call but probably an unclosed quote, which must not fill the memory. */
 const MAX_ROW_BYTES = 100_000
 
 /** One row. */
 export interface Call {
   /** Milliseconds since 1970, as recorded. */
   at: number
-  /** Of context and answer together. */
+  /** Tokens of context and answer together. */
   tokens: number
 }
 
-/** What one pass over the file tells. */
+/** What one pass over the file finds. */
 export interface Trace {
   file: string
   calls: number
   tokens: number
-  /** Calls without a single token: they count for nothing, and no event may report 0. */
+  /** Calls without tokens: they are left out, since an event must not report 0. */
   empty: number
   firstAt: number
   lastAt: number
-  /** No call stands before an earlier one. */
+  /** The calls are in order of time. */
   sorted: boolean
-  /** Of the file's bytes. The ids of the events derive from it. */
+  /** A hash of the file's bytes, from which the event ids derive. */
   sha256: string
 }
 
-/** Reads the whole file once, so that a mistake at its end is found before anything is sent. @throws CommandError */
+/** Reads the whole file once, to find any mistake before something is sent. @throws CommandError */
 export async function scanTrace(file: string, stop: AbortSignal): Promise<Trace> {
   const hash = createHash('sha256')
   const trace = { file, calls: 0, tokens: 0, empty: 0, firstAt: Infinity, lastAt: -Infinity, sorted: true }
@@ -49,7 +49,7 @@ export async function scanTrace(file: string, stop: AbortSignal): Promise<Trace>
   return { ...trace, sha256: hash.digest('hex') }
 }
 
-/** Streams the calls of a file, whatever its size. @throws CommandError that names file, line and column */
+/** Streams the calls of a file of any size. @throws CommandError that names file, line and column */
 export async function* readCalls(file: string, hash?: Hash): AsyncGenerator<Call> {
   let read: ((row: string[]) => Call) | undefined
   let number = 0
@@ -67,7 +67,7 @@ export async function* readCalls(file: string, hash?: Hash): AsyncGenerator<Call
 }
 
 /**
- * The rows of a file, or with `info` each with where it stands. Closes the file when the last is read, or no more are
+ * The rows of a file; with `info`, each with its position. Closes the file after the last row, or when no more are
  * wanted.
  */
 function openRows(file: string, { hash, info = false }: { hash?: Hash | undefined; info?: boolean }): Parser {
@@ -80,7 +80,7 @@ function openRows(file: string, { hash, info = false }: { hash?: Hash | undefine
   return source.pipe(parser)
 }
 
-/** The line where a row ends. Only a mistake asks: to know the line of every row makes reading three times as slow. */
+/** The line where a row ends. Only asked for on errors: tracking it for every row would take three times as long. */
 async function lineOf(file: string, row: number): Promise<number> {
   let number = 0
   for await (const record of openRows(file, { info: true })) {
@@ -89,7 +89,7 @@ async function lineOf(file: string, row: number): Promise<number> {
   return row
 }
 
-/** Refuses what can't be read twice, such as a pipe. */
+/** Refuses files that can't be read twice, such as pipes. */
 function checkFile(file: string): string {
   const stat = statSync(file, { throwIfNoEntry: false })
   if (!stat) throw new CommandError(`there is no file ${file}`, Exit.usage)
@@ -100,7 +100,7 @@ function checkFile(file: string): string {
 /** What is wrong with a row. */
 class BadRow extends Error {}
 
-/** Turns rows into calls; the first row says which column is where. */
+/** Turns rows into calls; the first row names the columns. */
 function createRowReader(head: string[]): (row: string[]) => Call {
   const names = head.map((name) => name.trim())
   const [time, context, generated] = COLUMNS.map((column) => {
@@ -131,7 +131,7 @@ function parseTokens(text = ''): number | undefined {
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))? ?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?$/
 
-/** Milliseconds since 1970; what is finer is cut off. Without an offset, the time is UTC. */
+/** Milliseconds since 1970, with finer digits cut off. Without an offset, the time is UTC. */
 export function parseTime(text: string): number | undefined {
   const found = TIME.exec(text.trim())
   if (!found) return undefined

@@ -2,7 +2,7 @@ import type { Dashboard, Panel } from '@grafana/schema/dist/esm/raw/dashboard/x/
 
 export type { Dashboard }
 
-/** A query and how its series are called. */
+/** A query and the name of its series. */
 export interface Query {
   query: string
   legend?: string
@@ -21,7 +21,7 @@ export const LOKI = { type: 'loki', uid: 'loki' }
 
 const HEIGHT = 8
 
-/** A panel of queries to Prometheus. */
+/** A panel of Prometheus queries. */
 export const metrics = (title: string, queries: Query[], options: Options = {}): Panel =>
   panel(title, PROMETHEUS, options, (refId, i) => ({
     refId,
@@ -29,7 +29,7 @@ export const metrics = (title: string, queries: Query[], options: Options = {}):
     legendFormat: queries[i]!.legend ?? '__auto',
   }))(queries.length)
 
-/** A panel of one query to PostgreSQL. */
+/** A panel of one PostgreSQL query. */
 export const sql = (title: string, query: string, options: Options = {}): Panel =>
   panel(title, POSTGRES, options, (refId) => ({
     refId,
@@ -39,7 +39,7 @@ export const sql = (title: string, query: string, options: Options = {}): Panel 
     format: options.type === 'timeseries' ? 'time_series' : 'table',
   }))(1)
 
-/** The lines of a query to Loki. */
+/** The log lines of a Loki query. */
 export const logs = (title: string, query: string): Panel =>
   panel(title, LOKI, { type: 'logs', width: 24 }, (refId) => ({ refId, expr: query, queryType: 'range' }))(1)
 
@@ -59,7 +59,7 @@ const panel =
     gridPos: { x: 0, y: 0, w: width, h: HEIGHT },
   })
 
-/** A dashboard whose panels flow from left to right, and down. */
+/** A dashboard whose panels flow from left to right, then down. */
 export function dashboard(uid: string, title: string, panels: Panel[], refresh: string): Dashboard {
   let x = 0
   let y = 0

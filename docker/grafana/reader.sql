@@ -1,5 +1,5 @@
--- The role that Grafana reads with: what tenants use, and no keys, no webhooks, no audit log. psql runs this at every
--- start, with the password in the variable `password`; tables that a release adds stay closed until they are named
+-- The role that Grafana reads with: usage of tenants, but no keys, webhooks or audit log. psql runs this at every
+-- start, with the password in the variable `password`. Tables that a release adds stay closed until they are named
 -- here. If a database has FlagMeter in several schemas, the variable `schema` names the one to read.
 \set ON_ERROR_STOP on
 \if :{?schema}

@@ -56,7 +56,7 @@ export default dashboard(
       { query: 'max by (group) (flagmeter_stream_pending_entries)', legend: 'in hand' },
     ]),
     metrics(
-      'Age of what waits in the stream',
+      'Age of waiting stream entries',
       [
         { query: 'max(flagmeter_stream_oldest_entry_seconds)', legend: 'oldest entry' },
         { query: 'max by (group) (flagmeter_stream_oldest_pending_seconds)', legend: 'oldest in hand' },

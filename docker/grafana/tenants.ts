@@ -5,7 +5,7 @@ from tenants t
 cross join lateral billing_period(now(), t.billing_day, t.timezone) p
 left join usage_periods u on u.tenant_id = t.id and u.quota_id = t.id and u.period_start = p.period_start`
 
-/** What tenants use, for those who sell it. Straight from PostgreSQL, as a role that can read this and nothing else. */
+/** What tenants use, for those who sell it. Straight from PostgreSQL, with a role that can read only this. */
 export default dashboard(
   'flagmeter-tenants',
   'FlagMeter: tenants',

@@ -1,4 +1,4 @@
-// `npm run dashboards`: the JSON that Grafana reads, from the typed dashboards beside it.
+// `npm run dashboards`: writes the JSON that Grafana reads from the typed dashboards in this folder.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import service from './service.ts'

@@ -8,7 +8,7 @@ import { SCHEMA, exampleIn, fieldTable, formatJson, typeOf } from './_schema.ts'
 
 type Json = Record<string, any>
 
-/** Every endpoint, from the OpenAPI document that the server answers with. */
+/** Every endpoint, from the OpenAPI document that the server returns. */
 export async function apiPage(): Promise<string> {
   const endpoints = endpointsOf(await loadHandlers([])).map(({ handler }) => handler)
   const api = describeApi(endpoints)
@@ -22,10 +22,10 @@ export async function apiPage(): Promise<string> {
 
 <!-- Written by \`npm run reference\` from the schemas that the server checks with. -->
 
-Send a key as \`Authorization: Bearer fm_…\`. Bodies are JSON. Times are RFC 3339; \`tenant\` is a name or an id. To page
-through a listing, pass \`next\` as \`after\` to get the next page; on the last page there is no \`next\`. Every answer of
-400 and above is a [problem document](../problems.md). \`GET /docs\` shows this in a browser,
-to read and to try; \`GET /api/openapi.json\` has it in OpenAPI 3.1, to generate a client from.
+Send a key as \`Authorization: Bearer fm_…\`. Bodies are JSON. Times are RFC 3339; \`tenant\` is a name or an id. To
+page through a listing, pass \`next\` as \`after\` to get the next page; on the last page there is no \`next\`. Every
+answer with status 400 or above is a [problem document](../problems.md). \`GET /docs\` shows the API in a browser,
+to read and to try; \`GET /api/openapi.json\` describes it in OpenAPI 3.1, to generate clients from.
 
 Each endpoint lists its own problems. These follow from what it takes:
 
@@ -86,7 +86,7 @@ function parameterTable(parameters: Json[]): string {
   return fieldTable({ type: 'object', properties, required })
 }
 
-/** The schemas that have names, after those that use them. */
+/** The named schemas, after those that use them. */
 function schemas(api: Json): string {
   const named = Object.entries(api.components.schemas as Record<string, Json>)
   const sections = named.map(([name, schema]) => `### ${SCHEMA} ${name}\n\n${fieldTable(schema) || typeOf(schema)}`)

@@ -1,16 +1,16 @@
 type Json = Record<string, any>
 
-/** What the heading of a schema begins with, so that it is never that of a section. */
+/** How the heading of a schema begins, so that it differs from every section's. */
 export const SCHEMA = 'Schema'
 
-/** A table of the fields of an object; nothing when the schema is of something else without fields. */
+/** A table of the fields of an object; empty if the schema is of something else without fields. */
 export function fieldTable(schema: Json): string {
   const rows = rowsOf(schema, '')
   if (rows.length === 0) return schema.type === 'object' || schema.type === undefined ? linkTo(schema) : ''
   return `| field | type | |\n|---|---|---|\n${rows.join('\n')}`
 }
 
-/** A link where the whole schema is one that has a name of its own. */
+/** A link if the whole schema is a named one. */
 const linkTo = (schema: Json): string => (schema.$ref ? typeOf(schema) : alternatives(schema).map(typeOf).join(' or '))
 
 function rowsOf(schema: Json, prefix: string): string[] {
@@ -73,7 +73,7 @@ const bounds = (min?: number, max?: number): string => {
 
 const count = (value: number): string => value.toLocaleString('en-US')
 
-/** The first example of a body or an answer: beside its schema, or in it. */
+/** The first example of a body or an answer, next to its schema or in it. */
 export function exampleIn(media: Json, api: Json): unknown {
   if (media.example !== undefined) return media.example
   const [named] = Object.values((media.examples ?? {}) as Record<string, Json>)

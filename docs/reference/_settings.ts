@@ -1,6 +1,6 @@
 import { Settings } from '../../lib/config.ts'
 
-/** Every setting with its default, from the schema that parses them. */
+/** Every setting with its default, from the schema that parses it. */
 export function settingsPage(): string {
   const rows = Object.entries(Settings.shape).map(([name, schema]) => {
     const fallback = schema.safeParse(undefined).data

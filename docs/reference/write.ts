@@ -1,4 +1,4 @@
-// `npm run reference`: writes the pages of this folder from what they describe. A test holds them to it.
+// `npm run reference`: writes the pages of this folder. A test checks that they are up to date.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { referencePages } from './_pages.ts'
