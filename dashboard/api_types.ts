@@ -137,7 +137,7 @@ export interface components {
       url: string;
       /**
        * Format: uuid
-       * @description The alert that it tells of; absent: it is a test message.
+       * @description The alert it reports. Absent for a test message.
        */
       alert?: string;
       /** @description The threshold of the alert, in percent. */
@@ -278,7 +278,7 @@ export interface components {
      * @enum {string}
      */
     Period: "hour" | "day" | "week" | "month";
-    /** @description Why a request failed (RFC 9457). Some codes have fields of their own. */
+    /** @description Why a request failed (RFC 9457). Some codes add fields. */
     Problem: {
       /** @description `urn:flagmeter:problem:` and the code. */
       type: string;

@@ -21,7 +21,7 @@ const Health = z
   })
   .meta({ id: 'Health', description: 'Whether events can be taken now.', examples: [examples.health] })
 const TIMEOUT_MS = 2_000
-/** Whoever asks, and needs no key for it: the stores are looked at four times a second. */
+/** No key is needed, so however many ask, the stores are checked four times a second. */
 const FRESH_MS = 250
 
 const lookAtStores = openSharedLook(

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { Quota, getQuota } from '../lib/admin/quotas.ts'
 
-/** One quota beside the monthly one. */
+/** One additional quota. */
 export default handler({
   method: 'GET',
   path: '/api/quotas/:quota',

@@ -5,8 +5,8 @@ import { handler, json } from '../lib/http/endpoint.ts'
 import { Tenant, TenantChanges, updateTenant } from '../lib/admin/tenants.ts'
 
 /**
- * Changes a tenant. A threshold that the change makes reached raises its alert at once. A new billing day or time zone
- * of a large tenant goes on in the background, by the consumer `rebuild`.
+ * Changes a tenant. Newly crossed thresholds raise their alerts at once. A new billing day or time zone
+ * of a large tenant continues in the background, in the consumer `rebuild`.
  */
 export default handler({
   method: 'PATCH',

@@ -53,7 +53,7 @@ export const pageOf = <Key extends string, Item extends z.ZodType>(id: string, k
 type Page<Key extends string, Item> = Record<Key, Item[]> & { next?: string }
 
 /**
- * A page of a listing: items under `key`, and where the following page goes on. It ends where its items are too large
+ * A page of a listing: items under `key`, and where the next page starts. It ends where its items are too large
  * together, so follow `next`, whatever `limit` was. `nextAfter` makes the `next` of the item at a place.
  */
 export function page<const Key extends string, Item>(

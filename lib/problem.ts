@@ -62,7 +62,7 @@ export const ProblemDocument = z
     detail: z.string().describe('What went wrong this time.').optional(),
     errors: z.array(FieldError).optional(),
   })
-  .meta({ id: 'Problem', description: 'Why a request failed (RFC 9457). Some codes have fields of their own.' })
+  .meta({ id: 'Problem', description: 'Why a request failed (RFC 9457). Some codes add fields.' })
 export type ProblemDocument = z.infer<typeof ProblemDocument> & ProblemExtra
 
 /** Builds the document of a problem. `type` is a URN: stable, and it promises no page at some host. */

@@ -1,5 +1,5 @@
 /**
- * Waits so long for work. Late work continues by itself: only the waiting ends.
+ * Waits at most this long for work. Late work continues by itself: only the waiting ends.
  * @throws what the work throws, or what `late` makes of its being late
  */
 export async function inTime<T>(work: PromiseLike<T>, withinMs: number, late: () => Error): Promise<T> {

@@ -12,7 +12,7 @@ import { getTenant } from '../tenants/tenant_cache.ts'
 import { UnknownTenant } from '../tenants/unknown_tenant.ts'
 import * as examples from '../site/examples.ts'
 
-/** A quota beside the monthly one, as the API and the commands show it. */
+/** An additional quota, as the API and the commands show it. */
 export const Quota = z
   .object({
     id: z.guid(),
@@ -32,7 +32,7 @@ export const Quota = z
   })
 export type Quota = z.infer<typeof Quota>
 
-/** Whoever may change quotas may change those of every tenant. */
+/** A key that may change quotas may change those of every tenant. */
 const ANY_TENANT: Bound = {}
 
 /** A page of quotas, of one tenant or of all, the oldest first. */

@@ -70,7 +70,7 @@ const EXAMPLE_WEBHOOK = 'https://hooks.slack.com/services/REPLACE/WITH/YOURS'
 const identity = ({ feature, period, tokenLimit, hard = true }: z.infer<typeof QuotaSettings>): string =>
   JSON.stringify([feature ?? null, period, tokenLimit, hard])
 
-/** A tenant of a seed file: its settings, and its quotas beside the monthly one. */
+/** A tenant of a seed file: its settings and its additional quotas. */
 export const TenantSeed = TenantSettings.extend({
   quotas: z
     .array(QuotaSettings, 'must be a list')
@@ -91,7 +91,7 @@ export async function seedTenant(database: Database, actor: string, settings: Te
 
 /**
  * Changes what is given of a tenant, at once but for billing day and time zone: those re-sort its usage into new
- * periods, which goes on in the background when the tenant is large; `rebuild` says how far.
+ * periods, which continues in the background when the tenant is large; `rebuild` says how far.
  * @throws Problem tenant_not_found, tenant_exists, invalid_request (time zone)
  */
 export async function updateTenant(

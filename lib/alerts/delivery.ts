@@ -24,7 +24,7 @@ export const Delivery = z
     webhook: z.guid(),
     kind: WebhookKind,
     url: z.string().describe('Its path is masked: it may hold a token.'),
-    alert: z.guid().describe('The alert that it tells of; absent: it is a test message.').optional(),
+    alert: z.guid().describe('The alert it reports. Absent for a test message.').optional(),
     threshold: z.int().describe('The threshold of the alert, in percent.').optional(),
     status: DeliveryStatus,
     attempts: z.int().describe('Tries so far.'),

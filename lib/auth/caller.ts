@@ -27,7 +27,7 @@ export const hasScope = ({ scopes }: Caller, scope: Scope): boolean =>
   scopes.includes(scope) || scopes.includes('admin')
 
 /**
- * By what the tenant that a caller names is found. A key that is bound to one goes on with its id: a name may have
+ * By what the tenant that a caller names is found. A key that is bound to one continues with its id: a name may have
  * moved to another tenant before it is looked up. undefined: the caller may not speak of that tenant, whether there is
  * one or not.
  */

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 
 /**
  * Makes a folder, and those above it that are missing. Not `mkdir` with `recursive`: below /proc, where a folder that
- * is there takes none, that spins for ever, in a thread that no signal ends.
+ * is there takes none, that spins forever, in a thread that no signal ends.
  * @throws what the file system says (ENOTDIR, EACCES, ENOENT: a folder can't be made there, or a link leads nowhere)
  */
 export async function makeFolder(dir: string): Promise<void> {

@@ -21,7 +21,7 @@ const FIRST_PAUSE_MS = 100
 
 /**
  * The server of `openEmbeddedPostgres`, started again when it dies: on the same port, so that its URL stays good, and
- * at most five times in ten minutes. Whoever asks it meanwhile is refused the connection, as in any outage.
+ * at most five times in ten minutes. Connections meanwhile are refused, as in any outage.
  * @throws EmbeddedPostgresError when the first start fails
  */
 export async function keepEmbeddedPostgres({

@@ -108,7 +108,7 @@ function servesFolder(pid: number, data: string): boolean {
   }
 }
 
-/** Only what is not there is made anew: a folder we may not look into can hold a database. */
+/** Only a missing folder is made: one that we can't read may hold a database. */
 export function missing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error
 }

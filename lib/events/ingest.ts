@@ -19,7 +19,7 @@ interface Needs {
   clock: () => number
 }
 
-/** What one accepted event is answered. */
+/** The answer for one accepted event. */
 export const EventAccepted = z
   .object({
     success: z.literal(true),

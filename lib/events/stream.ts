@@ -23,7 +23,7 @@ export interface Stream {
 
 /**
  * In one step. A worker killed between two would leave an entry that is acknowledged, so that nobody claims it, and
- * stays in the stream for ever: 49 of 50 kills there did. Not MULTI: a full Valkey refuses to queue, and only
+ * stays in the stream forever: 49 of 50 kills there did. Not MULTI: a full Valkey refuses to queue, and only
  * acknowledging frees memory.
  */
 const ACKNOWLEDGE = `

@@ -30,7 +30,7 @@ export interface Changes {
   recorded(tenantId: string, events: number, tokens: number, receivedAt: number): void
   /** Something else of its usage has changed. */
   touched(tenantId: string): void
-  /** Tells now what is still to be told, and waits until it is. */
+  /** Sends pending notifications now, and waits for them. */
   flush(): Promise<void>
 }
 

@@ -18,7 +18,7 @@ const BEAT_EVERY_MS = 1_000
 const LOOK_EVERY_MS = 5_000
 /** A tenant's pace looks two minutes back: for that long after its last event its row is sent again. */
 const ACTIVE_MS = 130_000
-/** A browser that reads so slowly is cut off; it comes again and begins anew. */
+/** A browser that reads this slowly is disconnected; it reconnects and starts over. */
 const MOST_BUFFERED = 4 * 1024 * 1024
 const STREAMS_PER_KEY = 100
 

@@ -5,7 +5,7 @@ import { type Database, openDatabase } from '../store/connection.ts'
 import { loadSql } from '../store/sql.ts'
 
 const PING_MS = 5_000
-/** So long without a word, a connection counts as lost. */
+/** A connection that is silent for this long counts as lost. */
 const LOST_MS = 12_000
 
 /** Hears what other processes tell. */
@@ -62,7 +62,7 @@ export function openListener(
   }
 }
 
-/** Whoever may connect to the database can NOTIFY anything. */
+/** Anyone who can connect to the database can NOTIFY anything. */
 function parse(payload: string): unknown {
   try {
     return JSON.parse(payload)

@@ -24,7 +24,7 @@ export const reservationKey = (tenantId: string, key: string): string => uuidv5(
 
 /**
  * The id as clients see it: all that settling needs, so that it needs no look-up, also while PostgreSQL is away.
- * Whoever forges one reports an event, which the key allows anyway.
+ * Forging one reports an event, which the key allows anyway.
  */
 export function writeReservationId({ tenantId, id, feature, createdAt }: Reservation): string {
   const time = Buffer.alloc(6)

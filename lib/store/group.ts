@@ -29,13 +29,13 @@ export interface GroupOptions<Item> {
   /** Nobody waits for this item any more: it is left out when its turn comes. */
   isLeft?: (item: Item) => boolean
   /**
-   * So long an item waits, for its turn and for the work; default 4 s. Then its outcome is unknown, and when its turn
-   * has not come, it never comes: whoever asked has been answered.
+   * How long an item waits, for its turn and for the work; default 4 s. Then its outcome is unknown, and when its turn
+   * has not come, it never comes: its caller has been answered.
    */
   withinMs?: number
   /**
    * A failure that took longer than that, default 0.5 s, makes whatever waits and whatever comes fail with it at once,
-   * for as long again. Then one group tries, and the others go on failing at once until it succeeds: nobody waits for a
+   * for as long again. Then one group tries, and the others keep failing at once until it succeeds: nobody waits for a
    * store again and again. Long after a failure it is forgotten.
    */
   restMs?: number

@@ -111,7 +111,7 @@ export function openLookup<Value>({ store, freshMs, refreshMs, most, load }: Loo
       return last.value
     })
     if (performance.now() >= (awayUntil.get(store) ?? 0)) return await late
-    late.catch(() => {}) // whoever asks once the store is back gets the error
+    late.catch(() => {}) // the next to ask once the store is back gets the error
     return last.value
   }
 

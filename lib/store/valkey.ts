@@ -10,7 +10,7 @@ export const BLOCK_MS = 1_000
 
 /**
  * Opens a connection that never keeps a command waiting: while it is down, commands fail at once; past
- * `valkeyTimeoutMs` their outcome counts as unknown. Nothing is resent after a reconnect: whoever sent it decides.
+ * `valkeyTimeoutMs` their outcome counts as unknown. Nothing is resent after a reconnect: the sender decides.
  */
 export async function openValkey(
   config: Pick<Config, 'valkeyTimeoutMs'> & { valkeyUrl: string },
@@ -31,7 +31,7 @@ export async function openReader(valkey: Valkey, log: Logger): Promise<Valkey> {
 }
 
 /**
- * Waits until the connection is ready; when that fails or takes long, the caller goes on without, and it may come
+ * Waits until the connection is ready; when that fails or takes long, the caller continues without, and it may come
  * later.
  */
 async function readyOrLate(valkey: Valkey): Promise<Valkey> {

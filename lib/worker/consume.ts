@@ -70,7 +70,7 @@ export function runTableConsumer(
 
 /**
  * Tries until it works, with growing pauses (`once`: a few times). Undefined: stopped before it did.
- * @param work is told how often it failed although the database is there, at most TRIES - 1: then each try is the last
+ * @param work receives how often it failed although the database is there, at most TRIES - 1: then each try is the last
  */
 async function untilDone<T>(
   ctx: Context,

@@ -1,4 +1,4 @@
--- Raises the alerts for what a change of quotas has made reached: all that is reached now and is not among `p_told`.
+-- Raises the alerts for thresholds newly crossed by a change of quotas: those reached now and not among `p_told`.
 create or replace function alert_reached(p_tenant uuid, p_told text[])
 returns void
 language sql

@@ -1,4 +1,4 @@
--- Deletes at most `p_batch` counters of quotas beside the monthly ones whose period was over before `p_cutoff` and
+-- Deletes at most `p_batch` counters of additional quotas whose period was over before `p_cutoff` and
 -- returns how many. The monthly ones stay. As in prune_rollups, the cutoff is noted first: `verify` compares only what
 -- comes after it.
 create or replace function prune_counters(p_cutoff timestamptz, p_batch int)

@@ -1,4 +1,4 @@
--- Makes the counters of one of a tenant's quotas anew, or of all beside the monthly one (null), from its open period
+-- Remakes the counters of one of a tenant's quotas, or of all additional ones (null), from its open period
 -- on: months from the split by feature, shorter periods from the hours of at most a week, or from the minutes of a
 -- single feature, holds from reservations. Never from all of history, and never from all minutes of a tenant with many
 -- features. The caller holds the tenant's row against record_events and reserve_tokens.

@@ -1,6 +1,6 @@
 -- Brings the counters of a rebuild into use, with the billing day and time zone they were made for, and raises the
 -- alerts that are due. Periods that ended before the first minute that is kept stay as they are: nothing is left to
--- sort them anew by. Every quota beside the monthly one starts again with its open period. The caller holds the
+-- sort them by. Every additional quota starts again with its open period. The caller holds the
 -- tenant's row.
 create or replace function rebuild_finish(p_job tenant_rebuilds)
 returns void
