@@ -107,9 +107,9 @@ export async function queryAgain<Row extends object>(
 }
 
 /**
- * Waits at most this long for what `start` starts. While twice as much as the pool has connections was given up and is not over,
- * nothing more is started: the database does not answer, and whatever is sent to it would be done when nobody wants it
- * any more.
+ * Waits at most this long for what `start` starts. While twice as much as the pool has connections was given up and is
+ * not over, nothing more is started: the database does not answer, and whatever is sent to it would be done when
+ * nobody wants it any more.
  * @throws DatabaseTimeout
  */
 async function inHandFor<T>(

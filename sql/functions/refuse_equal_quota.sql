@@ -1,5 +1,5 @@
--- Raises unique_violation, with its id as the detail, when the tenant has a quota other than p_quota that is the same but
--- for its thresholds: both would count, hold and alert the same tokens. The caller holds the tenant's lock.
+-- Raises unique_violation, with its id as the detail, when the tenant has a quota other than p_quota that is the same
+-- but for its thresholds: both would count, hold and alert the same tokens. The caller holds the tenant's lock.
 create or replace function refuse_equal_quota(
   p_tenant uuid, p_quota uuid, p_feature text, p_period text, p_token_limit bigint, p_hard boolean
 )
