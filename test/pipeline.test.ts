@@ -160,7 +160,7 @@ describe('when a store is away', () => {
     await until(async () => (await streamLength(ctx).catch(() => -1)) === 1)
     expect(await used(ctx)).toBe(200)
     await startConsumers(ctx, ['rollup'])
-    await until(async () => (await streamLength(ctx)) === 0)
+    await until(async () => (await streamLength(ctx).catch(() => -1)) === 0)
     expect(await used(ctx)).toBe(200)
   })
 
