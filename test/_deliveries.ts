@@ -67,7 +67,8 @@ export const tenantId = async (ctx: Context, name = 'acme-corp') => (await ctx.t
 export async function cross(ctx: Context, threshold = 80, tenant = 'acme-corp'): Promise<void> {
   const id = await tenantId(ctx, tenant)
   await ctx.database`
-    select raise_alert(${id}, ${id}, null, 'month', date_trunc('month', now()), date_trunc('month', now()) + interval '1 month',
+    select raise_alert(${id}, ${id}, null, 'month',
+                       date_trunc('month', now()), date_trunc('month', now()) + interval '1 month',
                        ${threshold}, 1, 1000000, ${threshold * 10_000})`
 }
 

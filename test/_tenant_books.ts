@@ -90,14 +90,16 @@ async function read({ ctx }: Real, ids: string[]): Promise<Books> {
         select json_build_object('tenant_id', tenant_id, 'id', id, 'feature', feature, 'tokens', tokens)
         from events where tenant_id = any (${ids}::uuid[])),
       'letters', array(
-        select json_build_object('tenant_id', p ->> 'tenantId', 'id', p ->> 'id', 'feature', p ->> 'feature', 'tokens', p -> 'tokens')
+        select json_build_object(
+          'tenant_id', p ->> 'tenantId', 'id', p ->> 'id', 'feature', p ->> 'feature', 'tokens', p -> 'tokens')
         from dead_letters cross join lateral (select payload::jsonb as p)
           where p ->> 'tenantId' = any (${ids}::text[])),
       'reservations', array(
         select json_build_object('tenant_id', tenant_id, 'id', id, 'status', status, 'has_expired', expires_at <= now())
         from reservations where tenant_id = any (${ids}::uuid[])),
       'counters', array(
-        select json_build_object('tenant_id', tenant_id, 'quota_id', quota_id, 'total', total_tokens, 'reserved', reserved_tokens)
+        select json_build_object(
+          'tenant_id', tenant_id, 'quota_id', quota_id, 'total', total_tokens, 'reserved', reserved_tokens)
         from usage_periods where tenant_id = any (${ids}::uuid[]))
     ) as books`
   return row!.books
@@ -161,7 +163,8 @@ function findEvents(model: Model, { events, letters }: Books, isDrained: boolean
       if (place) sent.place = place
       // Deleted after the answer, or the id was another event's: nobody could know when answering.
       else if (dead.some((tenant) => tenant && (!exists(tenant) || rowOf(sent, tenant)))) sent.place = 'dead letter'
-      else if (isDrained && sent.tenants.some((tenant) => !exists(tenant))) sent.place = 'dead letter' // deleted with its tenant
+      // Deleted with its tenant.
+      else if (isDrained && sent.tenants.some((tenant) => !exists(tenant))) sent.place = 'dead letter'
       else assert.ok(!isDrained, `lost: ${describe(sent)}`)
     }
     if (!sent.place || sent.place === 'dead letter') continue

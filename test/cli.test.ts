@@ -84,7 +84,10 @@ describe('what goes wrong is one line and an exit code', () => {
       ['verify'],
       { FLAGMETER_PORT: '3000', FLAGMETER_DATABASE: 'x' },
       3,
-      /^flagmeter: FLAGMETER_PORT is not a setting: did you mean PORT\?\nflagmeter: FLAGMETER_DATABASE is not a setting.*\n/,
+      new RegExp(
+        '^flagmeter: FLAGMETER_PORT is not a setting: did you mean PORT\\?\n' +
+          'flagmeter: FLAGMETER_DATABASE is not a setting.*\n',
+      ),
     ],
     ['tokens that are no number', ['send', 'acme-corp', 'x', 'many'], {}, 2, /whole number/],
     [

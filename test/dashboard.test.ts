@@ -19,7 +19,8 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await page.getByRole('alert').filter({ hasText: 'this is not a key: a key has 36 characters after fm_' }).waitFor()
     await signIn(page)
     const kept = await page.evaluate<string>(
-      'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, document.documentElement.outerHTML])',
+      'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, ' +
+        'document.cookie, location.href, document.documentElement.outerHTML])',
     )
     expect(kept).not.toMatch(/fm_\w{36}|fs_/)
     expect(await page.title()).toBe('FlagMeter')

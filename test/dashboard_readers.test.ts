@@ -124,7 +124,9 @@ describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PA
             [],
           ])
           const wide = await page.evaluate(
-            '[...document.querySelectorAll("#app *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 100))',
+            '[...document.querySelectorAll("#app *")]' +
+              '.filter((e) => e.getBoundingClientRect().right > innerWidth + 1)' +
+              '.map((e) => e.outerHTML.slice(0, 100))',
           )
           const scrolls = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
           expect([what, viewport.width, scrolls, scrolls ? wide : []]).toEqual([what, viewport.width, false, []])

@@ -200,7 +200,10 @@ describe('when the schema can not be used, migrate changes nothing and says what
     const refused = await runCli(['migrate'], env)
     expect(refused).toMatchObject({
       code: 1,
-      err: `flagmeter: the user ${user} may not create the schema flagmeter. A user who may can run \`create schema flagmeter authorization "${user}"\`, or \`grant create on database "${name}" to "${user}"\`\n`,
+      err:
+        `flagmeter: the user ${user} may not create the schema flagmeter. A user who may can run ` +
+        `\`create schema flagmeter authorization "${user}"\`, or ` +
+        `\`grant create on database "${name}" to "${user}"\`\n`,
     })
     await app.unsafe(/`(create schema [^`]+)`/.exec(refused.err)![1]!)
     expect((await runCli(['migrate'], env)).code).toBe(0)
@@ -214,7 +217,8 @@ describe('when the schema can not be used, migrate changes nothing and says what
     await app`create schema flagmeter`
     const refused = await runCli(['migrate'], env)
     expect(refused.err).toBe(
-      `flagmeter: the user ${user} may not create tables in the schema flagmeter. Its owner can run \`grant usage, create on schema flagmeter to "${user}"\`\n`,
+      `flagmeter: the user ${user} may not create tables in the schema flagmeter. ` +
+        `Its owner can run \`grant usage, create on schema flagmeter to "${user}"\`\n`,
     )
     await app.unsafe(/`(grant [^`]+)`/.exec(refused.err)![1]!)
     expect((await runCli(['migrate'], env)).code).toBe(0)

@@ -64,7 +64,8 @@ describe.skipIf(!existsOnPath('psql'))('the role that Grafana reads with (needs 
       { tenant: 'globex-inc', feature: 'b', tokens: 10 },
     ])
     await ctx.database`
-      insert into webhooks (tenant_id, kind, url, host, enabled) values (${await tenantId(ctx)}, 'slack', 'https://x.example', 'x', true)`
+      insert into webhooks (tenant_id, kind, url, host, enabled)
+      values (${await tenantId(ctx)}, 'slack', 'https://x.example', 'x', true)`
     await cross(ctx, 100)
     await ctx.database`
       insert into usage_periods (tenant_id, quota_id, period_start, period_end, total_tokens, event_count)

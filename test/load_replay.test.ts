@@ -32,7 +32,11 @@ const SMALL = `TIMESTAMP,ContextTokens,GeneratedTokens
 test('a replay keeps tokens and minutes, ends now, and repeats itself with the same ids', async () => {
   const server = await fakeServer()
   const file = await writeTrace(
-    `\uFEFFextra,"GeneratedTokens",TIMESTAMP,ContextTokens\r\n"a,b",5,2024-05-10T00:01:30.5Z,1\r\nc,0,2024-05-10 00:00:00.009930+00:00,7\r\nd,0,2024-05-10 00:00:10,0\r\n\r\ne,"2",2024-05-10 02:01:29.999999+02:00,3`,
+    '\uFEFFextra,"GeneratedTokens",TIMESTAMP,ContextTokens\r\n' +
+      '"a,b",5,2024-05-10T00:01:30.5Z,1\r\n' +
+      'c,0,2024-05-10 00:00:00.009930+00:00,7\r\n' +
+      'd,0,2024-05-10 00:00:10,0\r\n\r\n' +
+      'e,"2",2024-05-10 02:01:29.999999+02:00,3',
   )
   const { figures, error } = await loadJson(['--url', server.url, '--trace', file, '--tenant', 't', '--feature', 'f'])
   expect(error).toBeUndefined()

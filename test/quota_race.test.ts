@@ -102,7 +102,8 @@ describe(`a hard quota that fits 100, asked by ${ASKING} at once over two proces
   test(`is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, straight to PostgreSQL`, () => race({}), 300_000)
 
   test.skipIf(!command)(
-    `is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, with Valkey (needs valkey-server or redis-server on the PATH)`,
+    `is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, with Valkey ` +
+      '(needs valkey-server or redis-server on the PATH)',
     async () => {
       const valkey = await startNativeValkey(command!)
       onTestFinished(() => valkey.release())

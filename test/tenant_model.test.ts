@@ -136,7 +136,8 @@ const twice = <T>(one: T): T[] => [one, one]
 const commands = [
   ...moves,
   fc.tuple(caller, item, key, meanwhile).map(([who, one, idempotencyKey, other]): Step => [
-    `an event ${named(one.ref)} by ${by(who)}, ${one.tokens}, id ${one.id}${keyed(idempotencyKey)}${other ? `, while ${other[0]}` : ''}`,
+    `an event ${named(one.ref)} by ${by(who)}, ${one.tokens}, id ${one.id}${keyed(idempotencyKey)}` +
+      (other ? `, while ${other[0]}` : ''),
     async (model, real) => {
       const options = { idempotencyKey: one.id ?? idempotencyKey, isBatch: false }
       await report(model, real, who, [one], options, other?.[1])
@@ -145,7 +146,8 @@ const commands = [
   fc
     .tuple(caller, fc.array(item, { minLength: 1, maxLength: 5 }), key, meanwhile)
     .map(([who, items, idempotencyKey, other]): Step => [
-      `${items.length} events ${items.map((one) => `${named(one.ref)} (${one.tokens}, id ${one.id})`).join()} by ${by(who)}${keyed(idempotencyKey)}${other ? `, while ${other[0]}` : ''}`,
+      `${items.length} events ${items.map((one) => `${named(one.ref)} (${one.tokens}, id ${one.id})`).join()} ` +
+        `by ${by(who)}${keyed(idempotencyKey)}${other ? `, while ${other[0]}` : ''}`,
       (model, real) => report(model, real, who, items, { idempotencyKey, isBatch: true }, other?.[1]),
     ]),
   fc
@@ -211,7 +213,8 @@ const commands = [
   fc
     .tuple(server, pick, tokens, fc.constantFrom('settles', 'releases', 'lapses', 'keeps'), fc.boolean())
     .map(([at, n, amount, end, isForgotten]): Step => [
-      `tenant #${n} reserves ${amount} with the key k3 at ${at}, ${end} it, ${isForgotten ? 'is forgotten, ' : ''}and asks again`,
+      `tenant #${n} reserves ${amount} with the key k3 at ${at}, ${end} it, ` +
+        `${isForgotten ? 'is forgotten, ' : ''}and asks again`,
       async (model, real) => {
         const asked = { server: at, by: undefined, ref: { by: 'id', n } } as const
         const run = async (step: Step[1]) => {

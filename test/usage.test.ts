@@ -178,7 +178,8 @@ describe('a billing period', () => {
     const [row] = await database`
       select count(*)::int as wrong
       from unnest(${zones}::text[]) as zone, unnest('{1,15,28,29,30,31}'::int[]) as day,
-           generate_series(timestamptz '2024-01-01', timestamptz '2026-01-01', interval '21 hours 45 minutes') as moment,
+           generate_series(timestamptz '2024-01-01', timestamptz '2026-01-01', interval '21 hours 45 minutes')
+             as moment,
            billing_period(moment, day, zone) as p, billing_period(p.period_end, day, zone) as next
       where not (p.period_start <= moment and moment < p.period_end and next.period_start = p.period_end)`
     expect(row!.wrong).toBe(0)

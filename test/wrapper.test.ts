@@ -16,9 +16,12 @@ const root = join(import.meta.dirname, '..')
 
 /** What the guide's example takes for granted: the clients of OpenAI and Anthropic, as far as it uses them. */
 const CLIENTS = `
-interface Asked { model: string; messages: { role: 'user'; content: string }[]; max_tokens?: number; max_completion_tokens?: number }
+interface Asked {
+  model: string; messages: { role: 'user'; content: string }[]; max_tokens?: number; max_completion_tokens?: number
+}
 interface AnthropicUsage {
-  input_tokens: number; cache_read_input_tokens: number | null; cache_creation_input_tokens?: number | null; output_tokens: number
+  input_tokens: number; cache_read_input_tokens: number | null; cache_creation_input_tokens?: number | null
+  output_tokens: number
 }
 const messages: Asked['messages'] = [{ role: 'user', content: 'Hello' }]
 const openai = { chat: { completions: { create: async (_: Asked) => ({ usage: {

@@ -140,7 +140,8 @@ describe.each(isStress ? OWN_MODES : OWN_MODES.slice(0, 1))('$mode', ({ isSkippe
 })
 
 const head = (key: string, fields: string) =>
-  `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\n${fields}\r\n\r\n`
+  `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n` +
+  `content-type: application/json\r\n${fields}\r\n\r\n`
 
 /** A connection that sends this and stays; deaf: it never reads. */
 function open({ url }: OwnTarget, text: string, isDeaf = false): { socket: Socket; status: () => number | undefined } {

@@ -114,7 +114,9 @@ const recordOtherwise = (otherwise: string): Mutant['edits'] => [
   {
     file: 'lib/events/intake.ts',
     from: '/** Makes events durable. */',
-    to: `const recordOtherwise = (ctx, events, ...rest) => recordEvents(ctx, events, ...rest).catch(() => ${otherwise})\n`,
+    to:
+      'const recordOtherwise = (ctx, events, ...rest) => ' +
+      `recordEvents(ctx, events, ...rest).catch(() => ${otherwise})\n`,
   },
 ]
 
@@ -200,7 +202,8 @@ export const onlyHeldSettles: Mutant = {
       file: 'sql/functions/record_events.sql',
       from: 'order by e.tenant_id, e.id, e.position',
       to: `where not exists (
-        select from reservations r where r.tenant_id = e.tenant_id and r.id = e.id and r.status in ('released', 'lapsed'))
+        select from reservations r
+        where r.tenant_id = e.tenant_id and r.id = e.id and r.status in ('released', 'lapsed'))
       order by e.tenant_id, e.id, e.position`,
     },
   ],
