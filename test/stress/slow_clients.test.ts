@@ -21,7 +21,7 @@ test('2,000 sockets that send a byte a second do not slow down good requests', a
   const url = `http://127.0.0.1:${port}`
   await until(async () => (await fetch(`${url}/api/health/live`).catch(() => undefined))?.ok === true)
 
-  /** The P99 of requests one after another from four clients, in milliseconds. */
+  /** The P99, in milliseconds, of four clients that each send one request at a time. */
   async function p99(): Promise<number> {
     const times: number[] = []
     const body = JSON.stringify({ tenant: 'acme-corp', feature: 'x', tokens: 1 })
