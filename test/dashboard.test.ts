@@ -155,7 +155,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await until(async () => (await ask()) === 401, 2_000)
   })
 
-  test('when the server is killed it says so, and when it is there again everything is of now', async () => {
+  test('says so when the server is killed, and shows current data when it is back', async () => {
     const server = await startServer()
     const { page } = await openPage(server.url)
     await signIn(page)
@@ -171,7 +171,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await until(async () => (await used(page, 'acme-corp')) === 30)
   })
 
-  test('a connection that breaks without a word is noticed within seconds, by every kind of key', async () => {
+  test('notices a silently broken connection within seconds, with every kind of key', async () => {
     const server = await startServer()
     const { key } = await server.api('POST', '/api/keys', { name: 'customer', scopes: ['read'], tenant: 'acme-corp' })
     const proxy = await createProxy(server.url)
@@ -191,7 +191,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await pages[1]!.getByText('10%', { exact: true }).waitFor()
   })
 
-  test('the search and the order stand in the address; who saves keeps the focus on the button', async () => {
+  test('keeps search and order in the address, and the focus on the button after a save', async () => {
     const server = await startServer()
     const { page } = await openPage(server.url)
     await signIn(page)
