@@ -52,7 +52,7 @@ test('a handler returns what its answers describe, and nothing else compiles', (
     handler({ ...endpoint, answers, handle: () => json(200, { ...quota, hard: 'yes' }) }),
     // @ts-expect-error a value that is not in the enum
     handler({ ...endpoint, answers, handle: () => json(200, { ...quota, period: 'year' }) }),
-    // @ts-expect-error a field too many
+    // @ts-expect-error an extra field
     handler({ ...endpoint, answers, handle: () => json(200, { ...quota, secret: 'x' }) }),
     // @ts-expect-error an extra field, in a value made elsewhere
     handler({ ...endpoint, answers, handle: async () => json(200, wide) }),
@@ -66,7 +66,7 @@ test('a handler returns what its answers describe, and nothing else compiles', (
     handler({ ...endpoint, answers, handle: () => ({ status: 200, text: writeJson(soft) }) }),
     // @ts-expect-error text of something wider
     handler({ ...endpoint, answers, handle: () => ({ status: 200, text: writeJson(wide) }) }),
-    // @ts-expect-error a body where there is none
+    // @ts-expect-error a body for an answer without one
     handler({ ...endpoint, answers: { 204: z.undefined() }, handle: () => json(204, quota) }),
     // @ts-expect-error an API endpoint has a name and a tag
     handler({ method: 'GET', path: '/', auth: 'none', summary: 'x', answers, handle: () => json(200, quota) }),

@@ -32,7 +32,7 @@ async function insist(server: () => Server, path: string, body: object, key = ''
   }
 }
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 async function startServer(env: Record<string, string>) {
   const port = String(await freePort())
   const { child } = startCli(['serve'], { ...env, PORT: port, LOG_LEVEL: 'error', LIMIT_REQUESTS: '0' })

@@ -80,7 +80,7 @@ async function finish(): Promise<void> {
   await removeMutants()
 }
 
-/** Each lane has stores of its own, and takes the next waiting experiment. */
+/** Each lane has its own stores, and takes the next waiting experiment. */
 async function runAll(round: number): Promise<void> {
   const waiting = chosen.map((experiment, index) => ({ experiment, ownSeed: seed + 100 * index + 10_000 * round }))
   const lane = async (index: number) => {

@@ -8,7 +8,7 @@ import type { Experiment } from './_run.ts'
 
 const FROZEN_MS = 60_000
 const BRIEF_MS = 20_000
-/** Nobody waits longer for an answer, whatever it is. */
+/** The longest that any answer may take, whatever it is. */
 const LONGEST_ANSWER_MS = 5_000
 /** How long a probe waits for an answer, so that it can measure late ones. */
 const PATIENCE_MS = 90_000
