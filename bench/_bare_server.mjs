@@ -1,5 +1,5 @@
-// The limit: what node:http achieves if it only reads and parses a body and answers. Plain JavaScript, so that no
-// loader gets in the way. Arguments: status, answer.
+// The upper bound: node:http that only reads and parses a body, then answers. Plain JavaScript, so that no loader gets
+// in the way. Arguments: status, answer.
 import { createServer } from 'node:http'
 
 const [status, answer] = process.argv.slice(2)
@@ -8,7 +8,7 @@ const headers = {
   'content-length': Buffer.byteLength(answer),
   'x-request-id': '8a1dc365-d946-4a9c-a394-ca1e6a521212',
 }
-// The same as the product's: it is in the Keep-Alive header, and both answers should have the same bytes.
+// As in the product: the value appears in the Keep-Alive header, and both answers should have the same bytes.
 const server = createServer({ keepAliveTimeout: 75_000 }, (req, res) => {
   const chunks = []
   req.on('data', (chunk) => chunks.push(chunk))

@@ -11,13 +11,13 @@ import type { Running } from './_stage.ts'
 const run = promisify(execFile)
 
 /**
- * With this many, both servers use almost a whole core. With 256, the bare one would lose a fifth and ours gain
- * nothing, which would flatter us.
+ * At 64, both servers use almost a whole core. At 256, the bare one would lose a fifth and ours gain nothing, which
+ * would flatter us.
  */
 const CONNECTIONS = 64
 
 /**
- * The request to repeat: a POST, or a GET if the body is empty. If there are `tenants`, `TENANT` in the body stands for
+ * The request to repeat: a POST, or a GET if the body is empty. With `tenants`, `TENANT` in the body is replaced by
  * tenant-1, tenant-2, … in turn.
  */
 export interface Load {
@@ -33,10 +33,10 @@ export const EVENTS: Load = {
 
 const wrk = existsOnPath('wrk')
 
-/** The load generator: wrk takes one thread, autocannon three, which it takes from others on the machine. */
+/** The load generator: wrk needs one thread, autocannon three, at the expense of everything else on the machine. */
 export const generator = wrk ? 'wrk' : 'autocannon (wrk on the PATH would disturb less)'
 
-/** If there are enough cores (and all are ours), wrk gets the last one, and the server the others. */
+/** With enough cores, all of them ours, wrk gets the last one and the server the rest. */
 const cores = cpus().length
 const taskset = wrk && cores >= 4 && availableParallelism() === cores ? existsOnPath('taskset') : undefined
 
@@ -45,7 +45,7 @@ export interface Hammered {
   rate: number
   /** Answers 2xx. */
   answered: number
-  /** Cores that the server used: near 1, or else the generator is the limit. Undefined without /proc. */
+  /** Cores the server used: if well below 1, the generator was the limit. Undefined without /proc. */
   cores: number | undefined
 }
 

@@ -1,4 +1,4 @@
-// The ingest endpoint alone, from the sources. `open` leaves out key check and limits, to see what they cost.
+// The ingest endpoint alone, from the sources. `open` leaves out the key check and limits, to show what they cost.
 import ingest from '../handlers/event-ingest.ts'
 import live from '../handlers/health-live.ts'
 import type { Caller } from '../lib/auth/caller.ts'

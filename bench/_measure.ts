@@ -1,4 +1,4 @@
-/** One line of the result: the ratio of two things measured alternately, and the limit it must meet. */
+/** One row of the results: the ratio of two things measured alternately, and the limit it must meet. */
 export interface Row {
   name: string
   ratio: number

@@ -1,4 +1,4 @@
-// What many start with, as a control: each request is one LPUSH; a worker takes one event at a time (BRPOP), upserts
+// The control, a common first design: each request is one LPUSH; a worker takes one event at a time (BRPOP), upserts
 // its minute and sums the month to find the tenant's usage. Arguments: serve or work.
 import { createServer } from 'node:http'
 import { Redis } from 'ioredis'

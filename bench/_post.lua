@@ -1,5 +1,5 @@
 -- What wrk sends: a POST, or a GET without a body. The body comes from the caller, so that every generator sends the
--- same. With BENCH_TENANTS, `TENANT` in it stands for tenant-1, tenant-2, … in turn.
+-- same. With BENCH_TENANTS, `TENANT` in it is replaced by tenant-1, tenant-2, … in turn.
 local body = os.getenv("BENCH_BODY")
 if body ~= "" then
   wrk.method = "POST"

@@ -23,12 +23,12 @@ export interface Running {
   stop(): Promise<void>
 }
 
-/** What every row works with; it all stops with the bench. */
+/** What every row runs on; all of it stops with the bench. */
 export interface Stage {
   database: Database
   /** Undefined if VALKEY_URL is not set and no native server is on the PATH. */
   valkey: Pick<Store, 'url'> | undefined
-  /** The settings of the Valkey path, with a stream of its own. */
+  /** The settings of the Valkey path, with its own stream. */
   streamEnv(): Record<string, string>
   /** Starts `flagmeter serve` with these handlers (none: all), in its own process. */
   serve(handlers: string[], env?: Record<string, string>): Promise<Running>
@@ -38,7 +38,7 @@ export interface Stage {
   valkeyPid: number | undefined
   /** One process of the control, which does everything once per event. */
   naive(part: 'serve' | 'work', env: Record<string, string>): Promise<Running>
-  /** The ingest endpoint alone; `open` leaves out key check and limits. */
+  /** The ingest endpoint alone; `open` leaves out the key check and limits. */
   ingest(open: boolean, env: Record<string, string>): Promise<Running>
   /** A node:http server that reads and parses a body and answers with these bytes. */
   bare(status: number, answer: string): Promise<Running>

@@ -11,7 +11,7 @@ import { findServer, startNativeValkey } from '../test/_valkey.ts'
 /** Something to open once and release once. */
 export interface Store {
   url: string
-  /** Undefined: somebody else started it, or it has many processes. */
+  /** Undefined if somebody else started it or it has many processes. */
   pid?: number
   release(): Promise<void>
 }
@@ -77,7 +77,7 @@ async function useValkey(url: string): Promise<Store> {
   return { url, release: async () => {} }
 }
 
-/** Removes a stream from a server that we must not throw away. */
+/** Removes a stream from a server that outlives the bench. */
 export async function removeStream(url: string, name: string): Promise<void> {
   const client = new Redis(url, { maxRetriesPerRequest: 1 })
   client.on('error', () => {})

@@ -6,13 +6,13 @@ import type { Running, Stage } from './_stage.ts'
 const ROUNDS = 25
 const SECONDS = 1
 
-/** Requests per second of a whole core: the server has one, and waiting for the disk is only noise here. */
+/** Requests per CPU second: the server has one core, and waiting for the disk is only noise here. */
 async function perCore(server: Running): Promise<number> {
   const { rate, cores = 1 } = await hammer(server, SECONDS)
   return rate / cores
 }
 
-/** The cost of key check and limits: single-event POSTs through Valkey with them, and without. */
+/** The cost of the key check and limits: single-event POSTs through Valkey with and without them. */
 export async function access(stage: Stage): Promise<Row> {
   await stage.database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const env = stage.streamEnv()

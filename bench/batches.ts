@@ -8,7 +8,7 @@ import type { Stage } from './_stage.ts'
 const ROUNDS = 7
 const BATCHES = 60
 const BATCH_EVENTS = 1_000
-/** As many as a worker records at once by default. */
+/** What a worker records at once by default. */
 const CONNECTIONS = 4
 const TENANTS = ['acme-corp', 'globex-inc', 'initech-llc']
 
@@ -87,7 +87,7 @@ const columns = (events: Event[]): unknown[] => [
   events.map(({ receivedAt }) => new Date(receivedAt).toISOString()),
 ]
 
-/** Figures of a pipeline that loses events, or counts them twice, would be worthless. */
+/** Figures from a pipeline that loses events or counts them twice would be worthless. */
 async function expectCounted({ database }: Stage, sent: number): Promise<void> {
   const [stored] = await database<{ n: number }[]>`select count(*) as n from events`
   const [counted] = await database<{ n: number }[]>`

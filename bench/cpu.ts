@@ -15,7 +15,7 @@ const MINUTES = 43_200
 
 /**
  * CPU seconds per million events for the whole pipeline (server, worker, Valkey, PostgreSQL), compared with the
- * control's.
+ * control.
  */
 export async function cpu(stage: Stage): Promise<Row> {
   const { database } = stage

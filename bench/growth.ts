@@ -21,7 +21,7 @@ export async function growth({ database }: Stage): Promise<Row> {
   ).map(({ id }) => id)
   const recorder = { database, metrics: openMetrics(), changes: openChanges(database, Date.now) }
 
-  /** Events of the past: with ids in order of time, as the servers make them. */
+  /** Past events, with time-ordered ids like those the servers make. */
   async function store(from: number, count: number): Promise<void> {
     await database`
       insert into events (tenant_id, id, feature, tokens, created_at, received_at)
@@ -61,7 +61,7 @@ export async function growth({ database }: Stage): Promise<Row> {
   await record()
   const large = await record()
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
-  // Batch by batch in the order of their times: the medians decide, the spread is that of tenths.
+  // The medians of ten interleaved tenths of the batches take the place of rounds.
   const tenth = (times: number[]) =>
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((part) => median(times.filter((_, i) => i % 10 === part)))
   const series: [number[], number[]] = [tenth(large), tenth(small)]

@@ -7,14 +7,14 @@ import { openLoop } from './_open_loop.ts'
 import type { Stage } from './_stage.ts'
 
 const RPS = 1_000
-/** Four turns of each side. */
+/** With the warm-up, four turns for each side. */
 const ROUNDS = 3
 const SECONDS = 15
 const ANSWER = '{"success":true,"eventId":"019a9a3c-0f0e-7b7a-9c36-7f4c1f0c2d11"}'
 
 /**
  * P99 of single events through Valkey at 1,000 open-loop requests a second, a minute in all, compared with the bare
- * server's.
+ * server.
  */
 export async function latency(stage: Stage): Promise<Row> {
   const env = stage.streamEnv()
@@ -36,7 +36,7 @@ export async function latency(stage: Stage): Promise<Row> {
 const LIMIT_MS = 100
 const PROBES = 300
 
-/** From the answer 201 until the event's tokens show in `GET /api/usage`, with 1,000 events a second through Valkey. */
+/** From the 201 until the event's tokens show in `GET /api/usage`, at 1,000 events a second through Valkey. */
 export async function freshness(stage: Stage): Promise<Row> {
   const env = stage.streamEnv()
   const server = await stage.serve([], env)

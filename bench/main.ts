@@ -73,7 +73,7 @@ const opening = openStage()
 let stopping = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (stopping) return // npm passes on what the terminal sent us too
+    if (stopping) return // npm forwards the signal that the terminal also sent us
     stopping = true
     // Even while the stores are starting: anything half open is stopped once it is open.
     void opening.then(({ release }) => release()).finally(() => process.exit(130))

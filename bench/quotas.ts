@@ -47,7 +47,7 @@ async function measure(stage: Stage, name: string, target: string, load: Load): 
   return row(name, target, rates, `${against(rates, 'requests/s')}; ${generator}, ${figure(cores)} cores`)
 }
 
-/** Tenants with larger quotas than a benchmark can reserve. */
+/** Tenants whose quotas are too large for a benchmark to fill. */
 async function prepare({ database }: Stage): Promise<void> {
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features, reservations`
   await database`

@@ -11,13 +11,13 @@ const ROUNDS = 5
 /** A day at about 1 event a second. */
 const DAY_EVENTS = 90_000
 const DAY_MS = 86_400_000
-/** Days kept besides, so that the day to delete has to be found. */
+/** Other days in the table, so that the day to delete has to be found. */
 const KEPT_DAYS = 5
 const BATCH = 5_000
 const eventPruneSql = loadSql('queries/event_prune')
 const rollupPruneSql = loadSql('queries/rollup_prune')
 
-/** Deleting a day of events and its minutes, in batches like the worker, compared with recording a day. */
+/** Deleting a day of events and its minutes, in batches as the worker does, compared with recording a day. */
 export async function retention({ database }: Stage): Promise<Row> {
   await database`truncate events, rollups, usage_hours, usage_periods, usage_features`
   const tenants = await database<{ id: string }[]>`select id from tenants`

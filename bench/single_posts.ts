@@ -39,15 +39,15 @@ async function measure(stage: Stage, name: string, target: string, env: Record<s
   return row(name, target, rates, `${against(rates, 'requests/s')}; ${generator}, ${busy(series)}`)
 }
 
-/** How much of a core each server used: well below 1, the generator or a store was the limit. */
+/** Cores each server used: if well below 1, the generator or a store was the limit. */
 function busy([ours, bare]: [Hammered[], Hammered[]]): string {
   const [a, b] = [ours, bare].map((results) => results.flatMap(({ cores }) => cores ?? []))
   return a!.length === 0 ? 'CPU unknown' : `${figure(median(a!))} against ${figure(median(b!))} cores`
 }
 
 /**
- * Figures of a server that loses events would be worthless. As many events must be stored and counted as the server
- * answered with 201. The generator may know of fewer, as it drops answers at the end of a round, but never of more.
+ * Figures from a server that loses events would be worthless. The number stored and counted must equal the number of
+ * 201s sent. The generator may have seen fewer, as it drops answers at the end of a round, but never more.
  */
 async function expectStored(stage: Stage, server: Running, env: Record<string, string>, known: number): Promise<void> {
   const answered = await settled(server)

@@ -94,7 +94,7 @@ async function fill({ database }: Stage, tenant: string, features: number, minut
     select id, 'feature-' || f, date_bin('1 minute', now(), timestamptz 'epoch') - m * interval '1 minute', 1, 1
     from tenants, generate_series(1, ${features}::int) as f, generate_series(0, ${minutes - 1}::int) as m
     where name = ${tenant}`
-  // A new billing day rebuilds the counters from the rollups. Tomorrow's makes the period as old as possible.
+  // A new billing day rebuilds the counters from the rollups. Tomorrow's date makes the period as old as possible.
   const days = await database<{ day: number }[]>`
     select extract(day from now() + step * interval '1 day')::int as day from generate_series(2, 1, -1) as step`
   for (const { day } of days)

@@ -5,7 +5,7 @@ import { loadHandlers } from '../cli/_handlers.ts'
 import { endpointsOf } from '../cli/_serving.ts'
 import { describeApi } from '../lib/site/openapi.ts'
 
-/** Where the dashboard's types of the API are. */
+/** The file with the dashboard's API types. */
 export const API_TYPES = fileURLToPath(new URL('../dashboard/api_types.ts', import.meta.url))
 
 /** The description of the API, as `GET /api/openapi.json` returns it. */

@@ -175,7 +175,8 @@ function badBody(random: Random): Buffer {
       return Buffer.from([0xff, 0xfe, 0x7b, 0x7d, below(256), below(256)])
     case 4:
       return Buffer.from(
-        `{"tenant":"acme-corp","feature":"x","tokens":1,"timestamp":${pick(['"2020-01-01T00:00:00Z"', '"9999-12-31T23:59:59Z"', '"x"', '0'])}}`,
+        '{"tenant":"acme-corp","feature":"x","tokens":1,"timestamp":' +
+          `${pick(['"2020-01-01T00:00:00Z"', '"9999-12-31T23:59:59Z"', '"x"', '0'])}}`,
       )
     case 5:
       return Buffer.from(`[${Array.from({ length: below(30) }, object).join(',')}]`)

@@ -8,7 +8,7 @@ export interface Balancer {
   isUp: (backend: string) => boolean
 }
 
-/** As load balancers do, it takes no single failure for the end of a backend. */
+/** Like real load balancers, it does not take a single failure for the end of a backend. */
 const FAILURES = 3
 
 /**

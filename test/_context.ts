@@ -29,7 +29,7 @@ export interface TestServer {
   request: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<TestAnswer>
 }
 
-/** A database of the test's own, cloned from the migrated template; gone after the test. */
+/** The test's own database, cloned from the migrated template. Dropped after the test. */
 export async function createDatabase(): Promise<string> {
   const templateUrl = inject('templateUrl')
   const name = `test_${randomUUID().replaceAll('-', '')}`
@@ -42,7 +42,7 @@ export async function createDatabase(): Promise<string> {
   return templateUrl.replace(/\/\w+$/, `/${name}`)
 }
 
-/** A context on a database of its own, with the example tenants. */
+/** A context on its own database, with the example tenants. */
 export async function createContext(
   env: Record<string, string> = {},
   overrides: Partial<Context> = {},
@@ -61,7 +61,7 @@ export async function createContext(
   return { ...ctx, databaseUrl }
 }
 
-/** The real server with every endpoint on a port of its own. */
+/** The real server with every endpoint, on its own port. */
 export async function createTestServer(
   env: Record<string, string> = {},
   overrides: Partial<Context> = {},
@@ -105,7 +105,7 @@ export async function createTestServer(
   }
 }
 
-/** Runs the consumers of these names until the test ends or `stop` is called. */
+/** Runs the named consumers until the test ends or `stop` is called. */
 export async function startConsumers(ctx: Context, names: string[]): Promise<() => Promise<void>> {
   const stop = new AbortController()
   const done = consume(ctx, consumersOf(await loadHandlers(names)), stop.signal)
@@ -117,7 +117,7 @@ export async function startConsumers(ctx: Context, names: string[]): Promise<() 
   return finish
 }
 
-/** Waits until a condition holds. The limit is for what never comes: a busy machine may take its time. */
+/** Waits until a condition holds. The limit only catches what never happens: a busy machine may be slow. */
 export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = 60_000): Promise<void> {
   const end = Date.now() + timeoutMs
   while (!(await condition())) {
@@ -126,5 +126,5 @@ export async function until(condition: () => Promise<boolean> | boolean, timeout
   }
 }
 
-/** The middle one: what is measured on a machine that does other things too has outliers. */
+/** The median, because measurements on a shared machine have outliers. */
 export const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!

@@ -57,7 +57,7 @@ export const used = async (page: Page, tenant: string) =>
 
 /** The accessibility barriers that axe-core finds. */
 export async function barriers(page: Page): Promise<string[]> {
-  // The page's policy lets no script in; the driver's own channel does.
+  // The page's policy blocks injected scripts, except through the driver's own channel.
   await page.evaluate(axe)
   const { violations } = await page.evaluate<any>('axe.run()')
   return violations

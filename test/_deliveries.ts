@@ -21,7 +21,7 @@ export interface Receiver {
 /** Answers a request, given how many came before it. Default: 200. */
 export type Answering = (res: ServerResponse, index: number, received: Received) => void
 
-/** A receiver of webhooks on this machine. Closed after the test. */
+/** A webhook receiver on this machine. Closed after the test. */
 export async function createReceiver(answer: Answering = (res) => void res.end('ok')): Promise<Receiver> {
   const received: Received[] = []
   const server = createServer((req, res) => {
@@ -67,11 +67,12 @@ export const tenantId = async (ctx: Context, name = 'acme-corp') => (await ctx.t
 export async function cross(ctx: Context, threshold = 80, tenant = 'acme-corp'): Promise<void> {
   const id = await tenantId(ctx, tenant)
   await ctx.database`
-    select raise_alert(${id}, ${id}, null, 'month', date_trunc('month', now()), date_trunc('month', now()) + interval '1 month',
+    select raise_alert(${id}, ${id}, null, 'month',
+                       date_trunc('month', now()), date_trunc('month', now()) + interval '1 month',
                        ${threshold}, 1, 1000000, ${threshold * 10_000})`
 }
 
-/** The outbox, with the seconds until each is due. */
+/** The outbox, with the seconds until each delivery is due. */
 export const deliveries = (ctx: Context) =>
   ctx.database<{ id: string; status: string; attempts: number; reason: string | null; wait: number }[]>`
     select *, extract(epoch from next_attempt_at - now())::float8 as wait from deliveries order by position`

@@ -60,7 +60,7 @@ export const problem = (status: number, code: string) => ({
   detail: `about ${code}`,
 })
 
-/** Runs the command; what it printed, and the error it ended with. */
+/** Runs the command. Returns what it printed and the error it ended with. */
 export async function load(args: string[], env: Record<string, string> = {}, stop = new AbortController().signal) {
   const { printed, out, err } = capture()
   const terminal: Terminal = { env, out, err, stop }
@@ -74,7 +74,7 @@ export async function load(args: string[], env: Record<string, string> = {}, sto
   return { ...printed, error }
 }
 
-/** The same with `--json`, which must have printed one document. */
+/** The same with `--json`, which must print one document. */
 export async function loadJson(args: string[], stop?: AbortSignal) {
   const run = await load([...args, '--json'], {}, stop)
   return { ...run, figures: JSON.parse(run.out) }

@@ -7,12 +7,12 @@ import { clusterFolder } from './_cluster.ts'
 export interface OwnPostgres {
   /** Of a migrated database. */
   url: string
-  /** Stops the server and all of its backends where they are, as a machine does that swaps, or a disk that hangs. */
+  /** Halts the server and all of its backends in their tracks, like a swapping machine or a hung disk. */
   freeze(): Promise<void>
   thaw(): Promise<void>
 }
 
-/** A PostgreSQL of the test's own, to be harmed. Gone after the test. */
+/** The test's own PostgreSQL, to be harmed. Removed after the test. */
 export async function startPostgres(): Promise<OwnPostgres> {
   const dir = await clusterFolder()
   const server = await openEmbeddedPostgres({ dir, settings: { fsync: 'off' } })

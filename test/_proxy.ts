@@ -5,14 +5,14 @@ import { onTestFinished } from 'vitest'
 export type ProxyMode = 'open' | 'mute' | 'closed'
 
 export interface Proxy {
-  /** The URL given, through the proxy. */
+  /** The given URL, through the proxy. */
   url: string
   set(mode: ProxyMode): void
-  /** Breaks every connection as a host that was restarted does; the next are served. */
+  /** Breaks every connection, as a restarted host does; new ones are served. */
   reset(): void
 }
 
-/** A TCP proxy in front of a store or a server, to break the link at will. Gone after the test. */
+/** A TCP proxy in front of a store or a server, to break the link at will. Closed after the test. */
 export async function createProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()

@@ -11,7 +11,7 @@ export const HOUR = 3_600_000
 export const DAY = 24 * HOUR
 export const uuid = () => crypto.randomUUID()
 
-/** The start of a period in UTC: what the model knows of time. */
+/** The start of a period in UTC: all that the model knows about time. */
 export function periodStart(period: (typeof PERIODS)[number], at: number): number {
   const date = new Date(at)
   if (period === 'month') return Date.UTC(date.getUTCFullYear(), date.getUTCMonth())
@@ -28,7 +28,7 @@ export interface ModelQuota {
   countsFrom: number
 }
 export interface Hold extends Wanted {
-  /** As it stands in the database; expired: still held. gone: pruned, or its key has made another one. */
+  /** As in the database. expired: still held; gone: pruned, or replaced by a newer hold of its key. */
   status: 'held' | 'expired' | 'settled' | 'released' | 'lapsed' | 'gone'
   /** What its settlement counted. */
   settled?: number
@@ -42,14 +42,14 @@ export interface Model {
 export interface Real {
   ctx: Pick<Context, 'database' | 'metrics' | 'changes'>
   reservations: ReturnType<typeof openReservations>
-  /** With Valkey, a hold that has expired lapses only when the worker looks. */
+  /** With Valkey, an expired hold lapses only when the worker checks. */
   withValkey: boolean
   open: (database: Database) => ReturnType<typeof openReservations>
   databaseUrl: string
   tenantId: string
 }
 
-/** Tokens of a quota in the period of a moment: used, and held. */
+/** Tokens of a quota, used and held, in the period that contains `at`. */
 export function tally({ events, holds }: Model, quota: ModelQuota, at: number): [used: number, held: number] {
   const start = periodStart(quota.period, at)
   const counts = (feature: string, moment: number) =>
@@ -67,7 +67,7 @@ export const isHeld = ({ status }: Hold) => status === 'held' || status === 'exp
 export const lapse = (model: Model) =>
   model.holds.filter(({ status }) => status === 'expired').forEach((hold) => (hold.status = 'lapsed'))
 
-/** Asks for a reservation, and says what the answer must be. */
+/** Asks for a reservation and checks the answer. */
 export async function ask(model: Model, real: Real, wanted: Wanted): Promise<void> {
   if (!real.withValkey) lapse(model)
   const last = model.holds.findLast(({ key, status }) => key !== undefined && key === wanted.key && status !== 'gone')
@@ -92,7 +92,7 @@ export function fits(model: Model, feature: string, tokens: number): boolean {
   })
 }
 
-/** Every counter there is must be what the model says, and none may be missing. */
+/** Every counter must match the model, and none may be missing. */
 export async function compare(model: Model, { ctx, tenantId }: Real): Promise<void> {
   const rows = await ctx.database<{ quota_id: string; at: number; total: number; reserved: number }[]>`
     select quota_id, extract(epoch
@@ -108,7 +108,7 @@ export async function compare(model: Model, { ctx, tenantId }: Real): Promise<vo
   assert.deepEqual(found, [...expected].toSorted())
 }
 
-/** Does the work on a connection of its own that is cut while it works: with or without effect, nobody knows. */
+/** Does the work on its own connection, which is cut meanwhile: whether it took effect is unknown. */
 export async function cut(
   { ctx, databaseUrl }: Real,
   work: (database: Database) => Promise<unknown>,

@@ -1,13 +1,13 @@
-/** A small seeded generator (mulberry32), so that a failure can be seen again by its seed. */
+/** A small seeded generator (mulberry32), so that a failure can be repeated by its seed. */
 export interface Random {
   seed: number
-  /** From 0 to below 1. */
+  /** At least 0, below 1. */
   next(): number
   below(n: number): number
   pick<T>(values: readonly T[]): T
 }
 
-/** Opens a generator; its seed is the given one, or FLAGMETER_SEED, or new. */
+/** Creates a generator from the given seed, FLAGMETER_SEED, or a new one. */
 export function createRandom(seed = Number(process.env.FLAGMETER_SEED ?? Date.now() % 1_000_000)): Random {
   let state = seed
   const next = () => {

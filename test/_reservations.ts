@@ -1,13 +1,13 @@
 import type { TestServer } from './_context.ts'
 
-/** What is asked for: 100 tokens of acme-corp. */
+/** The body of a reservation: 100 tokens for acme-corp. */
 export const want = (fields: object = {}) => ({ tenant: 'acme-corp', feature: 'x', tokens: 100, ...fields })
 
 /** [used, reserved] of each quota, the monthly one first. */
 export const counters = async ({ get }: TestServer, tenant = 'acme-corp') =>
   (await get(`/api/usage/${tenant}`)).body.quotas.map((quota: any) => [quota.totalTokens, quota.reservedTokens])
 
-/** The calls of a client. */
+/** The calls a client makes. */
 export const reserve = async ({ post }: TestServer, fields: object = {}, key?: string) =>
   post('/api/reservations', want(fields), key === undefined ? {} : { 'idempotency-key': key })
 export const settle = async ({ post }: TestServer, id: string, tokens: number) =>

@@ -11,14 +11,14 @@ import { createDatabase, createTestServer } from './_context.ts'
 import { KEY } from './_key.ts'
 import { HELD, type Model, type Sent, type Span, type Tenant, exists, nameOf } from './_tenant_model.ts'
 
-/** Two servers. */
+/** Two servers and what they share. */
 export interface Real {
   ctx: Context
   hasStream: boolean
   pools: Pool[]
 }
 
-/** Opens two servers on a database, and with Valkey on a queue, of their own. */
+/** Opens two servers on their own database and, with Valkey, their own queue. */
 export async function openReal(hasStream: boolean): Promise<Real> {
   const env = {
     DATABASE_URL: await createDatabase(),
@@ -43,7 +43,7 @@ export interface Request {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   path: string
   body?: unknown
-  /** The caller's; default: an unbound one. */
+  /** The caller's key; default: an unbound one. */
   key?: string | undefined
   idempotencyKey?: string | undefined
 }
@@ -81,7 +81,7 @@ interface Books {
   counters: { tenant_id: string; quota_id: string; total: number; reserved: number }[]
 }
 
-/** All that the database has of these tenants, in one look. */
+/** Everything the database has about these tenants, in one query. */
 async function read({ ctx }: Real, ids: string[]): Promise<Books> {
   const [row] = await ctx.database<{ books: Books }[]>`
     select json_build_object(
@@ -90,20 +90,22 @@ async function read({ ctx }: Real, ids: string[]): Promise<Books> {
         select json_build_object('tenant_id', tenant_id, 'id', id, 'feature', feature, 'tokens', tokens)
         from events where tenant_id = any (${ids}::uuid[])),
       'letters', array(
-        select json_build_object('tenant_id', p ->> 'tenantId', 'id', p ->> 'id', 'feature', p ->> 'feature', 'tokens', p -> 'tokens')
+        select json_build_object(
+          'tenant_id', p ->> 'tenantId', 'id', p ->> 'id', 'feature', p ->> 'feature', 'tokens', p -> 'tokens')
         from dead_letters cross join lateral (select payload::jsonb as p)
           where p ->> 'tenantId' = any (${ids}::text[])),
       'reservations', array(
         select json_build_object('tenant_id', tenant_id, 'id', id, 'status', status, 'has_expired', expires_at <= now())
         from reservations where tenant_id = any (${ids}::uuid[])),
       'counters', array(
-        select json_build_object('tenant_id', tenant_id, 'quota_id', quota_id, 'total', total_tokens, 'reserved', reserved_tokens)
+        select json_build_object(
+          'tenant_id', tenant_id, 'quota_id', quota_id, 'total', total_tokens, 'reserved', reserved_tokens)
         from usage_periods where tenant_id = any (${ids}::uuid[]))
     ) as books`
   return row!.books
 }
 
-/** Compares the books with the model. Unless the worker is away, it records what waits first. */
+/** Compares the books with the model. Unless the worker is away, it first records what waits. */
 export async function check(model: Model, real: Real): Promise<void> {
   const isDrained = !real.hasStream || !model.workerIsAway
   if (isDrained && real.hasStream && model.acknowledged.some(({ place }) => !place)) await drain(real)
@@ -125,10 +127,10 @@ const sortById = <T extends { id: string }>(list: T[]): T[] => list.toSorted((a,
 export const drain = ({ ctx }: Real): Promise<void> =>
   runStreamConsumer(ctx, 'rollup', rollup, new AbortController().signal, true).done
 
-/** Holds match the model; what it cannot know (who came first, whether a hold has lapsed yet) it learns here. */
+/** Holds match the model, which learns here what it cannot know: who came first, whether a hold has lapsed yet. */
 function findReservations(model: Model, { reservations }: Books): void {
   const rows = new Map(reservations.map((row) => [row.id, row]))
-  const there = new Set(model.tenants.filter(exists).map(({ id }) => id)) // what deleted ones held goes with `prune`
+  const there = new Set(model.tenants.filter(exists).map(({ id }) => id)) // holds of deleted tenants go with `prune`
   const held: string[] = []
   for (const reservation of model.reservations) {
     if (!exists(reservation.tenant)) continue
@@ -145,12 +147,12 @@ function findReservations(model: Model, { reservations }: Books): void {
   assert.deepEqual(found.toSorted(), held.toSorted())
 }
 
-/** Each acknowledged event is there, for a tenant it may count for, and nothing else is there. */
+/** Each acknowledged event is stored for a tenant it may count for, and nothing else is stored. */
 function findEvents(model: Model, { events, letters }: Books, isDrained: boolean): void {
   const rows = new Map(events.map((row) => [row.tenant_id + row.id, row]))
   const rowOf = (sent: Sent, { id }: Tenant) => rows.get(id + sent.idOf(id))
   const isIt = (sent: Sent, row: Found | undefined) => row?.feature === sent.feature && row.tokens === sent.tokens
-  /** The rows, and what they stand for. */
+  /** The rows, and the events that explain them. */
   const explained = new Map<Found, string>()
   for (const sent of model.acknowledged) {
     if (!sent.place) {
@@ -159,9 +161,10 @@ function findEvents(model: Model, { events, letters }: Books, isDrained: boolean
       const dead = letters.filter(isLetter).map((letter) => sent.tenants.find(({ id }) => id === letter.tenant_id))
       const place = sent.tenants.find((tenant) => isIt(sent, rowOf(sent, tenant)))
       if (place) sent.place = place
-      // Deleted after the answer, or the id was another event's: nobody could know when answering.
+      // The tenant was deleted after the answer, or the id was another event's: unknowable when answering.
       else if (dead.some((tenant) => tenant && (!exists(tenant) || rowOf(sent, tenant)))) sent.place = 'dead letter'
-      else if (isDrained && sent.tenants.some((tenant) => !exists(tenant))) sent.place = 'dead letter' // deleted with its tenant
+      // Deleted with its tenant.
+      else if (isDrained && sent.tenants.some((tenant) => !exists(tenant))) sent.place = 'dead letter'
       else assert.ok(!isDrained, `lost: ${describe(sent)}`)
     }
     if (!sent.place || sent.place === 'dead letter') continue
@@ -185,7 +188,7 @@ function findEvents(model: Model, { events, letters }: Books, isDrained: boolean
 const describe = ({ tenants, feature, tokens, idOf }: Sent): string =>
   tenants.map(({ id }) => `${tokens} ${feature} with the id ${idOf(id)} for ${id}`).join(' or ')
 
-/** The counters are what events and holds come to, and what was granted and has not ended never exceeds a limit. */
+/** Counters equal the sums of events and holds, and what is held or settled in time never exceeds a limit. */
 function count(model: Model, tenant: Tenant, { events, counters }: Books): void {
   const own = model.reservations.filter((one) => one.tenant === tenant)
   const held = sum(own.filter(({ state }) => state === 'held' || state === 'expired').map(({ tokens }) => tokens))
@@ -214,7 +217,7 @@ function count(model: Model, tenant: Tenant, { events, counters }: Books): void 
 
 const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0)
 
-/** At the end: nothing waits, the books agree with each other, and nobody has met a deadlock. */
+/** At the end: the books agree with each other, and there was no deadlock. */
 export async function closeBooks({ ctx }: Real): Promise<void> {
   assert.deepEqual(await verify(ctx.database), [])
   const [stats] = await ctx.database`select deadlocks from pg_stat_database where datname = current_database()`

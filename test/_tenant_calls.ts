@@ -1,4 +1,4 @@
-// What the tenant model's commands ask the servers for, and what they note of the answers.
+// The requests of the tenant model's commands, and what the model learns from the answers.
 import assert from 'node:assert/strict'
 import { eventId, placeId } from '../lib/events/event_id.ts'
 import { readReservationId } from '../lib/quota/reservation.ts'
@@ -29,7 +29,7 @@ import {
   write,
 } from './_tenant_model.ts'
 
-/** What a server is asked for. */
+/** Which server to ask, with whose key, about which tenant. */
 export interface Ask {
   server: number
   /** Whose key: the n-th tenant's; undefined: an unbound one. */
@@ -47,7 +47,7 @@ const MONTHLY_LIMIT = 150
 const FEATURE_LIMIT = 100
 
 const callerOf = (model: Model, n: number | undefined): Caller => (n === undefined ? undefined : nth(around(model), n))
-/** The n-th tenant that exists. */
+/** The n-th existing tenant. */
 export const alive = (model: Model, n: number): Tenant | undefined => nth(model.tenants.filter(exists), n)
 
 const post = (path: string, body: unknown, caller?: Caller, idempotencyKey?: string): Request => ({
@@ -87,7 +87,7 @@ export async function make(model: Model, real: Real, at: number, name: string): 
   )
 }
 
-/** Gives a tenant another name, if nobody has it. */
+/** Renames a tenant, if the name is free. */
 export async function rename(model: Model, real: Real, at: number, tenant: Tenant, name: Name): Promise<void> {
   const [old, owner] = [nameOf(model, tenant)!, ownerOf(name)]
   const path = `/api/tenants/${tenant.id}`
@@ -107,7 +107,7 @@ export async function remove(model: Model, real: Real, at: number, tenant: Tenan
   give(name, undefined, { from, until })
 }
 
-/** Two tenants swap their names, with the help of a free one. */
+/** Swaps the names of two tenants, by way of a free one. */
 export async function swap(model: Model, real: Real, at: number, a: Tenant, b: Tenant): Promise<void> {
   const free = model.names.find((name) => !ownerOf(name))
   if (a === b || !free) return
@@ -117,7 +117,7 @@ export async function swap(model: Model, real: Real, at: number, a: Tenant, b: T
   await rename(model, real, at, a, nameOfB)
 }
 
-/** Sends events, one alone or a batch, while something happens to names, and notes what each was answered. */
+/** Sends one event or a batch while something happens to names, and notes each result. */
 export async function report(
   model: Model,
   real: Real,
@@ -156,7 +156,7 @@ export async function report(
   }
 }
 
-/** Reports an event with the id of a reservation, which would take its place. */
+/** Reports an event under a reservation's id, which would take the place of its settlement: refused. */
 export async function reportAsReservation(real: Real, server: number, { id, tenant }: Reservation): Promise<void> {
   const { status } = await send(real, server, post('events', { tenant: tenant.id, feature: HELD, tokens: 1, id }))
   assert.equal(status, 400)
@@ -186,20 +186,20 @@ export async function reserve(model: Model, real: Real, { server, by, ref }: Ask
   note(model, real, answer, expected(caller, written, answer), tokens, key)
 }
 
-/** Reserves once more what was reserved with a key. */
+/** Repeats a reservation that was made with a key. */
 export async function reserveAgain(model: Model, real: Real, server: number, { tenant, tokens, key }: Reservation) {
   if (key === undefined) return
   const answer = await send(real, server, post('reservations', reserving(tenant.id, tokens), undefined, key))
   note(model, real, answer, expected(undefined, { tenant }, answer), tokens, key)
 }
 
-/** Reserves at both servers at once: with a key all are the same reservation. */
+/** Reserves at both servers at once; with a key, all requests are for the same reservation. */
 export async function reserveAtOnce(model: Model, real: Real, tenant: Tenant, amounts: number[], key?: string) {
   const sizes = key === undefined ? amounts : amounts.map(() => amounts[0]!)
   const answers = await Promise.all(
     sizes.map((tokens, i) => send(real, i % 2, post('reservations', reserving(tenant.id, tokens), undefined, key))),
   )
-  // In whatever order they came: what was granted fits together, and what was refused does not fit beside it.
+  // In whatever order they ran: all that was granted fits together, and nothing refused would fit beside it.
   const noted = answers
     .map((answer, i) => ({ answer, tokens: sizes[i]! }))
     .toSorted((a, b) => a.answer.status - b.answer.status)
@@ -232,7 +232,7 @@ function note(
   }
 }
 
-/** Settles a reservation with at most its tokens, so that settling in time never goes beyond a limit. */
+/** Settles a reservation with at most its tokens, so that settling in time never exceeds a limit. */
 export async function settle(
   model: Model,
   real: Real,
@@ -279,7 +279,7 @@ export async function settleAndRelease(model: Model, real: Real, server: number,
   if (exists(reservation.tenant) && (state === 'held' || state === 'expired')) reservation.state = 'racing'
 }
 
-/** What may come of a request for a reservation of the tenant: another tenant's key does not find it. */
+/** The allowed results of a request about the tenant's reservation: another tenant's key does not find it. */
 function expectedOf(tenant: Tenant, caller: Caller, answer: Answer): Expected {
   if (caller === undefined || caller === tenant) return expected(caller, { tenant }, answer)
   const { must } = expected(caller, { tenant: caller }, answer)

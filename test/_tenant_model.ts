@@ -1,10 +1,10 @@
 // What the tenant model knows: which tenant had which name when, its reservations, and the allowed results of requests.
 import assert from 'node:assert/strict'
 
-/** For so long a name, a key and an id may still be believed after they were moved, revoked or deleted. */
+/** How long a name, key or id may still be believed after it was moved, revoked or deleted. */
 export const GRACE_MS = 1_000
 
-/** Of a hard quota of its own: what is reserved and settled. All other events have `PLAIN`. */
+/** The feature of everything reserved and settled, with its own hard quota. All other events have `PLAIN`. */
 export const HELD = 'held'
 export const PLAIN = 'plain'
 
@@ -14,26 +14,26 @@ export interface Span {
   until: number
 }
 
-/** A tenant with two hard quotas, a monthly one and one of the feature `HELD`. */
+/** A tenant with two hard quotas, a monthly one and one for the feature `HELD`. */
 export interface Tenant {
   id: string
-  /** Bound to it. */
+  /** Bound to this tenant. */
   key: string
   quotaId: string
   monthlyLimit: number
   featureLimit: number
-  /** When its deletion was asked for, and when it was answered. */
+  /** From the request to delete it until the answer. */
   deletion: Span
-  /** Of its Idempotency-Keys, the reservation that a row remembers. */
+  /** By Idempotency-Key, the reservation that a row remembers. */
   keys: Map<string, Reservation>
-  /** Tokens of recorded events as the database was last seen: of all, and of `HELD`. */
+  /** Tokens of recorded events when the database was last read: of all, and of `HELD`. */
   used: { all: number; held: number }
   /** What the tightest quota had left then, and since when. */
   room: number
   roomSince: number
 }
 
-/** `racing`: settled and released at once, nobody knows in which order. */
+/** `racing`: settled and released at once, in unknown order. */
 export interface Reservation {
   /** As clients see its id, and the UUID in it. */
   text: string
@@ -43,25 +43,25 @@ export interface Reservation {
   /** Its Idempotency-Key. */
   key: string | undefined
   state: 'held' | 'expired' | 'racing' | 'settled' | 'released' | 'lapsed'
-  /** What it was settled with; in a state other than `settled`: too late, when its tokens were given back. */
+  /** What it was settled with. In any state but `settled`, that was too late: its tokens had been given back. */
   settledWith?: number
 }
 
 export interface Name {
   text: string
-  /** Who had it one after the other. */
+  /** Its owners, in order. */
   owners: ({ tenant: Tenant | undefined } & Span)[]
 }
 
 /** An event that was acknowledged, or refused because its id was used. */
 export interface Sent {
-  /** What tells it from others of its tenant; the same again is the same event. */
+  /** Identifies it within its tenant: the same `what` is the same event. */
   what: string
   feature: string
   tokens: number
-  /** Those it may count for. */
+  /** The tenants it may count for. */
   tenants: Tenant[]
-  /** The id that such an event has for a tenant. */
+  /** The event's id if it counts for this tenant. */
   idOf: (tenantId: string) => string
   /** Where it was found. */
   place?: Tenant | 'dead letter'
@@ -76,7 +76,7 @@ export interface Model {
   workerIsAway: boolean
 }
 
-/** How a tenant is spoken of; `own`: by the name that the caller's tenant has now. */
+/** How a request refers to a tenant; `own`: by the current name of the caller's tenant. */
 export interface Ref {
   by: 'name' | 'id' | 'own' | 'nothing'
   n: number
@@ -87,7 +87,7 @@ export type Caller = Tenant | undefined
 
 export const nth = <T>(list: T[], n: number): T | undefined => list[n % (list.length || 1)]
 
-/** Those that exist, and the two that were deleted last. */
+/** The existing tenants, and the two deleted last. */
 export function around({ tenants }: Model): Tenant[] {
   const gone = tenants.filter((tenant) => !exists(tenant))
   return [...tenants.filter(exists), ...gone.slice(-2)]
@@ -97,7 +97,7 @@ export const ownerOf = ({ owners }: Name): Tenant | undefined => owners.at(-1)?.
 export const nameOf = ({ names }: Model, tenant: Tenant): Name | undefined =>
   names.find((name) => ownerOf(name) === tenant)
 
-/** The name belongs to another from now on, or to nobody: the change was asked for and answered in the span. */
+/** Passes the name to another tenant, or to nobody; the span is that of the request. */
 export function give(name: Name, tenant: Tenant | undefined, { from, until }: Span): void {
   const last = name.owners.at(-1)
   if (last) last.until = until
@@ -114,19 +114,19 @@ export function write(model: Model, caller: Caller, { by, n }: Ref): { ref?: str
   return { ref: name.text, name }
 }
 
-/** The allowed results of a request: it counts for one of the tenants. `must`: it is accepted, or has this status. */
+/** The allowed results of a request: it counts for one of the tenants. `must`: be accepted, or get this status. */
 export interface Expected {
   tenants: Tenant[]
   must?: 'accept' | number
 }
 
-/** Whether a tenant was there all the while, was not (believed) any more, or one of the two. */
+/** Whether a tenant existed throughout the span, was no longer believed in, or could be either. */
 export function lifeOf({ deletion }: Tenant, { from, until }: Span): 'there' | 'leaving' | 'gone' {
   if (until < deletion.from) return 'there'
   return from > deletion.until + GRACE_MS ? 'gone' : 'leaving'
 }
 
-/** What may come of a request of the caller that named a tenant and was answered in the span. */
+/** The allowed results of a request by the caller that named a tenant and was answered within the span. */
 export function expected(caller: Caller, { name, tenant }: ReturnType<typeof write>, span: Span): Expected {
   const owners = name ? ownersIn(name, span) : [tenant ?? caller]
   const surely = (found: Tenant, is: boolean): Expected => ({ tenants: [found], ...(is && { must: 'accept' }) })
@@ -142,16 +142,16 @@ export function expected(caller: Caller, { name, tenant }: ReturnType<typeof wri
   return !only || life === 'gone' ? { tenants: [], must: 404 } : surely(only, life === 'there')
 }
 
-/** Who may have been believed to have the name. */
+/** Everyone a server may have believed to own the name. */
 function ownersIn({ owners }: Name, { from, until }: Span): (Tenant | undefined)[] {
   const there = owners.filter((owner) => owner.from <= until && owner.until + GRACE_MS >= from)
   return [...new Set(there.map(({ tenant }) => tenant))]
 }
 
-/** A key, a name or an id that is not believed any more, an event whose tenant was deleted. */
+/** For a key, name or id that is no longer believed, or an event whose tenant was deleted. */
 const REFUSALS = [401, 403, 404, 422]
 
-/** Checks an answer's status; true: it is one of those that say that a tenant was reached. */
+/** Checks an answer's status. Returns whether it says that a tenant was reached. */
 export function isReached({ tenants, must }: Expected, status: number, reached: number[]): boolean {
   if (typeof must === 'number') assert.equal(status, must)
   else {
@@ -168,7 +168,7 @@ export function reachedOf({ tenants }: Expected, id: string): Tenant {
   return tenant
 }
 
-/** What of a tenant is held; with Valkey a hold that has expired counts until `lapse` has come by. */
+/** Tokens a tenant holds; with Valkey, an expired hold counts until `lapse` has run. */
 const heldBy = ({ reservations }: Model, tenant: Tenant, hasStream: boolean): number =>
   reservations
     .filter((one) => one.tenant === tenant && (one.state === 'held' || (hasStream && one.state === 'expired')))
@@ -180,14 +180,14 @@ export function fits(model: Model, tenant: Tenant, tokens: number, hasStream: bo
   return tenant.used.all + held <= tenant.monthlyLimit && tenant.used.held + held <= tenant.featureLimit
 }
 
-/** The reservation that a key stands for: it is answered again, and takes nothing. */
+/** The reservation made with a key, while asking again returns it and takes nothing. */
 export function knownBy(tenant: Tenant, key: string | undefined, hasStream: boolean): Reservation | undefined {
   const known = key === undefined ? undefined : tenant.keys.get(key)
   const states = hasStream ? ['held', 'settled', 'expired'] : ['held', 'settled']
   return known && states.includes(known.state) ? known : undefined
 }
 
-/** A reservation was answered: the one that its key stands for, or a new one for which there was room. */
+/** Notes a granted reservation: the one made earlier with its key, or a new one that must fit. */
 export function granted(model: Model, given: Omit<Reservation, 'state' | 'settledWith'>, hasStream: boolean): void {
   const { tenant, tokens, key } = given
   const known = knownBy(tenant, key, hasStream)

@@ -5,7 +5,7 @@ import type { Database } from '../lib/store/connection.ts'
 export const createTenant = async (database: Database, given: admin.TenantSettings): Promise<admin.Tenant> =>
   await admin.createTenant(database, 'test', admin.TenantSettings.parse(given))
 
-/** Changes what is given of a tenant, checked as the API checks it. */
+/** Changes the given fields of a tenant, checked as the API checks them. */
 export const updateTenant = async (
   database: Database,
   ref: string,

@@ -28,11 +28,11 @@ export interface NativeValkey extends TestValkey {
   pid: number
   dir: string
   port: number
-  /** When it has ended. */
+  /** Resolves when it has ended. */
   gone: Promise<void>
 }
 
-/** A native server with the durable settings the product asks for, unless others are given, in a folder of its own. */
+/** A native server in its own folder, with the durable settings the product asks for unless others are given. */
 export async function startNativeValkey(
   command: string,
   given: { port?: number; dir?: string; settings?: Record<string, string>; env?: Record<string, string> } = {},
@@ -70,22 +70,22 @@ export async function startNativeValkey(
 /** valkey-server or redis-server, from the PATH. */
 export const findServer = (): string | undefined => existsOnPath('valkey-server') ?? existsOnPath('redis-server')
 
-/** Where the PATH has a command; undefined when it has not. */
+/** The path of a command; undefined if it is not on the PATH. */
 export const existsOnPath = (command: string): string | undefined =>
   (process.env.PATH ?? '')
     .split(delimiter)
     .map((folder) => join(folder, command))
     .find((file) => existsSync(file))
 
-/** Each worker of a run has a block of ports, so that nobody takes one between the look and the start of a server. */
+/** Each test worker has its own block of ports, so that no other takes one between the check and a server's start. */
 const BLOCK = 100
 const blocks = process.ppid * 7 + Number(process.env.VITEST_POOL_ID ?? 0)
 const firstPort = 10_000 + (blocks % 200) * BLOCK
 let taken = Math.floor(Math.random() * BLOCK)
 
 /**
- * A port nobody listens on now. Below those that a system gives to whoever asks for port 0 (32,768 on Linux, 49,152
- * elsewhere): one of those went to another test's server before the process it was meant for had started.
+ * A port nobody listens on now, below those that systems hand out for port 0 (from 32,768 on Linux, 49,152 elsewhere):
+ * one of those once went to another test's server before the process it was meant for had started.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
@@ -94,7 +94,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Whether nobody listens on this port of this machine now. */
+/** Whether nobody listens on this port now. */
 export async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1')
   const free = await once(server, 'listening').then(

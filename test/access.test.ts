@@ -77,7 +77,7 @@ async function createScene() {
   return { server, keys, call }
 }
 
-test('every route × no, mistyped, unknown, expired or revoked key: nobody gets in', async () => {
+test('no route admits a missing, mistyped, unknown, expired or revoked key', async () => {
   const { keys, call } = await createScene()
   const bad: Record<string, string>[] = [{}, bearer('x'), bearer(`${newKey().slice(0, -1)}_`), bearer(newKey())]
   bad.push({ authorization: `Basic ${keys['admin any']}` }, { authorization: `Bearer${keys['admin any']}` })
@@ -93,7 +93,7 @@ test('every route × no, mistyped, unknown, expired or revoked key: nobody gets 
   }
 })
 
-test('every route × every scope × own tenant, other tenant: a new route cannot escape', async () => {
+test('every route enforces every scope, for its own and another tenant; a new route cannot escape', async () => {
   const { call, keys } = await createScene()
   for (const { handler: endpoint } of endpoints) {
     const isOpen = endpoint.auth === 'none'
@@ -241,7 +241,7 @@ test('an endpoint that needs no key gets no caller that could pass for an unboun
     answers: {},
     handle(_ctx, call) {
       given = call
-      // @ts-expect-error: a handler that asks for it does not compile
+      // @ts-expect-error: a handler that asks for one does not compile
       return json(200, { caller: String(call.caller) })
     },
   })

@@ -135,7 +135,7 @@ test('tenants are created, read, listed, changed and deleted over HTTP; bad inpu
   }
 })
 
-test('a deleted tenant is gone at once, its events and rollups soon; verify passes all the while', async () => {
+test('a deleted tenant is gone at once, its events and rollups soon after; verify passes throughout', async () => {
   const { ctx, request, get, post } = await createTestServer()
   const id = await tenantId(ctx)
   const key = (await post('/api/keys', { name: 'k', scopes: ['read'], tenant: 'acme-corp' })).body.key
@@ -209,7 +209,7 @@ test('every change of a tenant, webhook or key is in the audit log, without secr
   expect(out).toMatch(/quota.created +acme +50,000 x tokens per day, soft/)
 })
 
-test('the key commands do what they say', async () => {
+test('the key commands create, list, revoke and generate keys, and explain their mistakes', async () => {
   const { url, databaseUrl } = await createTestServer()
   const env = { DATABASE_URL: databaseUrl, FLAGMETER_URL: url }
   const made = await runCli(
@@ -230,7 +230,7 @@ test('the key commands do what they say', async () => {
   })
   const [{ id }] = JSON.parse((await runCli(['key', 'list', 'acme-corp', '--json'], env)).out)
   expect((await runCli(['key', 'revoke', id], env)).out).toMatch(/^revoked fm_\w{4}… \(app\)\n$/)
-  // Within a second: the command may be faster.
+  // Revoking takes effect within a second; the command may be faster.
   await until(async () =>
     /revoked: set FLAGMETER_KEY.*`flagmeter key create --direct`/.test(
       (await runCli(['usage'], { ...env, FLAGMETER_KEY: key })).err,

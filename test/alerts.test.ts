@@ -15,7 +15,7 @@ async function use(ctx: Context, tenantId: string, tokens: number, createdAt = D
   return counters.flatMap(({ crossed }) => crossed)
 }
 
-/** The alerts there are, as [threshold, tokens, limit, quota version], in their order. */
+/** All alerts, as [threshold, tokens, limit, quota version], in order. */
 const alerts = async (ctx: Context) =>
   (await ctx.database`select * from alerts order by position`).map((row) => [
     row.threshold,
@@ -128,7 +128,7 @@ test('a billing day that moves usage into the open period alerts for newly cross
   const today = new Date().getUTCDate()
   const yesterday = new Date(Date.now() - DAY_MS).getUTCDate()
   const tenant = await createTenant(ctx.database, { name: 'umbrella', billingDay: today })
-  await use(ctx, tenant.id, 850_000, Date.now() - DAY_MS / 2 - (Date.now() % DAY_MS)) // noon of yesterday: a period ago
+  await use(ctx, tenant.id, 850_000, Date.now() - DAY_MS / 2 - (Date.now() % DAY_MS)) // noon yesterday: a period ago
   expect(await alerts(ctx)).toEqual([])
   await updateTenant(ctx.database, tenant.id, { billingDay: yesterday })
   expect((await alerts(ctx)).map(([threshold]) => threshold)).toEqual([80])
@@ -136,7 +136,7 @@ test('a billing day that moves usage into the open period alerts for newly cross
   expect(await alerts(ctx)).toHaveLength(1)
 })
 
-test('random usage and random changes of quota and thresholds raise the alerts of a simple model', async () => {
+test('random usage and changes of quota and thresholds raise the alerts that a simple model predicts', async () => {
   const ctx = await createContext()
   const { seed, below } = createRandom()
   for (let round = 0; round < 6; round++) {
@@ -169,7 +169,7 @@ test('random usage and random changes of quota and thresholds raise the alerts o
   }
 })
 
-test('while eight writers and changes of the quota race, each threshold of a version alerts once', async () => {
+test('while eight writers race with changes of the quota, each threshold of a version alerts once', async () => {
   const ctx = await createContext({ DATABASE_POOL_SIZE: '12' })
   const { id } = await createTenant(ctx.database, { name: 'umbrella', monthlyQuota: 100_000 })
   await addWebhook(ctx, id, 'http://a.test/')

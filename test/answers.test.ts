@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { writeJson } from '../lib/http/answer_types.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 
-/** tsc reads this file: each `@ts-expect-error` fails it when what follows compiles. */
+/** tsc checks this file: an `@ts-expect-error` fails if the next line compiles. */
 const Quota = z.object({
   id: z.string(),
   hard: z.boolean(),
@@ -50,25 +50,25 @@ test('a handler returns what its answers describe, and nothing else compiles', (
     handler({ ...endpoint, answers, handle: async () => json(200, soft) }),
     // @ts-expect-error a field has the wrong type
     handler({ ...endpoint, answers, handle: () => json(200, { ...quota, hard: 'yes' }) }),
-    // @ts-expect-error a value that the enum has not
+    // @ts-expect-error a value that is not in the enum
     handler({ ...endpoint, answers, handle: () => json(200, { ...quota, period: 'year' }) }),
-    // @ts-expect-error a field too many
+    // @ts-expect-error an extra field
     handler({ ...endpoint, answers, handle: () => json(200, { ...quota, secret: 'x' }) }),
-    // @ts-expect-error a field too many, in a value that was made elsewhere
+    // @ts-expect-error an extra field, in a value made elsewhere
     handler({ ...endpoint, answers, handle: async () => json(200, wide) }),
-    // @ts-expect-error a field too many, deep inside
+    // @ts-expect-error an extra field, deep inside
     handler({ ...endpoint, answers, handle: () => json(200, { ...quota, left: deep }) }),
-    // @ts-expect-error a field too many in one of two answers
+    // @ts-expect-error an extra field in one of two answers
     handler({ ...endpoint, answers, handle: (_, { host }) => (host ? json(200, quota) : json(409, late)) }),
-    // @ts-expect-error text of which nobody knows what it holds
+    // @ts-expect-error text with unknown content
     handler({ ...endpoint, answers, handle: () => ({ status: 200, text: JSON.stringify(quota) }) }),
     // @ts-expect-error text of something else
     handler({ ...endpoint, answers, handle: () => ({ status: 200, text: writeJson(soft) }) }),
     // @ts-expect-error text of something wider
     handler({ ...endpoint, answers, handle: () => ({ status: 200, text: writeJson(wide) }) }),
-    // @ts-expect-error a body where there is none
+    // @ts-expect-error a body for an answer without one
     handler({ ...endpoint, answers: { 204: z.undefined() }, handle: () => json(204, quota) }),
-    // @ts-expect-error what belongs to the API has a name and a tag
+    // @ts-expect-error an API endpoint has a name and a tag
     handler({ method: 'GET', path: '/', auth: 'none', summary: 'x', answers, handle: () => json(200, quota) }),
   ]
   expect(declared.every(({ kind }) => kind === 'http')).toBe(true)

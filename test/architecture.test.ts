@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '..')
 const page = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
 const section = (title: string) => page.split(`\n## ${title}\n`)[1]!.split('\n## ')[0]!
 
-test('the files to read in an evening are there, once each, and have less than 4,000 lines that are not blank', () => {
+test('the files to read in an evening exist, are listed once, and have fewer than 4,000 non-blank lines', () => {
   const files = [...section('The evening').matchAll(/`([\w/.-]+\.(?:ts|sql))`/g)].map(([, file]) => file!)
   expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([])
   expect(files.length).toBe(new Set(files).size)
@@ -14,14 +14,14 @@ test('the files to read in an evening are there, once each, and have less than 4
   expect(lines.filter((line) => line.trim() !== '').length).toBeLessThan(4_000)
 })
 
-test('every room is in the table, and every folder in the table is there', () => {
+test('the table lists every room, and every folder it lists exists', () => {
   const named = [...section('Rooms').matchAll(/^\| `([\w/]+)\/` \|/gm)].map(([, folder]) => folder!)
   expect(named.filter((folder) => !existsSync(join(root, folder)))).toEqual([])
   const rooms = readdirSync(join(root, 'lib'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
   expect(rooms.map(({ name }) => `lib/${name}`).filter((room) => !named.includes(room))).toEqual([])
 })
 
-test('every file that the documents name is there', () => {
+test('every file that the documents name exists', () => {
   const named = (text: string) =>
     [...text.matchAll(/`((?:lib|handlers|cli|sql|dashboard|docker|test|bench|docs)\/[\w/-]+\.\w+)`/g)].map(
       ([, file]) => file!,

@@ -109,7 +109,7 @@ const codeOf = (act: () => void): string | undefined => {
 
 const holdIn = (room: Room) => (holder: string) => Object.assign(new Hold(room), { holder })
 
-test('a holder gets a third of the memory, all large ones three quarters; the rest is for small requests', () => {
+test('one holder gets a third of the memory, all large requests three quarters; the rest is for small ones', () => {
   const hold = holdIn(new Room(32 * MIB))
   const one = hold('one')
   one.add(8 * MIB)

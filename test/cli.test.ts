@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { runCli } from './_cli.ts'
 
-/** Straight to the database or the stores; everything else goes over HTTP, and can go straight with --direct. */
+/** These go straight to the database or the stores; all others use HTTP, or go straight with --direct. */
 const DIRECT = [
   'migrate',
   'seed',
@@ -39,7 +39,7 @@ test('every command uses HTTP and has --direct, or its help says why it uses the
   expect(sections.map(([, name]) => name)).toEqual(expect.arrayContaining([...DIRECT, ...NEITHER]))
 })
 
-describe('what goes wrong is one line and an exit code', () => {
+describe('a failure is one line and an exit code', () => {
   test.concurrent.each<[string, string[], Record<string, string>, number, RegExp]>([
     ['an unknown command', ['fly'], {}, 2, /^flagmeter: unknown command 'fly' \(see `flagmeter --help`\)\n$/],
     ['a mistyped command', ['tenant', 'lst'], {}, 2, /^flagmeter: unknown command 'lst' \(Did you mean list\?\) .*\n$/],
@@ -59,36 +59,39 @@ describe('what goes wrong is one line and an exit code', () => {
       /^\{"error":\{"message":"unknown option .*"\}\}\n$/,
     ],
     [
-      'a server that is not there, with --json',
+      'an unreachable server, with --json',
       ['usage', '--json'],
       { FLAGMETER_URL: 'http://127.0.0.1:1' },
       3,
       /^\{"error":\{"message":"no FlagMeter answers at .*"\}\}\n$/,
     ],
     [
-      'a quota that is no number',
+      'a quota that is not a number',
       ['tenant', 'create', 'x', '--monthly-quota', '1,5'],
       {},
       2,
       /argument '1,5' is invalid/,
     ],
     [
-      'a name where an id is wanted',
+      'a name instead of an id',
       ['quota', 'update', 'acme-corp'],
       {},
       2,
       /'acme-corp' is not the id of a quota: .* list/,
     ],
     [
-      'variables that are no settings',
+      'variables that are not settings',
       ['verify'],
       { FLAGMETER_PORT: '3000', FLAGMETER_DATABASE: 'x' },
       3,
-      /^flagmeter: FLAGMETER_PORT is not a setting: did you mean PORT\?\nflagmeter: FLAGMETER_DATABASE is not a setting.*\n/,
+      new RegExp(
+        '^flagmeter: FLAGMETER_PORT is not a setting: did you mean PORT\\?\n' +
+          'flagmeter: FLAGMETER_DATABASE is not a setting.*\n',
+      ),
     ],
-    ['tokens that are no number', ['send', 'acme-corp', 'x', 'many'], {}, 2, /whole number/],
+    ['tokens that are not a number', ['send', 'acme-corp', 'x', 'many'], {}, 2, /whole number/],
     [
-      'a server that is not there',
+      'an unreachable server',
       ['usage'],
       { FLAGMETER_URL: 'http://127.0.0.1:1' },
       3,
@@ -97,7 +100,7 @@ describe('what goes wrong is one line and an exit code', () => {
     ['a URL that is none', ['usage', '--url', 'localhost'], {}, 2, /^flagmeter: --url must be a URL .*\n$/],
     ['no database', ['verify'], {}, 3, /^flagmeter: no database: set DATABASE_URL.*\n$/],
     [
-      'a database that is not there',
+      'an unreachable database',
       ['verify'],
       { DATABASE_URL: 'postgres://u:geheim@127.0.0.1:1/x' },
       3,
@@ -118,7 +121,7 @@ describe('what goes wrong is one line and an exit code', () => {
       /^flagmeter: there is no handler 'dashbord'; did you mean 'dashboard'\?\n$/,
     ],
     [
-      'a consumer that is served',
+      'a consumer given to `serve`',
       ['serve', 'rollup'],
       { DATABASE_URL: 'postgres://127.0.0.1:1/x' },
       2,
@@ -132,7 +135,7 @@ describe('what goes wrong is one line and an exit code', () => {
       /set VALKEY_URL/,
     ],
     [
-      'a folder that is not writable',
+      'an unwritable folder',
       ['up'],
       { FLAGMETER_DIR: '/dev/null/x' },
       1,
@@ -145,7 +148,7 @@ describe('what goes wrong is one line and an exit code', () => {
     expect(result.err).not.toMatch(/^\s+at /m)
   })
 
-  test('a database that is none: it takes the connection and ends it, again and again', async () => {
+  test('a database URL that leads to another kind of server, which closes every connection', async () => {
     const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
     onTestFinished(() => void server.close())
     await once(server, 'listening')
@@ -158,7 +161,7 @@ describe('what goes wrong is one line and an exit code', () => {
     expect([check.code, check.out]).toEqual([1, expect.stringMatching(/^database +NO +the database did not answer/m)])
   })
 
-  test('settings: every mistake at once, no value of any', async () => {
+  test('settings: every mistake at once, without the values', async () => {
     const env = {
       DATABASE_URL: 'mysql://u:geheim@h',
       PORT: '70000',

@@ -22,7 +22,7 @@ test('a clock that steps back does not keep events from the stream', async () =>
   })
 })
 
-test('a clock that steps back does not keep a worker from the entries of a dead one', async () => {
+test('a clock that steps back does not keep a worker from taking over the entries of a dead one', async () => {
   let back = 0
   const ctx = await createContext({ VALKEY_URL, CLAIM_IDLE_MS: '300' }, { clock: () => Date.now() - back })
   const { valkey, config, database } = ctx

@@ -50,7 +50,7 @@ test('every service restarts, has a health check, a small log, a read-only root 
   }
 })
 
-/** What the stack decides by itself, and what commands need that speak to a server elsewhere. */
+/** Settings that the stack decides itself, and those of commands that call a server elsewhere. */
 const FIXED = [
   'DATABASE_URL',
   'VALKEY_URL',
@@ -62,7 +62,7 @@ const FIXED = [
   'FLAGMETER_URL',
 ]
 
-test('compose passes on every setting that the stack does not decide by itself, under its own name', async () => {
+test('compose passes on every setting that the stack does not decide itself, under its own name', async () => {
   const passed = new Set<string>()
   for (const [name, { environment = {}, image }] of await services()) {
     if (!image.startsWith('flagmeter')) continue
@@ -75,7 +75,7 @@ test('compose passes on every setting that the stack does not decide by itself, 
   expect([...passed, ...FIXED].toSorted()).toEqual(Object.keys(Settings.shape).toSorted())
 })
 
-test('.env.example names variables that compose reads, and every one of them that is no setting', async () => {
+test('.env.example names only variables that compose reads, and all of those that are not settings', async () => {
   const composed = (await read('compose.yml')) + (await read('compose.override.yml'))
   const used = new Set([...composed.matchAll(/\$\{(\w+)/g)].map(([, variable]) => variable!))
   const named = [...(await read('.env.example')).matchAll(/^#?([A-Z][A-Z0-9_]+)=/gm)].map(([, variable]) => variable!)
@@ -96,7 +96,7 @@ test('compose passes on settings that exist, and .env.example names every passwo
   for (const variable of required) expect(example).toMatch(new RegExp(`^${variable}=$`, 'm'))
 })
 
-test('the example tenants come with compose.override.yml, on a machine of your own, and not without it', async () => {
+test('the example tenants come only with compose.override.yml, on your own machine', async () => {
   const settingIn = async (file: string) =>
     (parse(await read(file), { merge: true }) as { services: Record<string, Service> }).services.migrate!.environment!
       .SEED_EXAMPLES

@@ -19,7 +19,8 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await page.getByRole('alert').filter({ hasText: 'this is not a key: a key has 36 characters after fm_' }).waitFor()
     await signIn(page)
     const kept = await page.evaluate<string>(
-      'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href, document.documentElement.outerHTML])',
+      'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, ' +
+        'document.cookie, location.href, document.documentElement.outerHTML])',
     )
     expect(kept).not.toMatch(/fm_\w{36}|fs_/)
     expect(await page.title()).toBe('FlagMeter')
@@ -154,7 +155,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await until(async () => (await ask()) === 401, 2_000)
   })
 
-  test('when the server is killed it says so, and when it is there again everything is of now', async () => {
+  test('says so when the server is killed, and shows current data when it is back', async () => {
     const server = await startServer()
     const { page } = await openPage(server.url)
     await signIn(page)
@@ -170,7 +171,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await until(async () => (await used(page, 'acme-corp')) === 30)
   })
 
-  test('a connection that breaks without a word is noticed within seconds, by every kind of key', async () => {
+  test('notices a silently broken connection within seconds, with every kind of key', async () => {
     const server = await startServer()
     const { key } = await server.api('POST', '/api/keys', { name: 'customer', scopes: ['read'], tenant: 'acme-corp' })
     const proxy = await createProxy(server.url)
@@ -190,7 +191,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     await pages[1]!.getByText('10%', { exact: true }).waitFor()
   })
 
-  test('the search and the order stand in the address; who saves keeps the focus on the button', async () => {
+  test('keeps search and order in the address, and the focus on the button after a save', async () => {
     const server = await startServer()
     const { page } = await openPage(server.url)
     await signIn(page)

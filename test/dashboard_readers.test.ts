@@ -4,7 +4,7 @@ import { until } from './_context.ts'
 import { barriers, focused, searchByKey, signIn, startServer } from './_dashboard.ts'
 import { KEY } from './_key.ts'
 
-describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PATH)', () => {
+describe.skipIf(!browserPath)('readers of the dashboard (needs Chromium on the PATH)', () => {
   afterAll(closeBrowser)
 
   test('signing out ends the session; a session that ends elsewhere leads back to the sign-in', async () => {
@@ -53,7 +53,7 @@ describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PA
       expect([name, await page.getByText(name, { exact: true }).count()]).toEqual([name, 0])
   })
 
-  test('1,000 hostile names of tenants and features execute nothing, and are shown as they are', async () => {
+  test('1,000 hostile names of tenants and features execute nothing, and are shown verbatim', async () => {
     const server = await startServer()
     const shapes = [
       '<script>alert(1)</script>',
@@ -124,7 +124,9 @@ describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PA
             [],
           ])
           const wide = await page.evaluate(
-            '[...document.querySelectorAll("#app *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 100))',
+            '[...document.querySelectorAll("#app *")]' +
+              '.filter((e) => e.getBoundingClientRect().right > innerWidth + 1)' +
+              '.map((e) => e.outerHTML.slice(0, 100))',
           )
           const scrolls = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
           expect([what, viewport.width, scrolls, scrolls ? wide : []]).toEqual([what, viewport.width, false, []])
@@ -154,7 +156,7 @@ describe.skipIf(!browserPath)('who reads the dashboard (needs Chromium on the PA
       await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'globex-inc' }).waitFor()
-    // As the reader's language writes them.
+    // Formatted in the reader's language.
     await page.getByTitle('850.000').first().waitFor()
   })
 })

@@ -15,7 +15,7 @@ async function open(statementTimeoutMs?: number, databaseUrl?: string, databaseP
   return database
 }
 
-test('arrays of every type we use arrive as they were, whatever their elements hold', async () => {
+test('arrays of every type we use arrive unchanged, whatever their elements contain', async () => {
   const database = await open()
   const texts = [...HOSTILE_TEXTS, '', null]
   const uuids = ['0d5f3f52-3c0f-4a41-9a62-0f5f9f0d8a0b']
@@ -34,7 +34,7 @@ test('a failure while connecting reaches the caller, and does not end the proces
   const note = (error: unknown) => unheard.push(error)
   process.on('unhandledRejection', note)
   onTestFinished(() => void process.off('unhandledRejection', note))
-  // Whatever the driver asks by itself on a new connection can't be done in a millisecond.
+  // The driver's own queries on a new connection can't finish within a millisecond.
   await expect(query(await open(1), 'select pg_sleep(1)')).rejects.toMatchObject({ code: '57014' })
   await sleep(50)
   expect(unheard).toEqual([])
@@ -43,7 +43,7 @@ test('a failure while connecting reaches the caller, and does not end the proces
 test('an abandoned statement does not hand its answer to the next', async () => {
   const database = await open()
   const texts = ['select 1 as one', 'select 2 as two', 'select pg_sleep(1.5)']
-  for (const text of texts) await query(database, text) // prepared, they go out behind each other
+  for (const text of texts) await query(database, text) // once prepared, they are pipelined
   const slow = query(database, texts[2]!)
   const late = query(database, texts[0]!, [], 100).catch((error: Error) => error.message)
   await sleep(200)
@@ -111,7 +111,7 @@ test('connections cut during a write are soon usable again, and never mix up ans
   }
   isOver = true
   await Promise.all(asking)
-  expect(slowest).toBeLessThan(3_500) // 5 s: what the driver waits for a connection that says nothing
+  expect(slowest).toBeLessThan(3_500) // the driver waits 5 s for a silent connection
   expect(fine).toBeGreaterThan(50)
 })
 
@@ -175,7 +175,7 @@ test("only errors of the server's state and of the network count as an outage", 
     'ECONNRESET',
   ]
   outages.push('EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'CONNECT_TIMEOUT', 'CONNECTION_CLOSED', 'ANSWER_TIMEOUT')
-  // Mistakes in functions and statements, files that are not there, statements that are slow.
+  // Mistakes in functions and statements, missing files, slow statements.
   const mistakes = ['42883', '42P01', '42703', '42601', '22003', '23503', '57014', '58P01', 'P0001', 'XX000', 'ENOENT']
   mistakes.push('EACCES', 'ERR_INVALID_ARG_TYPE', 'UNSAFE_TRANSACTION', 'CONNECTOR', '')
   const are = (codes: string[], is: (error: unknown) => boolean) =>
@@ -185,7 +185,7 @@ test("only errors of the server's state and of the network count as an outage", 
   expect(are([...outages, ...mistakes], isTooSlow)).toEqual(['57014'])
 })
 
-test('a table that is missing means not migrated, unless one of our functions misses it', async () => {
+test('a missing table means not migrated, unless one of our functions misses it', async () => {
   const database = await open()
   const missing = await query(database, 'select from no_such_table').catch((error: unknown) => error)
   await database.unsafe(

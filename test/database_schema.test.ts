@@ -15,14 +15,14 @@ import { freePort } from './_valkey.ts'
 
 const EVENT = { tenant: 'acme-corp', feature: 'x', tokens: 10 }
 
-/** A connection as an application has it, without any setting of ours. */
+/** An application's connection, without our settings. */
 function connect(url: string) {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   onTestFinished(() => sql.end())
   return sql
 }
 
-/** A database that FlagMeter has never seen; gone after the test. */
+/** A database that FlagMeter has never seen. Dropped after the test. */
 async function emptyDatabase() {
   const admin = connect(inject('templateUrl').replace(/\/\w+$/, '/postgres'))
   const name = `empty_${randomUUID().replaceAll('-', '')}`
@@ -38,7 +38,7 @@ function open(databaseUrl: string, databaseSchema?: string) {
   return database
 }
 
-/** What an application may have in the same database: tables of the same names. */
+/** An application's tables in the same database, with the same names as ours. */
 const APPLICATION = `
 create table schema_migrations (version bigint primary key);
 insert into schema_migrations values (20260101000000);
@@ -52,7 +52,7 @@ create table sessions (token text primary key, expires_at timestamptz);
 insert into sessions values ('mine', '2001-01-01');
 create function notify_change() returns trigger language plpgsql as $$ begin raise 'not yours'; end $$;`
 
-/** All that is in the schema `public`, as text. */
+/** Everything in the schema `public`, as text. */
 async function contents(app: postgres.Sql): Promise<unknown> {
   const tables = await app<{ name: string }[]>`
     select table_name as name from information_schema.tables where table_schema = 'public' order by 1`
@@ -136,7 +136,7 @@ test('two installations in one database do not notice each other', async () => {
   const [leftSeen, rightSeen] = [left.notices.length, right.notices.length]
   expect((await left.server.post('/api/events', EVENT)).status).toBe(201)
   await until(() => JSON.stringify(left.notices).includes('"tokens":10'))
-  // What the right one hears next is its own.
+  // The next change that the right one hears is its own.
   await seed(right.database, [{ name: 'after' }])
   await until(() => right.notices.length > rightSeen)
   expect(JSON.stringify(right.notices)).not.toContain('"tokens":10')
@@ -177,8 +177,8 @@ test('a reserved word of SQL can be the name of the schema', async () => {
   expect((await findSchema(open(url))).installed).toEqual(['user'])
 })
 
-describe('when the schema can not be used, migrate changes nothing and says what to do', () => {
-  /** A user of the database that may do nothing. */
+describe('when the schema cannot be used, migrate changes nothing and says what to do', () => {
+  /** A database user without any rights. */
   async function createUser() {
     const { url, name, app } = await emptyDatabase()
     const user = `u_${randomUUID().slice(0, 8)}`
@@ -200,7 +200,10 @@ describe('when the schema can not be used, migrate changes nothing and says what
     const refused = await runCli(['migrate'], env)
     expect(refused).toMatchObject({
       code: 1,
-      err: `flagmeter: the user ${user} may not create the schema flagmeter. A user who may can run \`create schema flagmeter authorization "${user}"\`, or \`grant create on database "${name}" to "${user}"\`\n`,
+      err:
+        `flagmeter: the user ${user} may not create the schema flagmeter. A user who may can run ` +
+        `\`create schema flagmeter authorization "${user}"\`, or ` +
+        `\`grant create on database "${name}" to "${user}"\`\n`,
     })
     await app.unsafe(/`(create schema [^`]+)`/.exec(refused.err)![1]!)
     expect((await runCli(['migrate'], env)).code).toBe(0)
@@ -214,7 +217,8 @@ describe('when the schema can not be used, migrate changes nothing and says what
     await app`create schema flagmeter`
     const refused = await runCli(['migrate'], env)
     expect(refused.err).toBe(
-      `flagmeter: the user ${user} may not create tables in the schema flagmeter. Its owner can run \`grant usage, create on schema flagmeter to "${user}"\`\n`,
+      `flagmeter: the user ${user} may not create tables in the schema flagmeter. ` +
+        `Its owner can run \`grant usage, create on schema flagmeter to "${user}"\`\n`,
     )
     await app.unsafe(/`(grant [^`]+)`/.exec(refused.err)![1]!)
     expect((await runCli(['migrate'], env)).code).toBe(0)

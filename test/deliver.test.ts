@@ -79,7 +79,8 @@ test('Slack messages name the quota; a tenant or feature name cannot mention a c
   ]
   for (const [feature, period] of cases)
     await ctx.database`
-      select raise_alert(${id}, gen_random_uuid(), ${feature}, ${period}, now() - interval '1 day', now() + interval '1 day',
+      select raise_alert(${id}, gen_random_uuid(), ${feature}, ${period},
+                         now() - interval '1 day', now() + interval '1 day',
                          80, 1, 3000, 2400)`
   await startConsumers(ctx, ['deliver'])
   await until(() => receiver.received.length === cases.length)

@@ -59,7 +59,7 @@ test('every link between the documents leads somewhere', () => {
   expect(broken).toEqual([])
 })
 
-/** What is there, without what it holds. */
+/** The structure of a value: its fields and their types. */
 const shape = (value: unknown): unknown =>
   Array.isArray(value)
     ? value.map(shape)
@@ -67,7 +67,7 @@ const shape = (value: unknown): unknown =>
       ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shape(inner)]))
       : typeof value
 
-/** What installs, or waits for somebody to stop it, or reads a file of a server that is not this one. */
+/** Examples that install, run until stopped, or read a file of another server. */
 const NOT_HERE = /npm ci|npm start|admin-key\)/
 
 /** The shell examples of a page, each with the JSON that follows it. */
@@ -85,7 +85,7 @@ test('the guides have examples', () => {
   expect(withExamples.length).toBeGreaterThan(6)
 })
 
-test.each(withExamples)('the examples in %s work as they stand', async (_file, page) => {
+test.each(withExamples)('the examples in %s work as written', async (_file, page) => {
   const { url, databaseUrl } = await createTestServer()
   const env = {
     ...process.env,
@@ -97,7 +97,7 @@ test.each(withExamples)('the examples in %s work as they stand', async (_file, p
   for (const [script, answer] of examplesOf(page)) {
     const local = script.replaceAll('localhost:3000', url).replaceAll('npx flagmeter', `node ${BUNDLES}/cli/main.js`)
     const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', local], { cwd: root, env })
-    // What a command says before the answer that is shown is not shown.
+    // A page shows only the answer, not what a command prints before it.
     if (answer)
       expect(shape(JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)))).toEqual(shape(JSON.parse(answer)))
   }

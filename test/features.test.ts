@@ -7,7 +7,7 @@ const LIMIT = 1_000
 const named = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, i) => want({ feature: `${prefix}-${i}`, tokens: 1 }))
 
-test('beyond a thousand features all others count as one, exactly, whatever arrives at once', async () => {
+test('features beyond a thousand count exactly, as one, even when many arrive at once', async () => {
   const server = await createTestServer()
   const { ctx, post, get } = server
   await Promise.all(Array.from({ length: 12 }, (_, i) => post('/api/events', named(`f${i}`, 300))))
@@ -20,13 +20,13 @@ test('beyond a thousand features all others count as one, exactly, whatever arri
   const series = (await get('/api/usage/acme-corp/series?feature=(other)')).body
   expect(series.points.reduce((sum: number, point: any) => sum + point.totalTokens, 0)).toBe(3_607 - LIMIT)
   expect(await ctx.metrics.registry.metrics()).toContain(`flagmeter_remainder_events_total ${3_601 - LIMIT}`)
-  // Another tenant has its own, and what is known still counts by itself.
+  // Another tenant has its own features, and known ones still count separately.
   await post('/api/events', want({ tenant: 'globex-inc', feature: 'one-more' }))
   expect((await get('/api/usage/globex-inc')).body.features[0].feature).toBe('one-more')
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('a feature with a quota counts by itself however many there are, so its quota holds', async () => {
+test('a feature with a quota counts separately however many there are, so its quota holds', async () => {
   const server = await createTestServer()
   const { ctx, post, get } = server
   await startConsumers(ctx, ['lapse'])
@@ -46,7 +46,7 @@ test('a feature with a quota counts by itself however many there are, so its quo
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('no statement is compiled', async () => {
+test('no statement is JIT-compiled', async () => {
   const { ctx } = await createTestServer()
   await until(async () => (await ctx.database`show jit`)[0]!.jit === 'off')
 })

@@ -31,7 +31,7 @@ const targetsOf = (dashboard: typeof service, uid: string) =>
     .filter(({ t }) => t.datasource.uid === uid)
     .map(({ panel, t }) => ({ title: panel.title!, query: (t.expr ?? t.rawSql)! }))
 
-test('the dashboards that Grafana reads are those of the sources (`npm run dashboards` writes them)', async () => {
+test('the dashboards that Grafana reads match their sources (`npm run dashboards` writes them)', async () => {
   for (const [name, dashboard] of Object.entries({ service, tenants })) {
     const written = JSON.parse(await readFile(join(grafana, `dashboards/${name}.json`), 'utf8')) as unknown
     expect(written).toEqual(JSON.parse(JSON.stringify(dashboard)))
@@ -39,7 +39,7 @@ test('the dashboards that Grafana reads are those of the sources (`npm run dashb
   expect(await readdir(join(grafana, 'dashboards'))).toHaveLength(2)
 })
 
-test('every panel asks a data source that is provisioned, and no two overlap', async () => {
+test('every panel queries a provisioned data source, and no two overlap', async () => {
   const file = await readFile(join(grafana, 'provisioning/datasources/datasources.yml'), 'utf8')
   const sources = (parse(file) as { datasources: { uid: string; type: string }[] }).datasources
   for (const { panels } of [service, tenants]) {
@@ -64,7 +64,8 @@ describe.skipIf(!existsOnPath('psql'))('the role that Grafana reads with (needs 
       { tenant: 'globex-inc', feature: 'b', tokens: 10 },
     ])
     await ctx.database`
-      insert into webhooks (tenant_id, kind, url, host, enabled) values (${await tenantId(ctx)}, 'slack', 'https://x.example', 'x', true)`
+      insert into webhooks (tenant_id, kind, url, host, enabled)
+      values (${await tenantId(ctx)}, 'slack', 'https://x.example', 'x', true)`
     await cross(ctx, 100)
     await ctx.database`
       insert into usage_periods (tenant_id, quota_id, period_start, period_end, total_tokens, event_count)

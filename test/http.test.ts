@@ -24,7 +24,8 @@ async function converse(url: string, text: string, then?: (socket: Socket) => vo
 }
 
 const head = (fields: string) =>
-  `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEY}\r\ncontent-type: application/json\r\n${fields}\r\n\r\n`
+  `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEY}\r\n` +
+  `content-type: application/json\r\n${fields}\r\n\r\n`
 const body = JSON.stringify({ tenant: 'acme-corp', feature: 'x', tokens: 1 })
 
 test('a client that sends one byte a second gets 408 and is cut off; others are served meanwhile', async () => {

@@ -5,7 +5,7 @@ import { createTestServer } from './_context.ts'
 const event = (tenant: string) => ({ tenant, feature: 'x', tokens: 1 })
 
 describe('a body that is not JSON', () => {
-  test('is told where it is wrong, and what was expected', async () => {
+  test('gets an error that says where it is wrong, and what was expected', async () => {
     const { post } = await createTestServer()
     for (const [text, detail] of [
       ['', 'the body is empty; send JSON'],
@@ -30,7 +30,7 @@ describe('a body that is not JSON', () => {
     }
   })
 
-  test('is told as such in a line of NDJSON, and far into a long batch', async () => {
+  test('gets one for a line of NDJSON too, and far into a long batch', async () => {
     const { post } = await createTestServer()
     const lines = await post('/api/events', `${JSON.stringify(event('acme-corp'))}\n{"tenant":x}\n`, {
       'content-type': 'application/x-ndjson',
@@ -50,7 +50,7 @@ describe('a body that is not JSON', () => {
     expect(body.detail).toBe('the body is not valid JSON at line 5001, column 1: expected a value')
   })
 
-  test('is searched whatever is in it, and not at all when it is very long', () => {
+  test('is searched for the mistake whatever it contains, unless it is very long', () => {
     expect(findJsonMistake(`"${'a'.repeat(60_000)}`)?.at).toBe(0)
     expect(findJsonMistake(`"${'\\u0000'.repeat(10_000)}\\x"`)?.at).toBe(0)
     expect(findJsonMistake('['.repeat(60_000))?.at).toBe(60_000)
@@ -59,7 +59,7 @@ describe('a body that is not JSON', () => {
     expect(placeOf('a\nb', 1)).toBe('line 1, column 2')
   })
 
-  test('is found wrong wherever JSON.parse finds so', () => {
+  test('is found wrong exactly when JSON.parse rejects it', () => {
     const pieces = ['{', '}', '[', ']', ',', ':', '"a"', '"', '1', '-', '0', '1e', 'true', 'nul', ' ', '\n', '"\\u12"']
     let seed = 7
     const below = (most: number) => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % most

@@ -5,7 +5,7 @@ import { createTestServer } from './_context.ts'
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
 describe('a key', () => {
-  test('has 30 random characters and a checksum that finds every single mistyped one', () => {
+  test('has 30 random characters and a checksum that catches any one mistyped', () => {
     const key = newKey()
     expect(key).toMatch(/^fm_[0-9A-Za-z]{36}$/)
     expect(isKey(key)).toBe(true)
@@ -25,7 +25,7 @@ describe('a key', () => {
     expect(new Set(Array.from({ length: 1000 }, newKey)).size).toBe(1000)
   })
 
-  test('is stored as its SHA-256 alone, and shown once', async () => {
+  test('is stored only as its SHA-256, and shown once', async () => {
     const { ctx, post, get } = await createTestServer()
     const made = await post('/api/keys', { name: 'app', scopes: ['ingest', 'ingest'], tenant: 'acme-corp' })
     expect(made.status).toBe(201)

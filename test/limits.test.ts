@@ -38,7 +38,7 @@ test('events count one by one: in a batch, only those of a tenant over its limit
   const batch = (count: number, tenant: string) => Array.from({ length: count }, () => ({ ...event, tenant }))
   expect((await post('/api/events', batch(6_000, 'acme-corp'), first)).status).toBe(201)
   expect((await post('/api/events', batch(3_999, 'acme-corp'), second)).status).toBe(201)
-  // Of acme-corp one is left; the keys have more.
+  // acme-corp has one left; its keys have more.
   const mixed = await post('/api/events', [...batch(2, 'acme-corp'), ...batch(2, 'globex-inc')], third)
   expect([mixed.status, mixed.body.accepted]).toEqual([207, 2])
   expect(mixed.body.results.map(({ problem }: any) => problem?.code)).toEqual([

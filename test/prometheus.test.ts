@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..')
 const read = (file: string) => readFile(join(root, file), 'utf8')
 const promtool = (...args: string[]) => promisify(execFile)('promtool', args, { cwd: root })
 
-/** What the rules are tested with. */
+/** The tests of the rules. */
 const RULES = ['test/prometheus_rules.yml', 'test/prometheus_rules_days.yml']
 
 interface Rule {
@@ -36,7 +36,7 @@ describe.skipIf(!existsOnPath('promtool'))('promtool (needs promtool on the PATH
     await promtool('test', 'rules', ...RULES)
   })
 
-  test('finds nothing to complain about in the names of the metrics', async () => {
+  test("accepts the metrics' names", async () => {
     const text = await openMetrics().registry.metrics()
     // Node's own metrics come from a library; two of its names break the conventions.
     const own = text

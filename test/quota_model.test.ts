@@ -1,5 +1,5 @@
-// Random sequences of everything that moves counters, against a model of a few lines. FLAGMETER_RUNS says how many,
-// FLAGMETER_SEED and FLAGMETER_PATH repeat what fast-check has printed of a failure.
+// Random sequences of everything that moves counters, against a model of a few lines. FLAGMETER_RUNS sets how many;
+// FLAGMETER_SEED and FLAGMETER_PATH, as fast-check prints them, repeat a failure.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'vitest'
@@ -209,13 +209,13 @@ const commands = [
   ]),
 ].map((steps) => steps.map(command))
 
-test(`held plus used is what a simple model says, whatever happens in whatever order (${RUNS} runs)`, async () => {
+test(`held and used tokens match a simple model, whatever happens in whatever order (${RUNS} runs)`, async () => {
   const base = await createContext({ DATABASE_POOL_SIZE: '8' })
   const seed = Number(process.env.FLAGMETER_SEED ?? Date.now() % 1_000_000_000)
   const shards = Array.from({ length: SHARDS }, async (_, shard) => {
     const ctx = { database: base.database, metrics: openMetrics(), changes: base.changes }
     const withValkey = shard % 2 === 1
-    // Of Valkey, reserving knows only whether there is one.
+    // Reserving only needs to know whether there is a Valkey.
     const open = (database: Database) => openReservations({ ...ctx, database, ...(withValkey && { valkey: {} }) })
     const setup = async (): Promise<{ model: Model; real: Real }> => {
       const [row] = await ctx.database<{ id: string }[]>`

@@ -32,7 +32,7 @@ async function insist(server: () => Server, path: string, body: object, key = ''
   }
 }
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 async function startServer(env: Record<string, string>) {
   const port = String(await freePort())
   const { child } = startCli(['serve'], { ...env, PORT: port, LOG_LEVEL: 'error', LIMIT_REQUESTS: '0' })
@@ -51,7 +51,7 @@ async function startServer(env: Record<string, string>) {
   return { child, post }
 }
 
-describe(`a hard quota that fits 100, asked by ${ASKING} at once over two processes`, () => {
+describe(`a hard quota with room for 100, requested by ${ASKING} at once from two processes`, () => {
   async function race(env: Record<string, string>): Promise<void> {
     const ctx = await createContext()
     const shared = { DATABASE_URL: ctx.databaseUrl, QUEUE_NAME: 'events', ...env }
@@ -61,7 +61,7 @@ describe(`a hard quota that fits 100, asked by ${ASKING} at once over two proces
     await ctx.database`update tenants set monthly_hard = false where id = ${id}`
     for (let round = 0; round < ROUNDS; round++) {
       const feature = `round-${round}`
-      // It holds the 100th, and no 101st.
+      // Room for the 100th, but not for a 101st.
       await servers[0]!.post('/api/quotas', {
         tenant: id,
         feature,
@@ -81,7 +81,7 @@ describe(`a hard quota that fits 100, asked by ${ASKING} at once over two proces
       const granted = asked.filter(({ status }) => status === 201)
       const refused = asked.filter(({ status, body }) => status === 409 && body.code === 'quota_exceeded')
       expect([round, granted.length, refused.length]).toEqual([round, FIT, ASKING - FIT])
-      // Half of them are settled on the other server; then there is as much room as the other half gave back.
+      // Half are settled, half released, on either server; only the settled half stays counted.
       const outcomes = granted.map(({ body }, i) => {
         const verb = i % 2 ? 'release' : 'settle'
         return insist(() => servers[(i + round) % 2]!, `/api/reservations/${body.id}/${verb}`, { tokens: TOKENS })
@@ -102,7 +102,8 @@ describe(`a hard quota that fits 100, asked by ${ASKING} at once over two proces
   test(`is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, straight to PostgreSQL`, () => race({}), 300_000)
 
   test.skipIf(!command)(
-    `is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, with Valkey (needs valkey-server or redis-server on the PATH)`,
+    `is given to exactly 100, ${ROUNDS} times of ${ROUNDS}, with Valkey ` +
+      '(needs valkey-server or redis-server on the PATH)',
     async () => {
       const valkey = await startNativeValkey(command!)
       onTestFinished(() => valkey.release())

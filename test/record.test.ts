@@ -192,7 +192,7 @@ test('pruning deletes minutes past their retention; counters stay, and verify st
 test('hours added by a migration miss nothing recorded meanwhile', async () => {
   const ctx = await createContext({ DATABASE_POOL_SIZE: '9' })
   const tenants = await tenantIds(ctx)
-  // As before the hours existed.
+  // The state before hours existed.
   const moveCounters = await readFile(join(sqlFolder(), 'functions/move_counters.sql'), 'utf8')
   const before = moveCounters.replace(/ {2}insert into usage_hours[^;]*;/, '')
   expect(before.length).toBeLessThan(moveCounters.length)

@@ -6,7 +6,7 @@ import { atMost } from './_counts.ts'
 
 const SERIES = '/api/usage/acme-corp/series'
 
-/** Reports that read rollups get no further until it is called. */
+/** Blocks reports that read rollups until the returned function is called. */
 async function holdRollups({ ctx }: TestServer): Promise<() => Promise<void>> {
   let release = () => {}
   const released = new Promise<void>((resolve) => (release = resolve))
@@ -47,7 +47,7 @@ test('a key may run two reports and queue 200; more are refused, and other keys 
     return ((await answer.json()) as { detail?: string }).detail ?? 'a report'
   })
   await until(() => answered >= 28)
-  // A moment has fewer, when one has taken its three seconds and the next begins.
+  // For a moment there are fewer, when one has used up its three seconds and the next begins.
   await until(async () => (await statementsOnRollups(server)) === 2)
   const other = await newReader(server)
   const at = performance.now()
@@ -56,7 +56,7 @@ test('a key may run two reports and queue 200; more are refused, and other keys 
   await release()
   const details = await Promise.all(first)
   const seen = (what: RegExp) => details.filter((detail) => what.test(detail)).length
-  // On a busy machine some have waited for two seconds before all had come, and have made room for others.
+  // On a busy machine, some wait their two seconds before all have arrived, and make room for others.
   const isBusy = seen(/waited 2 seconds|took longer/) > 0
   expect(seen(/^a report$/) > 0 || isBusy).toBe(true)
   if (!isBusy) expect([seen(/^a report$/), seen(/has 200 reports waiting/)]).toEqual([202, 28])
@@ -101,7 +101,7 @@ test('a running or queued report ends when its client leaves; one that takes too
   expect((await server.get(SERIES)).status).toBe(200)
 })
 
-test('a page of large items ends before 2 MB, and the pages that follow have the others', async () => {
+test('a page of large items ends before 2 MB, and later pages have the rest', async () => {
   const server = await createTestServer()
   await server.ctx.database`delete from audit_log`
   await server.ctx.database`

@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import { expect, inject, test } from 'vitest'
 import { createTestServer, startConsumers, until } from './_context.ts'
 
-test('one request id leads from the answer through the log of the API to that of the worker', async () => {
+test("one request id appears in the answer, the API's log and the worker's log", async () => {
   const lines: any[] = []
   const sink = new Writable({ write: (chunk: Buffer, _, done) => (lines.push(JSON.parse(chunk.toString())), done()) })
   const { ctx, post } = await createTestServer(

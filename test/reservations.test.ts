@@ -70,9 +70,9 @@ test('all hard quotas concerned must have room, or none is touched; soft ones ar
   expect(await verify(server.ctx.database)).toEqual([])
 })
 
-test('an Idempotency-Key makes a reservation once, also when twenty retries meet on two servers', async () => {
+test('an Idempotency-Key makes a reservation once, even when twenty retries race on two servers', async () => {
   let now = Date.now()
-  const server = await createTestServer({}, { clock: () => now++ }) // no two tries come at the same moment
+  const server = await createTestServer({}, { clock: () => now++ }) // no two tries arrive at the same moment
   const other = await createTestServer({ DATABASE_URL: server.databaseUrl })
   const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => reserve(i % 2 ? server : other, {}, 'call-1')))
   expect(new Set(answers.map(({ status, body }) => `${status} ${body.id} ${body.expiresAt}`)).size).toBe(1)
@@ -83,10 +83,10 @@ test('an Idempotency-Key makes a reservation once, also when twenty retries meet
   await settle(server, id, 60)
   expect((await reserve(server, {}, 'call-1')).body.id).toBe(id)
   expect(await counters(server)).toEqual([[60, 0]])
-  // The key of an event is another one.
+  // The same key on an event is separate.
   await server.post('/api/events', want({ id: 'call-1' }))
   expect(await counters(server)).toEqual([[160, 0]])
-  // What was refused took nothing, and may be tried again.
+  // A refused request took nothing, and may be retried.
   expect((await reserve(server, { tokens: 1_000_000 }, 'call-2')).status).toBe(409)
   await server.request('PATCH', '/api/tenants/acme-corp', { monthlyQuota: 2_000_000 })
   expect((await reserve(server, { tokens: 1_000_000 }, 'call-2')).status).toBe(201)
@@ -133,7 +133,7 @@ test("every settlement that returns 200 counts, even if its key is reused or its
   const next = (await reserve(server, {}, 'job-2')).body.id
   expect((await settle(server, next, 10_000)).status).toBe(200)
   expect(await counters(server)).toEqual([[11_111, 0]])
-  // The ids that FlagMeter gives belong to nobody else.
+  // Nobody else can use the ids that FlagMeter assigns.
   const refused = await server.post('/api/events', want({ id: settled.body.eventId }))
   expect([refused.status, refused.body.errors]).toEqual([
     400,
@@ -199,7 +199,7 @@ test('a settlement counts in the periods that held it, at a month’s end and wh
   }
 })
 
-test('quotas may come, change and go, and the time zone too, while tokens are held: nothing leaks', async () => {
+test('adding, changing and deleting quotas or changing time zone while tokens are held leaks nothing', async () => {
   const server = await createTestServer()
   const { ctx, request, post } = server
   const ids = []
@@ -223,7 +223,7 @@ test('quotas may come, change and go, and the time zone too, while tokens are he
   expect(await verify(ctx.database)).toEqual([])
 })
 
-test('an id is its tenant, feature and time; what is none, or of another tenant, is not there', async () => {
+test("an id contains its tenant, feature and time; an invalid one, or another tenant's, is not found", async () => {
   const server = await createTestServer()
   const own = await tenantId(server.ctx)
   for (const feature of ['x', 'ü'.repeat(200), '模'.repeat(200), '🤖'.repeat(100), 'a/b?c#d']) {

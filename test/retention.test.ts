@@ -13,7 +13,7 @@ const DAYS = { ALERT_RETENTION_DAYS: '62', AUDIT_RETENTION_DAYS: '30', DEAD_LETT
 const count = async ({ ctx }: TestServer, table: string, where = 'true') =>
   (await ctx.database.unsafe(`select count(*)::int as n from ${table} where ${where}`))[0]!.n
 
-/** Alerts of a period that was over so many days ago, each with a delivery of that status. */
+/** `n` alerts of a period that ended `age` days ago, each with a delivery of this status. */
 async function addAlerts({ ctx }: TestServer, tenant: string, webhook: string, n: number, age: number, status: string) {
   await ctx.database`
     with a as (
@@ -45,7 +45,7 @@ test('alerts and deliveries past their retention are deleted in batches; open or
   await prune.consume(ctx, never)
   expect([await count(server, 'alerts'), await count(server, 'deliveries')]).toEqual([10, 10])
   expect(await count(server, 'deliveries', "status = 'pending'")).toBe(6)
-  await cross(ctx, 80) // crossed again it would alert again, had its alert been forgotten
+  await cross(ctx, 80) // crossing again would alert again if its alert had been forgotten
   expect(await count(server, 'alerts', 'period_end > now() and threshold = 80')).toBe(1)
 })
 

@@ -13,7 +13,7 @@ import { atMost } from './_counts.ts'
 const DAY_MS = 86_400_000
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
-/** Like a browser that calls the server `host`: fetch would not let us say so. */
+/** Sends a request like a browser, with a `host` header, which fetch would not let us set. */
 async function call(server: TestServer, method: string, path: string, headers: Record<string, string>, body?: object) {
   const answer = await request(server.url + path, {
     method: method as 'GET',
@@ -32,7 +32,7 @@ const signIn = async (server: TestServer, key = KEY, headers: Record<string, str
 const read = async (server: TestServer, cookie: string, headers: Record<string, string> = {}) =>
   call(server, 'GET', '/api/session', { cookie, ...headers })
 
-test('a key becomes a cookie that scripts cannot read nor other sites send; off loopback it needs TLS', async () => {
+test('a key becomes a cookie that scripts cannot read or other sites send; off loopback it needs TLS', async () => {
   const server = await createTestServer()
   const flags = ['HttpOnly', 'Max-Age=604800', 'Path=/', 'SameSite=Strict']
   for (const host of ['localhost:3000', '127.0.0.1', '[::1]:3000', 'flagmeter.localhost'])
@@ -45,12 +45,12 @@ test('a key becomes a cookie that scripts cannot read nor other sites send; off 
     const { cookie, flags: sent } = await signIn(server, KEY, { host })
     expect([host, cookie.split('=')[0], sent]).toEqual([host, '__Host-flagmeter', [...flags, 'Secure']])
     expect((await read(server, cookie, { host })).status).toBe(200)
-    // Without its prefix it could have been set by another host of the domain.
+    // Without its prefix, another host of the domain could have set it.
     expect((await read(server, cookie.replace('__Host-', ''), { host })).status).toBe(401)
   }
 })
 
-test('it stands for its key: the same scopes, the same tenant', async () => {
+test('a session has the same scopes and tenant as its key', async () => {
   const server = await createTestServer()
   const tenant = await tenantId(server.ctx)
   const { key } = await createKey(server.ctx.database, 'test', { name: 'wall', scopes: ['read'], tenantId: tenant })
@@ -101,7 +101,7 @@ test('a change with the cookie must come from the page itself; with a key, from 
   expect(names).toEqual(['a', 'acme-corp', 'b', 'c', 'globex-inc', 'initech-llc'])
 })
 
-test('it ends: signed out, with its key, by its own time; in every process within a second', async () => {
+test('a session ends on sign-out, with its key, or when it expires: in every process within a second', async () => {
   let now = Date.now()
   const server = await createTestServer({}, { clock: () => now })
   const { ctx } = server
@@ -143,7 +143,7 @@ test('it ends: signed out, with its key, by its own time; in every process withi
   expect(await ctx.database`select from sessions`).toHaveLength(1)
 })
 
-test('a session is no key, a key no session, and neither prolongs the other', async () => {
+test('a session is not accepted as a key, nor a key as a session, and neither prolongs the other', async () => {
   const server = await createTestServer()
   const { cookie } = await signIn(server)
   const session = cookie.replace('flagmeter=', '')
@@ -151,9 +151,9 @@ test('a session is no key, a key no session, and neither prolongs the other', as
   expect((await read(server, `flagmeter=${KEY}`)).status).toBe(401)
   const again = await call(server, 'POST', '/api/session', { cookie, origin: server.url })
   expect([again.status, again.cookie]).toEqual([401, undefined])
-  expect((await signIn(server, KEY, { cookie })).status).toBe(201) // in its place
+  expect((await signIn(server, KEY, { cookie })).status).toBe(201) // replaces the first
   await until(async () => (await read(server, cookie)).status === 401, atMost(1_500))
-  // What the caller says of itself goes before what the browser adds.
+  // The caller's own header takes precedence over the cookie that the browser adds.
   expect((await call(server, 'GET', '/api/session', { cookie, ...bearer(newKey()) })).status).toBe(401)
   const rows = await server.ctx.database`select encode(hash, 'hex') as hash from sessions`
   expect(rows).toHaveLength(1)

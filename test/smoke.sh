@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The built bundles as a person runs them: up, a few events, usage, verify, a clean stop, and everything still there.
+# The built bundles as a person runs them: up, a few events, usage, verify, a clean stop, a restart with nothing lost.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

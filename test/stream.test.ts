@@ -51,7 +51,7 @@ const listeners = async ({ ctx }: TestServer) =>
 const ready = (server: TestServer, wanted = 1) => until(async () => (await listeners(server)) === wanted)
 const event = (fields: object = {}) => ({ tenant: 'acme-corp', feature: 'x', tokens: 5, ...fields })
 
-test('a POST reaches the stream in well under a second, without Valkey and with it and another process', async () => {
+test('a POST reaches the stream in well under a second, without Valkey, and with it from another process', async () => {
   for (const env of [{}, { VALKEY_URL, QUEUE_NAME: `stream-${Math.random()}` }]) {
     const server = await createTestServer(env)
     const worker = await createContext({ ...env, DATABASE_URL: server.databaseUrl })

@@ -1,5 +1,5 @@
 // Random sequences of everything that uses a tenant's name or a key, on two servers with warm caches, against a model.
-// FLAGMETER_RUNS says how many, FLAGMETER_SEED and FLAGMETER_PATH repeat what fast-check has printed of a failure.
+// FLAGMETER_RUNS sets how many; FLAGMETER_SEED and FLAGMETER_PATH, as fast-check prints them, repeat a failure.
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,10 +46,10 @@ const command = ([text, run]: Step): fc.AsyncCommand<Model, Real> => ({
   },
 })
 
-/** Often the first of a list, so that one tenant, name or reservation meets a lot. */
+/** Often the first of a list, so that one tenant, name or reservation goes through a lot. */
 const pick = fc.oneof(fc.constant(0), fc.nat(20))
 const server = fc.nat(1)
-/** Every other time. */
+/** Present every other time. */
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 2 })
 const key = maybe(fc.constantFrom('k1', 'k2'))
 const tokens = fc.constantFrom(1, 10, 30, 60)
@@ -59,7 +59,7 @@ const ref: fc.Arbitrary<Ref> = fc.record({
 })
 const ask: fc.Arbitrary<Ask> = fc.record({ server, by: maybe(pick), ref })
 const caller = fc.record({ server, by: maybe(pick) })
-/** Such as could be mistaken for what a key stands for. */
+/** Ids that could be confused with those derived from a key. */
 const id = maybe(fc.constantFrom('k1', 'k1:0', 'reservation:k1'))
 const item: fc.Arbitrary<Item> = fc.record({ ref, id, tokens: fc.integer({ min: 1, max: 3 }) })
 
@@ -104,7 +104,7 @@ const moves: fc.Arbitrary<Step>[] = [
 ]
 const meanwhile = maybe(fc.oneof(...moves))
 
-/** Of the n-th reservation, from the newest, if there is one. */
+/** A step for the n-th newest reservation, if there is one. */
 const ofReservation =
   (n: number, run: (reservation: Reservation, model: Model, real: Real) => Promise<void>): Step[1] =>
   async (model, real) => {
@@ -122,7 +122,7 @@ const lapseAll: Step[1] = async (_, { ctx }) => {
   const left = await ctx.database`select from reservations where status = 'held' and expires_at <= now()`
   assert.equal(left.length, 0)
 }
-/** What ended is past its retention, the events of deleted tenants go. */
+/** Ended reservations reach the end of their retention; the events of deleted tenants are pruned. */
 const forget: Step[1] = async ({ tenants }, { ctx }) => {
   await ctx.database`update reservations set expires_at = expires_at - interval '100 days' where status <> 'held'`
   await prune.consume(ctx, never)
@@ -130,13 +130,14 @@ const forget: Step[1] = async ({ tenants }, { ctx }) => {
     for (const [name, { state }] of keys) if (state !== 'held' && state !== 'expired') keys.delete(name)
 }
 
-/** What comes twice as often as the rest. */
+/** Makes a step twice as likely. */
 const twice = <T>(one: T): T[] => [one, one]
 
 const commands = [
   ...moves,
   fc.tuple(caller, item, key, meanwhile).map(([who, one, idempotencyKey, other]): Step => [
-    `an event ${named(one.ref)} by ${by(who)}, ${one.tokens}, id ${one.id}${keyed(idempotencyKey)}${other ? `, while ${other[0]}` : ''}`,
+    `an event ${named(one.ref)} by ${by(who)}, ${one.tokens}, id ${one.id}${keyed(idempotencyKey)}` +
+      (other ? `, while ${other[0]}` : ''),
     async (model, real) => {
       const options = { idempotencyKey: one.id ?? idempotencyKey, isBatch: false }
       await report(model, real, who, [one], options, other?.[1])
@@ -145,7 +146,8 @@ const commands = [
   fc
     .tuple(caller, fc.array(item, { minLength: 1, maxLength: 5 }), key, meanwhile)
     .map(([who, items, idempotencyKey, other]): Step => [
-      `${items.length} events ${items.map((one) => `${named(one.ref)} (${one.tokens}, id ${one.id})`).join()} by ${by(who)}${keyed(idempotencyKey)}${other ? `, while ${other[0]}` : ''}`,
+      `${items.length} events ${items.map((one) => `${named(one.ref)} (${one.tokens}, id ${one.id})`).join()} ` +
+        `by ${by(who)}${keyed(idempotencyKey)}${other ? `, while ${other[0]}` : ''}`,
       (model, real) => report(model, real, who, items, { idempotencyKey, isBatch: true }, other?.[1]),
     ]),
   fc
@@ -211,7 +213,8 @@ const commands = [
   fc
     .tuple(server, pick, tokens, fc.constantFrom('settles', 'releases', 'lapses', 'keeps'), fc.boolean())
     .map(([at, n, amount, end, isForgotten]): Step => [
-      `tenant #${n} reserves ${amount} with the key k3 at ${at}, ${end} it, ${isForgotten ? 'is forgotten, ' : ''}and asks again`,
+      `tenant #${n} reserves ${amount} with the key k3 at ${at}, ${end} it, ` +
+        `${isForgotten ? 'is forgotten, ' : ''}and asks again`,
       async (model, real) => {
         const asked = { server: at, by: undefined, ref: { by: 'id', n } } as const
         const run = async (step: Step[1]) => {

@@ -8,7 +8,7 @@ import { createProxy } from './_proxy.ts'
 
 const STALE_MS = 1_000
 
-test('a batch of 3,000 tenants is one query per 1,000, and none when they are known', async () => {
+test('a batch of 3,000 tenants takes one query per 1,000, and none once they are known', async () => {
   const { database } = await createContext()
   await database`insert into tenants (name) select 'tenant ' || i from generate_series(1, 3000) as i`
   let queries = 0
@@ -34,7 +34,7 @@ test('a deleted tenant and its name are forgotten within a second', async () => 
   expect(await tenants.find(['acme-corp', id])).toEqual(new Map())
 })
 
-test('the fail mode is that of the tenant found, even if another has its name meanwhile', async () => {
+test('the fail mode is that of the tenant found, even if another has since taken its name', async () => {
   const { database, tenants } = await createContext()
   await database`update tenants set fail_mode = 'open' where name = 'acme-corp'`
   await database`update tenants set fail_mode = 'closed' where name = 'globex-inc'`
@@ -58,7 +58,7 @@ test('anything in the form of an id is an id, even if it is the name of a tenant
 })
 
 test.each(['closed', 'mute'] as const)(
-  'while PostgreSQL is away (%s), tenants that were known stay so, whatever their age',
+  'while PostgreSQL is down (%s), known tenants stay known, however old the entry',
   async (mode) => {
     const server = await createTestServer()
     const proxy = await createProxy(server.databaseUrl)

@@ -12,7 +12,7 @@ import { atMost } from './_counts.ts'
 
 /** A key in any text. */
 const KEY = /fm_\w{36}/
-/** No setting of the harness: the first start makes a key. */
+/** Without the harness's key, so that the first start makes one. */
 const OWN_KEY = { FLAGMETER_ADMIN_KEY: '', FLAGMETER_KEY: '', PORT: '0' }
 /** The embedded PostgreSQL must be able to enter it. */
 const dataFolder = async () => join(await emptyFolder(inject('storesDir')), 'data')
@@ -121,7 +121,7 @@ describe('an unusable folder is reported in one line', () => {
     expect(performance.now() - at).toBeLessThan(atMost(20_000))
   })
 
-  test('also for `serve`, whose key can not be written: it says so, and stops when it is told to', async () => {
+  test('by `serve` too: it says that it cannot write its key, and stops when told to', async () => {
     const env = { DATABASE_URL: await createDatabase(), FLAGMETER_DIR: '/proc/flagmeter/data' }
     const serving = startCli(['serve'], { ...OWN_KEY, ...env })
     await until(() => serving.output().includes('no admin key yet'))
@@ -167,7 +167,7 @@ test('a database killed with SIGKILL is started again, and no event is lost or c
   expect(await usage.json()).toMatchObject({ totalTokens: sent, eventCount: sent })
   expect(up.output()).toMatch(/flagmeter: the database is away, starting it again in 100 ms: killed by SIGKILL/)
 
-  // What no start mends ends it, with a reason.
+  // What no restart can fix ends it, with a reason.
   const data = join(FLAGMETER_DIR, 'postgres')
   const killed = await postmaster()
   await rename(data, join(FLAGMETER_DIR, 'moved'))

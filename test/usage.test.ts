@@ -147,7 +147,7 @@ describe('a billing period', () => {
     ['2026-01-01T10:00:00Z', 1, 'Pacific/Kiritimati', '2025-12-31T10:00:00Z', '2026-01-31T10:00:00Z'],
     // Midnight does not exist on 24 April 2026 in Cairo: the day starts at 01:00.
     ['2026-04-23T22:00:00Z', 24, 'Africa/Cairo', '2026-04-23T22:00:00Z', '2026-05-23T21:00:00Z'],
-    // It comes twice on 1 November 2026 in Havana: the period starts with the second.
+    // Midnight comes twice on 1 November 2026 in Havana: the period starts with the second.
     ['2026-11-01T04:30:00Z', 1, 'America/Havana', '2026-10-01T04:00:00Z', '2026-11-01T05:00:00Z'],
   ]
 
@@ -178,14 +178,15 @@ describe('a billing period', () => {
     const [row] = await database`
       select count(*)::int as wrong
       from unnest(${zones}::text[]) as zone, unnest('{1,15,28,29,30,31}'::int[]) as day,
-           generate_series(timestamptz '2024-01-01', timestamptz '2026-01-01', interval '21 hours 45 minutes') as moment,
+           generate_series(timestamptz '2024-01-01', timestamptz '2026-01-01', interval '21 hours 45 minutes')
+             as moment,
            billing_period(moment, day, zone) as p, billing_period(p.period_end, day, zone) as next
       where not (p.period_start <= moment and moment < p.period_end and next.period_start = p.period_end)`
     expect(row!.wrong).toBe(0)
   })
 })
 
-test('a new billing day or time zone re-sorts what was used into the new periods', async () => {
+test('a new billing day or time zone re-sorts past usage into the new periods', async () => {
   const now = Date.parse('2026-03-20T12:00:00Z')
   const server = await createTestServer({}, { clock: () => now })
   const timestamps = ['2026-03-14T23:30:00Z', '2026-03-15T00:30:00Z', '2026-03-01T00:00:00Z', '2026-02-20T00:00:00Z']

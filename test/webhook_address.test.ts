@@ -96,7 +96,7 @@ test('a forbidden address is refused in every spelling, and never connected to',
 })
 
 test('the API refuses it too, and says which field', async () => {
-  vi.restoreAllMocks() // the server and its database are connected to
+  vi.restoreAllMocks() // this test needs connections to the server and its database
   const { request } = await createTestServer()
   for (const url of [
     ...FORBIDDEN.filter((_, i) => i % 40 === 0),
@@ -110,7 +110,7 @@ test('the API refuses it too, and says which field', async () => {
   }
 })
 
-test('public addresses are none of these', () => {
+test('public addresses are recognised as such, and nothing else is', () => {
   for (const address of ['8.8.8.8', '1.1.1.1', '172.15.0.1', '172.32.0.1', '100.63.0.1', '100.128.0.1', '169.253.0.1'])
     expect([address, isPublicAddress(address)]).toEqual([address, true])
   for (const address of ['2606:4700::1111', '2a00:1450:4001::8a']) expect(isPublicAddress(address)).toBe(true)
@@ -118,7 +118,7 @@ test('public addresses are none of these', () => {
     expect([text, isPublicAddress(text)]).toEqual([text, false])
 })
 
-/** A name server that gives the n-th question for an A record the n-th of these lists; nothing for any other type. */
+/** A name server that answers the n-th A query with the n-th of these lists, and other types with nothing. */
 async function createNameServer(answers: string[][]): Promise<void> {
   const server = createSocket('udp4')
   let asked = 0

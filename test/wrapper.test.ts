@@ -14,11 +14,14 @@ import { KEY } from './_key.ts'
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
 
-/** What the guide's example takes for granted: the clients of OpenAI and Anthropic, as far as it uses them. */
+/** What the guide's example assumes: the OpenAI and Anthropic clients, as far as it uses them. */
 const CLIENTS = `
-interface Asked { model: string; messages: { role: 'user'; content: string }[]; max_tokens?: number; max_completion_tokens?: number }
+interface Asked {
+  model: string; messages: { role: 'user'; content: string }[]; max_tokens?: number; max_completion_tokens?: number
+}
 interface AnthropicUsage {
-  input_tokens: number; cache_read_input_tokens: number | null; cache_creation_input_tokens?: number | null; output_tokens: number
+  input_tokens: number; cache_read_input_tokens: number | null; cache_creation_input_tokens?: number | null
+  output_tokens: number
 }
 const messages: Asked['messages'] = [{ role: 'user', content: 'Hello' }]
 const openai = { chat: { completions: { create: async (_: Asked) => ({ usage: {
@@ -31,7 +34,7 @@ const anthropic = { messages: { create: async (_: Asked): Promise<{ usage: Anthr
   ({ usage: { input_tokens: 10, ...cached, output_tokens: 4 } }) } }
 `
 
-/** The guide's lines with others after them, in a folder of their own; their types are right. */
+/** Writes the guide's code, with more after it, into its own folder, and checks the types. */
 async function writeExample(after: string): Promise<string> {
   const guide = await readFile(join(root, 'docs/guide/quotas.md'), 'utf8')
   const [, example] = /```ts\n([^`]*(?:`[^`]+`[^`]*)*)```/.exec(guide)!
@@ -78,7 +81,7 @@ await metered('failing', 50, () => Promise.reject(new Error('no')), () => 1).cat
 /** The fate of a request: `lost` reaches the server but its answer is dropped; `refused` gets 503; `cut` is dropped. */
 type Fault = 'lost' | 'refused' | 'cut'
 
-/** The server behind a link that harms requests, by the feature and the step that they are of. */
+/** The server behind a link that harms requests, chosen by their step and feature. */
 async function harmed(url: string, faults: Record<string, Fault[]>): Promise<string> {
   const link = createServer((req, res) => {
     void (async () => {
@@ -178,7 +181,7 @@ console.log(JSON.stringify({ seen, calls }))`
     'throwing released',
   ])
 
-  // What was never sent is in the log, and can still be.
+  // What was never sent is in the log, and can still be sent.
   const [, id] = /reservation (rs_[\w-]+) lapses; settled later, its 100 tokens still count/.exec(stderr)!
   expect(readReservationId(id!)!.feature).toBe('never')
   expect((await post(`/api/reservations/${id}/settle`, { tokens: 100 })).status).toBe(200)

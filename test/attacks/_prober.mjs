@@ -4,7 +4,7 @@ import http from 'node:http'
 import { parentPort, workerData } from 'node:worker_threads'
 
 const { url, pid, body, authorization } = workerData
-/** Since the last question: the number of answers by kind, how long events took, and the longest wait of `live`. */
+/** Since the last report: answers by kind, the times of events, and the most server CPU time during one `live`. */
 let seen = { statuses: {}, ms: [], workMs: 0 }
 let running = true
 
@@ -17,7 +17,7 @@ function workMs() {
   }
 }
 
-/** One request on a connection of its own; how long it took, whatever it was answered. */
+/** Sends a request. Returns its status and how long it took, whatever the outcome. */
 function ask(agent, method, path, payload) {
   const at = performance.now()
   return new Promise((resolve) => {

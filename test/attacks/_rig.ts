@@ -11,20 +11,20 @@ import { freePort, startNativeValkey } from '../_valkey.ts'
 
 /** What compose.yml gives the API. */
 const MEMORY_MB = 224
-/** How much of its own work a server may do before the others, while somebody asks whether it lives. */
+/** CPU time that a server may spend on other work while a liveness check waits. */
 const WORK_MS = 300
 const ANSWER_BYTES = 2_000_000
-/** How long it is looked at what others get before anything happens. */
+/** How long others are observed before the attack. */
 const QUIET_MS = 1_500
 
-/** A server, and a worker with it. */
+/** A server and its worker. */
 export interface Target {
   url: string
-  /** Straight to the database of the server, with the three example tenants. */
+  /** Straight to the server's database, with the three example tenants. */
   ctx: Context & { databaseUrl: string }
-  /** What they were given. */
+  /** Their settings. */
   env: Record<string, string>
-  /** A key as a customer has one: bound to the tenant, with this scope. */
+  /** A customer's key: bound to the tenant, with this scope. */
   keyOf(tenant: string, scope?: string): Promise<string>
   /** Sends a request with a key; the answer's body as text. Every answer must stay below 2 MB. */
   send(method: string, path: string, key: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
@@ -38,7 +38,7 @@ export interface Answer {
   ms: number
 }
 
-/** A server and a worker in processes of their own. */
+/** A server and a worker in their own processes. */
 export interface OwnTarget extends Target {
   pid: number
 }
@@ -49,14 +49,14 @@ export const MODES = [
   { mode: 'through Valkey', withValkey: true },
 ]
 
-/** The same for targets of processes of their own, where the second needs a native server on the PATH. */
+/** The same for targets in their own processes; the second needs a native server on the PATH. */
 export const OWN_MODES = MODES.map(({ mode, withValkey }) => ({
   mode: withValkey ? `${mode} (needs valkey-server or redis-server on the PATH)` : mode,
   withValkey,
   isSkipped: withValkey && inject('valkeyServer') === undefined,
 }))
 
-/** Serves and works in this process, on a database of the test's own. */
+/** Runs server and worker in this process, on the test's own database. */
 export async function startTarget(withValkey: boolean, given: Record<string, string> = {}): Promise<Target> {
   const env = { ...(withValkey && { VALKEY_URL: inject('valkeyUrl') }), ...given }
   const { url, ctx } = await createTestServer(env)
@@ -64,7 +64,7 @@ export async function startTarget(withValkey: boolean, given: Record<string, str
   return { url, ctx: { ...ctx, databaseUrl: ctx.config.databaseUrl! }, env, ...clientOf(url) }
 }
 
-/** Starts `serve` and `worker` on a database of the test's own. Killed at the end of the test. */
+/** Starts `serve` and `worker` on the test's own database. Killed at the end of the test. */
 export async function startOwnTarget({
   withValkey = false,
   databaseUrl,
@@ -147,12 +147,12 @@ export async function watchOthers({ url, pid }: OwnTarget, tenant = 'globex-inc'
   const quiet = await tell('begin')
   return async function expectUnharmed(): Promise<void> {
     const { statuses, ms, workMs } = await tell('stop')
-    // Beside other tests a look-up may take the second that it has.
+    // While other tests run, a look-up may use up its second.
     if (!isStress) delete statuses['event 503']
     expect(Object.keys(statuses).toSorted()).toEqual(['event 201', 'live 200'])
     if (!isStress) return
     expect(workMs, 'ms the server worked on other things while /api/health/live waited').toBeLessThan(WORK_MS)
-    // Two clients share the stores with the attacker, and the machine with this test. None is kept from them.
+    // The others share the stores with the attacker, and the machine with this test, so some delay is fair.
     expect(median(ms), "another tenant's event, in ms, in the middle").toBeLessThan(10 * median(quiet.ms) + 250)
     expect(await peakMemoryMb(pid), 'peak memory of the server, in MB').toBeLessThan(MEMORY_MB)
   }

@@ -12,7 +12,7 @@ const NDJSON = { 'content-type': 'application/x-ndjson' }
 const event = (fields: object = {}) => ({ tenant: 'acme-corp', feature: 'x', tokens: 1, ...fields })
 const times = (count: number, text: (i: number) => string) => Array.from({ length: count }, (_, i) => text(i))
 
-/** Bodies that are costly to read, and what they are answered. */
+/** Bodies that are costly to read, and the answers they get. */
 const HOSTILE: [name: string, body: string, status: number, code: string, headers?: Record<string, string>][] = [
   ['4 million short lines', 'x\n'.repeat(BODY_BYTES / 2), 413, 'batch_too_large', NDJSON],
   ['8 million empty lines', '\n'.repeat(BODY_BYTES), 413, 'batch_too_large', NDJSON],
@@ -69,7 +69,7 @@ describe.each(isStress ? OWN_MODES : OWN_MODES.slice(0, 1))('$mode', ({ isSkippe
       expect([name, answer.status, problem.code]).toEqual([name, status, code])
       if (status === 207) expect(answer.json).toMatchObject({ success: false, accepted: 0 })
     }
-    // And side by side.
+    // And all at once.
     if (isStress)
       await Promise.all(
         HOSTILE.map(([, body, , , headers]) => target.send('POST', '/api/events', key, body, headers).catch(() => {})),
@@ -89,7 +89,7 @@ describe.each(isStress ? OWN_MODES : OWN_MODES.slice(0, 1))('$mode', ({ isSkippe
   })
 
   test.skipIf(isSkipped)(
-    'the uploads of many tenants find an end to the memory, and small events still room',
+    'uploads of many tenants reach the limit of the memory, and small events still get through',
     async () => {
       const target = await startOwnTarget({ withValkey })
       const names = times(8, (i) => `tenant-${i}`)
@@ -102,7 +102,7 @@ describe.each(isStress ? OWN_MODES : OWN_MODES.slice(0, 1))('$mode', ({ isSkippe
     },
   )
 
-  test.skipIf(isSkipped)('batches of 10,000 events at once, large ones too, hold up nobody', async () => {
+  test.skipIf(isSkipped)('simultaneous batches of 10,000 events, large ones too, hold nobody up', async () => {
     const target = await startOwnTarget({ withValkey })
     const key = await target.keyOf('acme-corp')
     const expectUnharmed = await watchOthers(target)
@@ -119,7 +119,7 @@ describe.each(isStress ? OWN_MODES : OWN_MODES.slice(0, 1))('$mode', ({ isSkippe
   })
 
   test.skipIf(isSkipped)(
-    'one-byte chunks, answers that nobody reads, and requests in a row cost nobody else anything',
+    'one-byte chunks, unread answers and pipelined requests cost nobody else anything',
     async () => {
       const target = await startOwnTarget({ withValkey })
       const key = await target.keyOf('acme-corp')
@@ -128,7 +128,7 @@ describe.each(isStress ? OWN_MODES : OWN_MODES.slice(0, 1))('$mode', ({ isSkippe
       tiny.socket.write('1\r\nx\r\n'.repeat(1_000_000))
       await sleep(500)
       const bad = `[${'0,'.repeat(9_999)}0]`
-      // A hundred clients with ten requests each read none of their answers of 1.9 MB.
+      // A hundred clients send ten requests each and read none of their 1.9 MB answers.
       for (let i = 0; i < 100; i++) open(target, (head(key, `content-length: ${bad.length}`) + bad).repeat(10), true)
       await sleep(500)
       const row = open(target, 'GET /api/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(50_000))
@@ -140,7 +140,8 @@ describe.each(isStress ? OWN_MODES : OWN_MODES.slice(0, 1))('$mode', ({ isSkippe
 })
 
 const head = (key: string, fields: string) =>
-  `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\n${fields}\r\n\r\n`
+  `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n` +
+  `content-type: application/json\r\n${fields}\r\n\r\n`
 
 /** A connection that sends this and stays; deaf: it never reads. */
 function open({ url }: OwnTarget, text: string, isDeaf = false): { socket: Socket; status: () => number | undefined } {

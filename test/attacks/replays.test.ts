@@ -5,7 +5,7 @@ import { KEY } from '../_key.ts'
 import { atMost } from '../_counts.ts'
 import { MODES, type Target, startTarget } from './_rig.ts'
 
-/** What a tenant's monthly quota says, as its owner reads it: [used, reserved]. */
+/** A tenant's monthly quota, as its owner reads it: [used, reserved]. */
 const monthly = async ({ ctx }: Target, tenant = 'acme-corp') => {
   const [row] = await ctx.database`
     select coalesce(sum(total_tokens), 0)::int as used, coalesce(sum(reserved_tokens), 0)::int as reserved
@@ -14,7 +14,7 @@ const monthly = async ({ ctx }: Target, tenant = 'acme-corp') => {
 }
 
 describe.each(MODES)('$mode', ({ withValkey }) => {
-  test('a hard quota is never overbooked by keys that are sent again and again, in whatever state', async () => {
+  test('a hard quota is never overbooked by sending keys again and again, whatever their state', async () => {
     const target = await startTarget(withValkey)
     const { ctx, send } = target
     await send('PATCH', '/api/tenants/acme-corp', KEY, { monthlyQuota: 1_000 })
@@ -71,7 +71,7 @@ describe.each(MODES)('$mode', ({ withValkey }) => {
     expect(await verify(ctx.database)).toEqual([])
   })
 
-  test('an event whose id was used for something else is refused, or put aside where it can be seen', async () => {
+  test('an event under the id of a different one is refused, or becomes a dead letter', async () => {
     const target = await startTarget(withValkey)
     const { ctx, send } = target
     const key = await target.keyOf('acme-corp')

@@ -19,7 +19,7 @@ const events = async ({ ctx }: OwnTarget) =>
   Number((await ctx.database`select count(*)::int as n from events where feature = 'x'`)[0]!.n)
 
 describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
-  test.skipIf(isSkipped)('a batch for a tenant that was just deleted keeps nobody waiting', async () => {
+  test.skipIf(isSkipped)('a batch for a just-deleted tenant keeps nobody waiting', async () => {
     const target = await startOwnTarget({ withValkey, env: { LIMIT_EVENTS: '0' } })
     const { ctx, send } = target
     const made = await send('POST', '/api/tenants', KEY, { name: 'gone-llc' })
@@ -30,7 +30,7 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
     const batch = Array.from({ length: 500 }, () => ({ ...post(), tenant }))
     const answers = await Promise.all(Array.from({ length: 16 }, () => send('POST', '/api/events', KEY, batch)))
     for (const { ms } of answers) expect(ms).toBeLessThan(count(30_000, 4_000))
-    // The tenant is known for another second. What was accepted meanwhile is put aside, all else refused.
+    // The tenant stays cached for a second. Events accepted meanwhile become dead letters, the rest are refused.
     const accepted = answers.reduce((sum, { json }) => sum + json.accepted, 0)
     if (withValkey)
       await until(async () => {
@@ -42,7 +42,7 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
   })
 
   test.skipIf(isSkipped)(
-    'while PostgreSQL is frozen every answer comes within seconds; when it continues, everything does',
+    'while PostgreSQL is frozen every answer comes within seconds; once it thaws, everything works again',
     async () => {
       const postgres = await startPostgres()
       const target = await startOwnTarget({ withValkey, databaseUrl: postgres.url, env: { LIMIT_REQUESTS: '0' } })
@@ -63,20 +63,20 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
         for (; isAsking; await sleep(100)) accepted.push(await send('POST', '/api/events', KEY, post(uuidv7())))
       })
       const answers = await Promise.all(asks.map((ask) => ask()))
-      await sleep(3_000) // those that come after the first have failed
+      await sleep(3_000) // for requests that start after the first have failed
       isAsking = false
       await Promise.all(sending)
       for (const { status, ms } of [...answers, ...accepted]) expect([status, ms < PATIENCE_MS]).toEqual([status, true])
-      // 429: reports that waited for their turn
+      // 429: reports that waited in the queue
       expect(answers.map(({ status }) => status).filter((status) => ![503, 401, 429].includes(status))).toEqual([])
       const slow = accepted.filter(({ ms }) => ms > 500)
       if (withValkey) {
         expect(accepted.every(({ status }) => status === 201)).toBe(true)
-        // Whose key must be looked up again is kept waiting once.
+        // A sender waits once, when its key has to be looked up again.
         if (isStress) expect(slow.length).toBeLessThanOrEqual(8)
       } else {
         expect(accepted.every(({ status, headers }) => status === 503 && headers.get('retry-after') === '1')).toBe(true)
-        // Most hear at once that the ones before them have failed.
+        // Most are refused at once because earlier ones have failed.
         if (isStress) expect(slow.length).toBeLessThan(accepted.length / 2)
       }
       await postgres.thaw()
@@ -92,7 +92,7 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
   )
 
   test.skipIf(isSkipped)(
-    'a server outlives connections to PostgreSQL that break while tenants are changed',
+    'a server survives connections to PostgreSQL that break while tenants are changed',
     async () => {
       const { send, ctx } = await startOwnTarget({ withValkey, env: { LIMIT_REQUESTS: '0' } })
       const change = (i: number) => send('PATCH', '/api/tenants/acme-corp', KEY, { monthlyQuota: 1_000_000 + i })
@@ -110,7 +110,7 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
       await sleep(500)
       const after = await Promise.all(Array.from({ length: 16 }, (_, i) => change(i)))
       expect(after.map(({ status }) => status)).toEqual(after.map(() => 200))
-      // Whoever changed something is in the log, also when the connection broke.
+      // Every change is logged under its actor, even if the connection broke.
       const actors = await ctx.database`
         select distinct actor
           from audit_log where action = 'tenant.updated' and created_at > now() - interval '1 minute'`
@@ -119,7 +119,7 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
   )
 })
 
-test('a request whose client left before its turn is not written', async () => {
+test('a request whose client leaves before its turn is not written', async () => {
   const postgres = await startPostgres()
   const target = await startOwnTarget({ databaseUrl: postgres.url })
   expect((await target.send('POST', '/api/events', KEY, post())).status).toBe(201)
@@ -142,7 +142,7 @@ test('a request whose client left before its turn is not written', async () => {
 })
 
 describe.skipIf(inject('valkeyServer') === undefined)(
-  'whoever can write the stream (needs valkey-server or redis-server on the PATH)',
+  'a writer to the stream itself (needs valkey-server or redis-server on the PATH)',
   () => {
     const now = Date.now()
     const stored = async ({ ctx }: OwnTarget, fields: object = {}): Promise<Event> => {
@@ -150,7 +150,7 @@ describe.skipIf(inject('valkeyServer') === undefined)(
       return { tenantId, id: uuidv7(), feature: 'x', tokens: 1, createdAt: now, receivedAt: now, ...fields }
     }
 
-    test('stops no worker with entries that nothing can hold', async () => {
+    test('cannot stop a worker with entries that no column can hold', async () => {
       const target = await startOwnTarget({ withValkey: true })
       const { redis, add } = await stream(target)
       const nested = '['.repeat(200_000) + ']'.repeat(200_000)
@@ -179,7 +179,7 @@ describe.skipIf(inject('valkeyServer') === undefined)(
       expect(row!.n).toBeGreaterThanOrEqual(hostile.length)
     })
 
-    test('an error in our own functions affects only the events that trigger it, after a few tries', async () => {
+    test('that triggers an error in our own functions loses only the events concerned, after a few tries', async () => {
       const target = await startOwnTarget({ withValkey: true })
       const { redis, add } = await stream(target)
       await target.ctx.database.unsafe(`
@@ -200,7 +200,7 @@ describe.skipIf(inject('valkeyServer') === undefined)(
   },
 )
 
-/** The stream of a target, as somebody sees it who has the password of Valkey. */
+/** The stream of a target, opened with Valkey's password. */
 async function stream({ env }: OwnTarget) {
   const { Redis } = await import('ioredis')
   const { onTestFinished } = await import('vitest')

@@ -5,12 +5,12 @@ import { until } from '../_context.ts'
 import { KEY } from '../_key.ts'
 import { type Answer, MODES, type Target, startTarget } from './_rig.ts'
 
-/** Names and the scopes of keys are cached at most this long (0.9 seconds), plus the time of a look-up. */
+/** Names and keys' scopes are cached for 0.9 seconds at most; the rest is the time of a look-up. */
 const WINDOW_MS = 1_100
 
 const event = (tenant: string) => ({ tenant, feature: 'x', tokens: 1 })
 
-/** Makes a tenant; its id. */
+/** Creates a tenant. Returns its id. */
 async function make({ send }: Target, name: string): Promise<string> {
   const { status, json } = await send('POST', '/api/tenants', KEY, { name, monthlyQuota: 1_000_000_000 })
   expect(status).toBe(201)
@@ -27,10 +27,10 @@ const counted = async ({ send }: Target, id: string): Promise<number> =>
 const deadLetters = async ({ ctx }: Target): Promise<number> =>
   (await ctx.database`select count(*)::int as count from dead_letters`)[0]!.count
 
-/** An ask is the id of the tenant that answered for a name, or the status of a refusal. */
+/** The id of the tenant that a request reached, or the status of a refusal. */
 type Asked = Promise<string | number>
 
-/** Everything that a key bound to a tenant can do with the name of one. What it sends is counted in `sent`. */
+/** Everything that a bound key can do with a tenant's name. The events it sends are counted in `sent`. */
 function everyWay({ send }: Target, key: string, name: string, sent: { events: number }): Record<string, () => Asked> {
   const ask = async (call: Promise<Answer>, whose: (json: any) => string): Asked => {
     const { status, json } = await call
@@ -65,7 +65,7 @@ function everyWay({ send }: Target, key: string, name: string, sent: { events: n
 }
 
 describe.each(MODES)('$mode', ({ withValkey }) => {
-  test('a name that moved leads a bound key to its own tenant or nowhere', async () => {
+  test('a moved name leads a bound key to its own tenant or nowhere', async () => {
     const target = await startTarget(withValkey, { LIMIT_REQUESTS: '0' })
     const [own, other] = [await make(target, 'n1'), await make(target, 'n2')]
     for (const tenant of [own, other])
@@ -73,7 +73,7 @@ describe.each(MODES)('$mode', ({ withValkey }) => {
     const key = await target.keyOf('n1', 'admin')
     const sent = { events: 0 }
     const ways = everyWay(target, key, 'n2', sent)
-    // Warm: whoever may name any tenant has asked for n2, and the bound key was refused.
+    // Warm the caches: an unbound key asks for n2, and the bound key is refused.
     await target.send('POST', '/api/events', KEY, event('n2'))
     for (const [way, go] of Object.entries(ways)) expect([way, await go()]).toEqual([way, 403])
     expect(sent.events).toBe(0)
@@ -89,14 +89,14 @@ describe.each(MODES)('$mode', ({ withValkey }) => {
         answers.set(way, (answers.get(way) ?? new Set()).add(answer))
       }
     }
-    // Alerts there are none. All else has reached its own tenant by its new name.
+    // There are no alerts. Every other way has reached the key's own tenant by its new name.
     for (const [way, answer] of answers)
       expect([way, way === 'alerts' || answer.has(own) || answer.has(201)]).toEqual([way, true])
     await until(async () => (await counted(target, own)) === sent.events)
     expect([await counted(target, other), await deadLetters(target)]).toEqual([1, 0])
   })
 
-  test('two tenants swap their names: each key stays with its tenant, and a name leads to its new one', async () => {
+  test('when two tenants swap names, each key stays with its tenant and each name leads to its new one', async () => {
     const target = await startTarget(withValkey, { LIMIT_REQUESTS: '0' })
     const ids = [await make(target, 'left'), await make(target, 'right')]
     const keys = [await target.keyOf('left', 'admin'), await target.keyOf('right', 'admin')]
@@ -116,7 +116,7 @@ describe.each(MODES)('$mode', ({ withValkey }) => {
         }
       }
     }
-    // Nobody has used the names in the meantime: what is known of them is old.
+    // The unbound key has not used the names meanwhile: what is cached about them is old.
     const before = [sent[0]!.events, sent[1]!.events]
     for (const name of ['left', 'right']) {
       expect((await target.send('POST', '/api/events', KEY, [event(name), event(name)])).status).toBe(201)
@@ -128,7 +128,7 @@ describe.each(MODES)('$mode', ({ withValkey }) => {
     expect(await deadLetters(target)).toBe(0)
   })
 
-  test('a tenant that is deleted and made again under its name gets the events that follow', async () => {
+  test('a tenant that is deleted and recreated under its name gets the events that follow', async () => {
     const target = await startTarget(withValkey, { LIMIT_REQUESTS: '0' })
     const first = await make(target, 'phoenix')
     expect((await target.send('POST', '/api/check', KEY, event(first))).status).toBe(200)
@@ -158,10 +158,10 @@ describe.each(MODES)('$mode', ({ withValkey }) => {
     expect([before, await deadLetters(target)]).toEqual([0, 0])
   })
 
-  test('no tenant that is called like an id, or made by the way, takes what a bound key sends', async () => {
+  test('no tenant named like an id, or created automatically, takes what a bound key sends', async () => {
     const target = await startTarget(withValkey, { LIMIT_REQUESTS: '0', AUTO_CREATE_TENANTS: 'true' })
     const own = await make(target, 'before')
-    // Over the API no name has the form of an id; by hand it can be given.
+    // The API refuses a name in the form of an id; SQL does not.
     await target.ctx.database`insert into tenants (name) values (${own})`
     const key = await target.keyOf('before', 'admin')
     const sent = { events: 0 }
@@ -172,7 +172,7 @@ describe.each(MODES)('$mode', ({ withValkey }) => {
       }
     }
     await rename(target, own, 'after')
-    // For a moment the key may still say its old name, which belongs to nobody now.
+    // For a moment the key may still use its old name, which nobody has now.
     for (const go of Object.values(everyWay(target, key, 'before', sent))) await go()
     await until(async () => (await counted(target, own)) === sent.events)
     const rows = await target.ctx.database`select name from tenants`

@@ -23,7 +23,7 @@ export interface Open {
   outbox: number
 }
 
-/** Waits until nothing is in flight. False: nothing changed for `patienceMs`, and it is not done. */
+/** Waits until nothing is in flight. Returns false if nothing changes for `patienceMs` before that. */
 export async function becomesQuiet(database: Database, valkey: Redis, patienceMs: number): Promise<Open | undefined> {
   let last = ''
   for (let changedAt = Date.now(); Date.now() - changedAt < patienceMs;) {
@@ -59,7 +59,7 @@ export async function compare(database: Database, { sent, accepted }: Account): 
   }
 }
 
-/** Every event is accepted in the end: the rollups must include them all. */
+/** Every event is accepted eventually, so the rollups must include them all. */
 async function tokenDifference(database: Database, { sent }: Pick<Account, 'sent' | 'accepted'>): Promise<number> {
   const expected = new Map<string, number>()
   const add = (key: string, tokens: number) => expected.set(key, (expected.get(key) ?? 0) + tokens)

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { Mutant } from './_mutants.ts'
 
 const root = join(import.meta.dirname, '../..')
-/** Inside node_modules, so that dependencies are found; of this run alone. */
+/** Inside node_modules, so that dependencies are found; for this run alone. */
 const folder = join(root, `node_modules/.cache/flagmeter-mutants-${process.pid}`)
 const built = new Map<string, Promise<string>>()
 

@@ -3,12 +3,12 @@ import { eventId } from '../../lib/events/event_id.ts'
 import type { Random } from '../_random.ts'
 import type { Ledger, SentEvent } from './_ledger.ts'
 
-/** Longer than a write to Valkey that times out, and the one to PostgreSQL that follows it. */
+/** Longer than a write to Valkey that times out plus the write to PostgreSQL that follows it. */
 const ANSWER_MS = 8_000
-/** When the stores are back, an answer comes within seconds. */
+/** Once the stores are back, an answer comes within seconds. */
 const LAST_ANSWER_MS = 60_000
 
-/** Whom to send to, and what. */
+/** Where to send, and what. */
 export interface Load {
   /** The API processes; each request goes to one of them. */
   urls: string[]
@@ -21,18 +21,18 @@ export interface Load {
   maxTokens: number
   /** Between two batches of one sender. */
   pauseMs: number
-  /** How far back the times of events lie, at most. */
+  /** How far back an event's time may be. */
   spreadMs: number
 }
 
-/** A client that never gives up: an unknown outcome is sent again, with the same ids, until it is known. */
+/** A client that never gives up: it resends a request, with the same ids, until its outcome is known. */
 export interface Client {
   accepted: () => number
-  /** Stops when every batch that was begun is answered. @throws Error when one never is, or is refused */
+  /** Stops once every batch that was begun is answered. @throws Error if one never is, or is refused */
   stop(): Promise<void>
 }
 
-/** Starts sending, and writes down everything. */
+/** Starts sending, and records everything in the ledger. */
 export function startClient(load: Load, ledger: Ledger, random: Random): Client {
   let accepted = 0
   let stoppedAt = Infinity
@@ -86,7 +86,7 @@ export function startClient(load: Load, ledger: Ledger, random: Random): Client 
   }
 
   const senders = Promise.all(Array.from({ length: load.senders }, send))
-  senders.catch(() => {}) // `stop` tells
+  senders.catch(() => {}) // `stop` reports it
   return {
     accepted: () => accepted,
     async stop() {

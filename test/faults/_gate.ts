@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Process } from './_process.ts'
 import { CLAIM_IDLE_MS, type Rig } from './_rig.ts'
 
-/** Where a trigger of the test database stops a transaction, unknown to the product. */
+/** Points where a trigger in the test database halts a transaction, unknown to the product. */
 export const GATED = {
   'inside the transaction': 'create trigger gate after insert on events for each statement execute function gate()',
   'before commit': `create constraint trigger gate after insert or update on usage_periods

@@ -1,14 +1,14 @@
-/** One way to get the product wrong. A run must find it, or it would not find the same mistake in the product. */
+/** A deliberate mistake in the product. A run that misses it would also miss the real one. */
 export interface Mutant {
   name: string
   edits: { file: string; from: string; to: string }[]
-  /** What gives it away: a figure that is not 0, or one of the things that are wrong. */
+  /** What gives it away: a figure that is not 0, or a line about something else that is wrong. */
   shows: 'lost' | 'doubled' | 'unsent' | RegExp
-  /** Settings of Valkey, when the mistake is there. */
+  /** Valkey's settings, if the mistake is there. */
   valkey?: Record<string, string>
 }
 
-/** Every given event counts, also one that was recorded before. */
+/** Counts every given event, even one recorded before. */
 const COUNT_ALL = {
   file: 'sql/functions/record_events.sql',
   from: 'from inserted',
@@ -29,7 +29,7 @@ export const ackBeforeCommit: Mutant = {
   ],
 }
 
-/** Killed between the two, a worker leaves an entry behind that nobody will ever take over, or delete. */
+/** A worker killed between the two leaves an entry that is never taken over or deleted. */
 export const ackInTwoSteps: Mutant = {
   name: 'XACK and XDEL apart',
   shows: /^not quiet: stream \d+, pending 0/,
@@ -42,7 +42,7 @@ export const ackInTwoSteps: Mutant = {
   ],
 }
 
-/** The events in a transaction of their own, then what they add up to in a second one. */
+/** Inserts the events in one transaction, and adds them up in a second. */
 export const twoTransactions: Mutant = {
   name: 'two transactions',
   shows: 'doubled',
@@ -62,7 +62,7 @@ export const twoTransactions: Mutant = {
   ],
 }
 
-/** What an outage keeps from being recorded is acknowledged all the same. */
+/** Acknowledges events even if an outage kept them from being recorded. */
 export const outageIsDone: Mutant = {
   name: 'a failed batch counts as done',
   shows: 'lost',
@@ -108,24 +108,26 @@ export const refusedIsAccepted: Mutant = {
   ],
 }
 
-/** Instead of recording in PostgreSQL without the stream. */
+/** What to do when recording straight to PostgreSQL fails. */
 const recordOtherwise = (otherwise: string): Mutant['edits'] => [
   { file: 'lib/events/intake.ts', from: 'recordEvents(ctx, events', to: 'recordOtherwise(ctx, events' },
   {
     file: 'lib/events/intake.ts',
     from: '/** Makes events durable. */',
-    to: `const recordOtherwise = (ctx, events, ...rest) => recordEvents(ctx, events, ...rest).catch(() => ${otherwise})\n`,
+    to:
+      'const recordOtherwise = (ctx, events, ...rest) => ' +
+      `recordEvents(ctx, events, ...rest).catch(() => ${otherwise})\n`,
   },
 ]
 
-/** What PostgreSQL refuses, or does not answer in time, is answered as if it were there. */
+/** Answers as if events were stored that PostgreSQL refused or did not answer in time. */
 export const failedIsAccepted: Mutant = {
   name: 'a failed commit counts as accepted',
   shows: 'lost',
   edits: recordOtherwise('({ counters: [], poison: [] })'),
 }
 
-/** A time-out is taken for a failure, and what it was about for something that never was. */
+/** Takes a time-out for a failure, and what timed out for something that never happened. */
 export const anewWithOtherIds: Mutant = {
   name: 'after a time-out, anew with other ids',
   shows: 'unsent',
@@ -144,7 +146,7 @@ export const poisonTakesAll: Mutant = {
   ],
 }
 
-/** The driver's own: it sends ROLLBACK to a connection that is gone. */
+/** The driver's own mistake: it sends ROLLBACK to a connection that is gone. */
 export const rollbackToNobody: Mutant = {
   name: 'a rollback after the connection',
   shows: /^flagmeter serve ended by itself/,
@@ -191,7 +193,7 @@ export const streamIsForgotten: Mutant = {
   edits: [{ file: 'handlers/lapse.ts', from: 'await waiting(ctx)', to: '{ until: undefined, patienceMs: 0 }' }],
 }
 
-/** What was used after its hold had ended is no fact. */
+/** Ignores usage that is reported after its hold has ended. */
 export const onlyHeldSettles: Mutant = {
   name: 'a settlement counts only while its hold lasts',
   shows: 'lost',
@@ -200,13 +202,14 @@ export const onlyHeldSettles: Mutant = {
       file: 'sql/functions/record_events.sql',
       from: 'order by e.tenant_id, e.id, e.position',
       to: `where not exists (
-        select from reservations r where r.tenant_id = e.tenant_id and r.id = e.id and r.status in ('released', 'lapsed'))
+        select from reservations r
+        where r.tenant_id = e.tenant_id and r.id = e.id and r.status in ('released', 'lapsed'))
       order by e.tenant_id, e.id, e.position`,
     },
   ],
 }
 
-/** Not the product's mistake but its Valkey's: what `flagmeter config check` warns of. */
+/** A mistake in Valkey's settings, not the product: one that `flagmeter config check` warns about. */
 export const valkeyWith = (name: string, value: string): Mutant => ({
   name: `${name} ${value}`,
   shows: 'lost',

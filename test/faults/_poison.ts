@@ -5,7 +5,7 @@ import type { Rig } from './_rig.ts'
 
 const EVERY_MS = 50
 
-/** Ways to be impossible to record; each carries a mark to find it by. */
+/** Events that cannot be recorded, each with a mark to find it by. */
 const POISON: ((event: SentEvent, mark: string) => unknown)[] = [
   (event, mark) => ({ ...event, id: mark, tenantId: '00000000-0000-4000-8000-000000000000' }),
   (event, mark) => ({ ...event, id: mark, tokens: -1 }),

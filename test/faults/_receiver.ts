@@ -1,7 +1,7 @@
 import { type Server, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** The receiver of the webhooks. */
+/** A webhook receiver. */
 export interface Receiver {
   url: string
   /** How often each id has arrived. */

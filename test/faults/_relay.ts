@@ -3,7 +3,7 @@ import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 /** A fixed address in front of a server that comes back on another port. */
 export interface Relay {
   port: number
-  /** Where connections go from now on; undefined: they are refused. Those that are open stay as they are. */
+  /** Where new connections go; undefined: they are refused. Open ones are unaffected. */
   target: number | undefined
   release(): void
 }

@@ -9,7 +9,7 @@ export interface Result {
   outcome: Outcome
   /** What this machine lacks to run it; it was not run. */
   skipped?: string
-  /** Mutants that turned it red, with the sign. */
+  /** Mutants that turned it red, with what gave them away. */
   caught: string[]
   /** Mutants that did not. */
   missed: string[]

@@ -16,7 +16,7 @@ const MARGIN_MS = 1_000
 
 /** Clients that reserve and then settle in time, sometimes twice, or forget. */
 export interface Reserver {
-  /** When the last one too large to fit anyway was granted, by tenant; on the monotonic clock. */
+  /** When a reservation too large for a full quota was last granted, by tenant; on the monotonic clock. */
   grantedAt: Map<string, number>
   grants: number
   settlements: number
@@ -27,17 +27,17 @@ export interface Reserver {
   /** Tokens by which a tenant may exceed its quota: used, but settled too late or not visible to anyone. */
   beyond: Map<string, number>
   allow(tenantId: string, tokens: number): void
-  /** From now on they also release what they have settled, newest first, like a client that mistakes slow for lost. */
+  /** Whether they also release what they have settled, newest first, like a client that takes slow for lost. */
   releases: boolean
-  /** Whether they use all they hold, or only a little of it. */
+  /** Whether they use everything they hold, or only a little. */
   usesAll: boolean
-  /** Whether they forget all holds, or half of them. */
+  /** Whether they forget every hold, or only half. */
   forgets: boolean
-  /** @throws Error when a settlement is never accepted, or is refused */
+  /** @throws Error if a settlement is never accepted, or is refused */
   stop(): Promise<void>
 }
 
-/** Starts `senders` of them per tenant. Settlements are in the ledger as events. */
+/** Starts `senders` clients per tenant. Settlements are in the ledger as events. */
 export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserver {
   const { random } = rig
   const headers = { authorization: `Bearer ${rig.load.key}`, 'content-type': 'application/json' }
@@ -62,7 +62,7 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
     }
   }
 
-  /** Until the answer is known. */
+  /** Retries until it is accepted. */
   async function settle(id: string, reservation: Reservation, tokens: number, expiresAt: number): Promise<void> {
     const request = await ledger.sent([{ ...reservation, tokens }])
     for (let status = 0; status !== 200; await sleep(30)) {
@@ -88,7 +88,7 @@ export function startReserver(rig: Rig, ledger: Ledger, senders: number): Reserv
         throw new Error(`a reservation was answered ${status}`)
       if (status === 409) reserver.refusals.set(tenant.id, (reserver.refusals.get(tenant.id) ?? 0) + 1)
       if (status !== 201) {
-        await again.pop()?.() // maybe in another store than the first time
+        await again.pop()?.() // perhaps into another store than the first time
         if (reserver.releases && settled.length > 0) await post(`/${settled.pop()}/release`, {})
         continue
       }

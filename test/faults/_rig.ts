@@ -88,7 +88,7 @@ export async function openRig(
     LOG_LEVEL: 'info',
   }
 
-  /** How PostgreSQL sees it. */
+  /** The name that PostgreSQL shows for it. */
   const named = (as: string) => ({ DATABASE_URL: `${databaseUrl}?application_name=${as}` })
 
   function start(args: string[], env: Record<string, string>): Process {

@@ -30,12 +30,12 @@ export interface Experiment {
 export interface Scene {
   rig: Rig
   stage: Stage
-  /** Lets the client begin. */
+  /** Starts the client. */
   send(): void
-  /** How many events were accepted so far. */
+  /** How many events have been accepted so far. */
   accepted(): number
   ledger: Ledger
-  /** Enough harm to catch a mutant. */
+  /** Whether to do only enough harm to catch a mutant. */
   brief: boolean
 }
 
@@ -137,7 +137,7 @@ async function settle(rig: Rig, patienceMs: number): Promise<void> {
   if (open) rig.wrong.push(`not quiet: stream ${open.stream}, pending ${open.pending}, outbox ${open.outbox}`)
   worker.signal('SIGTERM')
   const { code } = await worker.ended
-  // Killed by the signal itself, if all was quiet before it listened for signals.
+  // It dies of the signal itself if all was quiet before it listened for signals.
   if (code !== 0 && code !== null) rig.wrong.push(`the last worker ended with ${code}`)
 }
 

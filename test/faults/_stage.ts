@@ -23,7 +23,7 @@ export interface Stage {
   whilePostgresRests(work: (data: string) => Promise<void>): Promise<void>
   /** SIGSTOP of the postmaster and all its children: it accepts connections but answers nothing. Linux only. */
   freezePostgres(): Promise<void>
-  /** Wakes it. It continues with what it was sent meanwhile. */
+  /** Wakes it. It continues with what was sent meanwhile. */
   thawPostgres(): void
   /** The statements it is running. */
   rigs: Set<{ release(): Promise<void> }>

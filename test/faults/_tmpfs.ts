@@ -9,15 +9,15 @@ const BLOCK = Buffer.alloc(64 * 1024)
 /** A small disk that can be filled up. */
 export interface Disk {
   dir: string
-  /** Takes all but so many bytes, in a file of its own. */
+  /** Fills all but `leave` bytes, with one file. */
   fill(leave: number): Promise<void>
-  /** Gives that back. */
+  /** Frees that space again. */
   free(): Promise<void>
-  /** Takes it away; whoever still has a file open on it keeps that until it ends. */
+  /** Unmounts it; processes keep the files that they have open. */
   release(): void
 }
 
-/** Mounts a tmpfs of so many MiB at `dir`, over what is there. `owner`: who may write there; default: who mounts it. */
+/** Mounts a tmpfs of `size` MiB over `dir`. `owner`: who may write to it; default: whoever mounts it. */
 export function openDisk(dir: string, size: number, owner?: { uid: number; gid: number }): Disk {
   mkdirSync(dir, { recursive: true })
   const options = [`size=${size}m`, 'mode=700', ...(owner ? [`uid=${owner.uid}`, `gid=${owner.gid}`] : [])]
@@ -33,7 +33,7 @@ export function openDisk(dir: string, size: number, owner?: { uid: number; gid: 
         for (let rest = bavail * bsize - leave; rest > 0; rest -= BLOCK.length)
           await file.write(BLOCK.subarray(0, Math.min(rest, BLOCK.length)))
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error // others write, too
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error // others are writing too
       } finally {
         await file.close()
       }
@@ -46,7 +46,7 @@ export function openDisk(dir: string, size: number, owner?: { uid: number; gid: 
   }
 }
 
-/** Root alone may mount, and in some containers not even root: only trying tells. */
+/** Only root may mount, and in some containers not even root: the only way to know is to try. */
 export function cannotMount(): string | undefined {
   const dir = mkdtempSync(join(tmpdir(), 'flagmeter-mount-'))
   try {

@@ -1,7 +1,7 @@
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net'
 import { type Value, parseValue } from './_resp.ts'
 
-/** Looks at what passes. Whoever answers false keeps it: the other side never gets it, nor anything after it. */
+/** Called with what passes. Returning false withholds it, and everything after it, from the other side. */
 export interface Hooks {
   /** A command on its way to Valkey, its name in lower case. */
   onCommand?: (name: string, args: string[]) => boolean
@@ -14,7 +14,7 @@ export interface ValkeyProxy {
   /** Breaks every connection, and refuses new ones until `allow`. */
   cut(): void
   allow(): void
-  /** Breaks the connections on which something was kept back: their order is lost. */
+  /** Breaks the connections on which something was withheld: their order is lost. */
   cutDamaged(): void
   release(): void
 }
@@ -25,7 +25,7 @@ interface Pair {
   damaged: boolean
 }
 
-/** A proxy in front of Valkey that understands what it passes on, to act at a moment that only the protocol shows. */
+/** A proxy in front of Valkey that understands the protocol, to act at moments that only the protocol shows. */
 export async function openValkeyProxy(port: number, hooks: Hooks): Promise<ValkeyProxy> {
   const pairs = new Set<Pair>()
   let refusing = false

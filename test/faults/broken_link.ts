@@ -6,7 +6,7 @@ import { openValkeyProxy } from './_valkey_proxy.ts'
 const DURATION_MS = 30_000
 const BRIEF_MS = 8_000
 
-/** Between the API and Valkey: XADD is done and its answer dropped, or there is no link, or all is well, in turns. */
+/** Between the API and Valkey: XADD is done and its answer dropped, or there is no link, or all is well, in turn. */
 export const brokenLink: Experiment = {
   name: '5 XADD done, its answer dropped',
   unit: 'answers',
@@ -29,7 +29,7 @@ export const brokenLink: Experiment = {
       const mode = rig.random.pick(['open', 'mute', 'mute', 'closed'] as const)
       isMute = mode === 'mute'
       if (mode === 'closed') proxy.cut()
-      // Long enough, at times, for the API to go back to the stream, which it leaves alone for two seconds.
+      // Sometimes long enough for the API to return to the stream, which it avoids for two seconds.
       await sleep(200 + rig.random.below(mode === 'closed' ? 800 : 2500))
       isMute = false
       proxy.cutDamaged()

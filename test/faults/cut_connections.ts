@@ -40,7 +40,7 @@ export const cutConnections: Experiment = {
     }
     isOver = true
     await Promise.all(changing)
-    if (api.gone) await rig.serve({ VALKEY_URL: '' }) // what was sent must still be taken
+    if (api.gone) await rig.serve({ VALKEY_URL: '' }) // what was sent must still be accepted
     else if (changed === 0) rig.wrong.push('no tenant was changed')
     worker.signal('SIGTERM')
     await worker.ended

@@ -14,7 +14,7 @@ const TENANTS = Array.from({ length: 60 }, (_, i) => ({
   name: `tenant-${i}`,
   monthlyQuota: QUOTA,
   thresholds: THRESHOLDS,
-  // Not near today: events of a past period raise no alerts.
+  // Far from today, so that no event falls into a past period, which raises no alerts.
   billingDay: ((new Date().getUTCDate() + 13) % 28) + 1,
 }))
 const WEBHOOKS = 2
@@ -75,7 +75,7 @@ async function killSender(rig: Rig, receiver: Receiver): Promise<void> {
     } else if (random.below(2) === 0) sender.signal('SIGKILL')
     else answer.end(() => sender.signal('SIGKILL'))
   }
-  // When nothing is left to send, any moment will do.
+  // If nothing is left to send, any moment will do.
   await Promise.race([sender.ended, sleep(3_000)])
   await sender.kill()
   // It is dead, and its claims would expire after 20 seconds: no need to wait for that.

@@ -6,7 +6,7 @@ import type { Rig } from './_rig.ts'
 import type { Experiment } from './_run.ts'
 import { type Hooks, openValkeyProxy } from './_valkey_proxy.ts'
 
-/** Moments in the life of a batch, and a mutant that does not survive a kill there. */
+/** Moments in the life of a batch, and the mutant that a kill there must reveal. */
 const POINTS = {
   'after read': ackBeforeCommit,
   'inside the transaction': twoTransactions,
@@ -20,12 +20,12 @@ export type Point = keyof typeof POINTS
 
 const KILLS = 50
 const BRIEF_KILLS = 8
-/** Workers at once: while one starts, the others go on, and take over what it left behind. */
+/** Workers at once: while one starts, the others continue and take over what it left. */
 const VICTIMS = 3
-/** A worker starts, reads and gets there well within this time, even on two busy cores. */
+/** A worker starts, reads and reaches the point well within this time, even on two busy cores. */
 const REACH_MS = 30_000
 
-/** SIGKILL at each of them. */
+/** SIGKILL at each of these points. */
 export const failpoints: Experiment[] = Object.entries(POINTS).map(([point, mutant]) => ({
   name: `1 kill worker ${point}`,
   unit: 'kills',
@@ -47,9 +47,9 @@ export const failpoints: Experiment[] = Object.entries(POINTS).map(([point, muta
   },
 }))
 
-/** Starts a worker and kills it when it gets to the point, maybe not at the first time. */
+/** Starts a worker and kills it when it reaches the point, not always the first time. */
 async function killAt(rig: Rig, point: Point): Promise<void> {
-  // One that takes over what is left, and lives, leaves nothing for the others to take over.
+  // A worker that takes over entries and survives leaves nothing for the others to claim.
   let passes = point === 'while claiming' ? 0 : rig.random.below(3)
   let kill = () => {}
   const proxy = await openValkeyProxy(
@@ -71,7 +71,7 @@ async function killAt(rig: Rig, point: Point): Promise<void> {
 
 const isAcknowledge = (name: string, args: string[]): boolean => name === 'xack' || /XACK/.test(args[0] ?? '')
 
-/** Recognises the points that show in what a worker says to Valkey. What comes after the kill stays here. */
+/** Recognises the points visible in a worker's commands to Valkey. Whatever follows the kill is withheld. */
 function watch(point: Point, isDue: () => boolean, kill: () => void): Hooks {
   const killIfDue = () => {
     const due = isDue()
@@ -84,7 +84,7 @@ function watch(point: Point, isDue: () => boolean, kill: () => void): Hooks {
     case 'while claiming':
       return { onReply: (name, _args, reply) => !(name === 'xautoclaim' && hasEntries(reply) && killIfDue()) }
     case 'after commit':
-      // What a worker says first after a commit.
+      // A worker's first command after a commit.
       return { onCommand: (name, args) => !(isAcknowledge(name, args) && killIfDue()) }
     case 'after XACK':
       return afterXack(isDue, kill)
@@ -94,12 +94,12 @@ function watch(point: Point, isDue: () => boolean, kill: () => void): Hooks {
   }
 }
 
-/** Valkey has done it, and the worker does not know. Where XDEL is a command of its own, that one never arrives. */
+/** Valkey has done it, and the worker does not know. If XDEL is a separate command, it never arrives. */
 function afterXack(isDue: () => boolean, kill: () => void): Hooks {
   return {
     onCommand(name) {
       const due = name === 'xdel' && isDue()
-      if (due) setTimeout(kill, 20) // by then the XACK before it is done
+      if (due) setTimeout(kill, 20) // by then the preceding XACK is done
       return !due
     },
     onReply(name, args) {

@@ -8,7 +8,7 @@ const BRIEF_TIMES = 1
 const ROOM_BYTES = 2 * 1024 * 1024
 const WAIT_MS = 30_000
 
-/** Valkey's memory runs full while no worker is there, at first not even a consumer group; then a worker comes. */
+/** Valkey's memory fills up without a worker, at first without even a consumer group; then a worker starts. */
 export const fullMemory: Experiment = {
   name: '6 memory of Valkey full',
   unit: 'times',
@@ -23,7 +23,7 @@ export const fullMemory: Experiment = {
       const before = await refusals(rig)
       await waitFor('Valkey refuses events', async () => (await refusals(rig)) > before, brief)
       await fillUp(rig)
-      await sleep(2_500) // the API takes the other way, and tries this one again
+      await sleep(2_500) // the API goes to PostgreSQL instead, then tries Valkey again
       const worker = rig.work(['rollup'])
       await waitFor('the worker makes room', async () => (await rig.redis.xlen('events')) < 50, brief)
       await worker.kill()
@@ -32,7 +32,7 @@ export const fullMemory: Experiment = {
   },
 }
 
-/** How often it refused a command for want of memory. */
+/** How often it refused a command for lack of memory. */
 const refusals = async (rig: Rig): Promise<number> =>
   Number(/errorstat_OOM:count=(\d+)/.exec(await rig.redis.info('errorstats'))?.[1] ?? 0)
 
@@ -43,7 +43,7 @@ async function fillUp(rig: Rig): Promise<void> {
     isFull = await rig.redis.append('filling', 'x'.repeat(100)).then(() => false, full)
 }
 
-/** A mutant may never get there, and is caught by what it has lost. */
+/** A mutant may never get there: it is caught by what it has lost. */
 async function waitFor(what: string, condition: () => Promise<boolean>, brief: boolean): Promise<void> {
   const end = Date.now() + (brief ? WAIT_MS / 5 : WAIT_MS)
   while (!(await condition())) {

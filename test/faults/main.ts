@@ -1,6 +1,6 @@
 // `npm run test:faults`: injects every fault seen in operation into the real processes, and compares the books with a
 // client's ledger. Each experiment first runs with a mistake built in, which it must find.
-// `-- --only <word>` runs those whose name has the word, `-- --long` goes round for hours (`--hours <n>`, default 4).
+// `-- --only <word>` runs those with the word in their name, `-- --long` repeats for hours (`--hours <n>`, default 4).
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../_random.ts'
@@ -66,7 +66,7 @@ try {
   await finish()
 }
 
-/** Tells what was seen so far, and stops everything. */
+/** Reports the results so far, and stops everything. */
 async function finish(): Promise<void> {
   const order = ({ name }: Result) =>
     100 * Number.parseInt(name, 10) + EXPERIMENTS.findIndex((known) => known.name === name)
@@ -80,7 +80,7 @@ async function finish(): Promise<void> {
   await removeMutants()
 }
 
-/** Each lane has stores of its own, and takes the next experiment that waits. */
+/** Each lane has its own stores, and takes the next waiting experiment. */
 async function runAll(round: number): Promise<void> {
   const waiting = chosen.map((experiment, index) => ({ experiment, ownSeed: seed + 100 * index + 10_000 * round }))
   const lane = async (index: number) => {

@@ -8,9 +8,9 @@ import type { Experiment } from './_run.ts'
 
 const FROZEN_MS = 60_000
 const BRIEF_MS = 20_000
-/** Nobody waits longer for an answer, whatever it is. */
+/** The longest that any answer may take, whatever it is. */
 const LONGEST_ANSWER_MS = 5_000
-/** How long a probe waits to find out how long it takes. */
+/** How long a probe waits for an answer, so that it can measure late ones. */
 const PATIENCE_MS = 90_000
 const PROBE_EVERY_MS = 1_000
 
@@ -33,7 +33,7 @@ export const postgresFrozen: Experiment = {
     const probing = [throughValkey!.start(), straight!.start()]
     try {
       await sleep((brief ? BRIEF_MS : FROZEN_MS) / 2)
-      // Whoever runs it kills what hangs.
+      // Operators kill what hangs.
       await worker.kill()
       worker = rig.work(['rollup'])
       await sleep((brief ? BRIEF_MS : FROZEN_MS) / 2)
@@ -60,7 +60,7 @@ export const postgresFrozen: Experiment = {
 
 /** Sends one event a second, and measures how long each answer takes. */
 interface Probe {
-  /** Resolves when it was told that PostgreSQL is there again and everything it sent is accepted. */
+  /** Resolves once `thawed` has been called and everything it sent is accepted. */
   start(): Promise<void>
   thawed(): void
   slowestMs: number

@@ -17,7 +17,7 @@ export const postgresOutage: Experiment = {
     send()
     for (const crashes = brief ? 2 : CRASHES; rig.faults < crashes; rig.faults++) {
       await sleep(500 + rig.random.below(1000))
-      // Not with a mistake built in: that shows only while the worker has something to read.
+      // Not for a mutant, which shows only while the worker has something to read.
       const both = !brief && rig.random.below(3) === 0
       if (both) await rig.killValkey()
       await stage.crashPostgres()

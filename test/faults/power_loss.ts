@@ -50,7 +50,7 @@ async function cutUnsynced(dir: string): Promise<number> {
       return [line.slice(space + 1), Number(line.slice(0, space))]
     }),
   )
-  // Redis 7 and later keep their files in a folder of its own, Redis 6 has a single one.
+  // Redis 7 and later keep these files in their own folder; Redis 6 has a single one.
   const files = await readdir(dir, { recursive: true })
   for (const file of files.filter((name) => /\.incr\.aof$|^appendonly\.aof$/.test(name))) {
     const path = join(dir, file)

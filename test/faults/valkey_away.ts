@@ -41,7 +41,7 @@ export const valkeyAway: Experiment = {
       await untilFull(rig, reserver)
       await worker.kill()
       await leaveWaiting(scene, reserver, () => rig.killValkey())
-      // These may end up beyond a quota: nobody can see them, and new requests must not wait forever.
+      // These may exceed a quota: nobody can see them, and new requests must not wait forever.
       for (const [tenantId, tokens] of await findWaiting(rig, reserver)) reserver.allow(tenantId, tokens)
       reserver.releases = true
       const awayAt = performance.now()
@@ -65,7 +65,7 @@ export const valkeyAway: Experiment = {
   },
 }
 
-/** Settlements go into the stream even where PostgreSQL comes first: it is down while they are made. */
+/** Sends settlements while PostgreSQL is down: they go into the stream even where PostgreSQL comes first. */
 async function leaveWaiting({ rig, stage }: Scene, reserver: Reserver, meanwhile?: () => Promise<void>): Promise<void> {
   await stage.crashPostgres()
   reserver.usesAll = true
@@ -94,7 +94,7 @@ async function findWaiting({ database }: Rig, { settled }: Reserver): Promise<Ma
   return waiting
 }
 
-/** Other holds of every tenant lapse, and somebody gets the tokens. */
+/** Waits until other holds of every tenant have lapsed and somebody has got the tokens. */
 async function waitForLapse(rig: Rig, reserver: Reserver, awayAt: number): Promise<void> {
   reserver.forgets = true
   await sleep(TTL_MS)

@@ -30,7 +30,7 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
   )
 
   test.skipIf(isSkipped)(
-    'wrong keys by the thousand lock out no right one, slow nobody down, and are refused',
+    'thousands of wrong keys are refused, lock out no valid key, and slow nobody down',
     { timeout: 60_000 },
     async () => {
       const target = await startOwnTarget({ withValkey })

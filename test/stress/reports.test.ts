@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { OWN_MODES, type OwnTarget, startOwnTarget, watchOthers } from '../attacks/_rig.ts'
 
-/** A week of minutes of twelve features: what one tenant may well have. */
+/** A week of minutes of twelve features, as one tenant may well have. */
 async function fill({ ctx }: OwnTarget): Promise<void> {
   for (let i = 0; i < 12; i++) {
     await ctx.database`

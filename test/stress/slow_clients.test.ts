@@ -21,7 +21,7 @@ test('2,000 sockets that send a byte a second do not slow down good requests', a
   const url = `http://127.0.0.1:${port}`
   await until(async () => (await fetch(`${url}/api/health/live`).catch(() => undefined))?.ok === true)
 
-  /** The P99 of requests one after another from four clients, in milliseconds. */
+  /** The P99, in milliseconds, of four clients that each send one request at a time. */
   async function p99(): Promise<number> {
     const times: number[] = []
     const body = JSON.stringify({ tenant: 'acme-corp', feature: 'x', tokens: 1 })
@@ -41,7 +41,9 @@ test('2,000 sockets that send a byte a second do not slow down good requests', a
     return times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)]!
   }
 
-  const head = `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEY}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n`
+  const head =
+    `POST /api/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEY}\r\n` +
+    'content-type: application/json\r\ncontent-length: 1000\r\n\r\n'
   const sockets = new Map<Socket, number>()
   let cutOff = 0
   const open = () => {
