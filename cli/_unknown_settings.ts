@@ -1,4 +1,4 @@
-import { Settings } from '../lib/config.ts'
+import { SETTINGS } from '../lib/config.ts'
 import { closest } from '../lib/words.ts'
 
 const PREFIX = 'FLAGMETER_'
@@ -9,7 +9,7 @@ const OF_A_SERVICE = /^FLAGMETER_(SERVICE_(HOST|PORT)|PORT_\d)/
 
 /** One line per variable that looks like a setting but is not: a typo would be ignored silently. */
 export function unknownSettings(env: Record<string, string | undefined>): string[] {
-  const known = Object.keys(Settings.shape)
+  const known = SETTINGS.map(({ variable }) => variable)
   const byEnding = new Map(known.map((name) => [withoutPrefix(name), name]))
   return Object.entries(env).flatMap(([name, value = '']) => {
     const isOther = name === IMAGE_TAG || OF_A_SERVICE.test(name) || value.startsWith('tcp://')

@@ -46,7 +46,7 @@ Example:
     .action(() => up(terminal))
 
 async function up(terminal: Terminal): Promise<void> {
-  const config = { ...settings(terminal), ...(terminal.env.LOG_LEVEL ? {} : { logLevel: 'warn' }) }
+  const config = { ...settings(terminal), ...(terminal.env.LOG_LEVEL ? {} : { logLevel: 'warn' as const }) }
   const dir = resolve(config.dir)
   const release: (() => Promise<unknown>)[] = []
   const lost = new AbortController()

@@ -6,6 +6,7 @@ import { isNotMigrated, isTooSlow, isUnavailable } from '../lib/store/outage.ts'
 import { createDatabase } from './_context.ts'
 import { createProxy } from './_proxy.ts'
 import { HOSTILE_TEXTS } from './_texts.ts'
+import { startTlsPostgres } from './_tls.ts'
 import { atMost } from './_counts.ts'
 
 async function open(statementTimeoutMs?: number, databaseUrl?: string, databasePoolSize = 1) {
@@ -14,6 +15,12 @@ async function open(statementTimeoutMs?: number, databaseUrl?: string, databaseP
   onTestFinished(() => database.end({ timeout: 0 }))
   return database
 }
+
+/** How connections may be, and what makes a database that has them. */
+const WAYS = [
+  { way: 'in the clear', make: createDatabase },
+  { way: 'over TLS', make: async () => `${await startTlsPostgres()}?sslmode=require` },
+]
 
 test('arrays of every type we use arrive unchanged, whatever their elements contain', async () => {
   const database = await open()
@@ -65,87 +72,96 @@ test('a truncated answer does not corrupt the next', async () => {
   expect(await ask().catch(ask)).toEqual([{ own: 7 }])
 })
 
-test('a statement sent as a connection breaks is answered, and does not block those behind it', async () => {
-  const proxy = await createProxy(await createDatabase())
-  const database = await open(undefined, proxy.url)
-  await query(database, 'select 0 as zero')
-  const slow = query(database, 'select pg_sleep(30)')
-  // Before the driver learns that the connection is closed.
-  const next = slow.catch(() => query(database, 'select 1 as one'))
-  await sleep(500)
-  const at = performance.now()
-  proxy.reset()
-  expect(await next).toEqual([{ one: 1 }])
-  expect(performance.now() - at).toBeLessThan(3_000)
-  expect(await query(database, 'select 2 as two')).toEqual([{ two: 2 }])
-})
+test.each(WAYS)(
+  '$way, a statement sent as a connection breaks is answered, and does not block those behind it',
+  async ({ make }) => {
+    const proxy = await createProxy(await make())
+    const database = await open(undefined, proxy.url)
+    await query(database, 'select 0 as zero')
+    const slow = query(database, 'select pg_sleep(30)')
+    // Before the driver learns that the connection is closed.
+    const next = slow.catch(() => query(database, 'select 1 as one'))
+    await sleep(500)
+    const at = performance.now()
+    proxy.reset()
+    expect(await next).toEqual([{ one: 1 }])
+    expect(performance.now() - at).toBeLessThan(3_000)
+    expect(await query(database, 'select 2 as two')).toEqual([{ two: 2 }])
+  },
+)
 
-test('connections cut during a write are soon usable again, and never mix up answers', async () => {
-  const url = await createDatabase()
-  const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
-  let isOver = false
-  let [slowest, fine, asked] = [0, 0, 0]
-  const asking = Array.from({ length: 8 }, async () => {
-    while (!isOver) {
-      await new Promise((resolve) => void setImmediate(resolve)) // as a group begins
-      const at = performance.now()
-      const own = asked++
-      const [text, args] = own % 2 ? ['select $1::int as own', [own]] : [`select ${own} as own`, []]
-      const answer = await query(database, text, args).catch((error: unknown) => {
-        expect(isUnavailable(error)).toBe(true)
-      })
-      if (answer) {
-        expect(answer).toEqual([{ own }])
-        fine++
+test.each(WAYS)(
+  '$way, connections cut during a write are soon usable again, and never mix up answers',
+  async ({ make }) => {
+    const url = await make()
+    const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
+    let isOver = false
+    let [slowest, fine, asked] = [0, 0, 0]
+    const asking = Array.from({ length: 8 }, async () => {
+      while (!isOver) {
+        await new Promise((resolve) => void setImmediate(resolve)) // as a group begins
+        const at = performance.now()
+        const own = asked++
+        const [text, args] = own % 2 ? ['select $1::int as own', [own]] : [`select ${own} as own`, []]
+        const answer = await query(database, text, args).catch((error: unknown) => {
+          expect(isUnavailable(error)).toBe(true)
+        })
+        if (answer) {
+          expect(answer).toEqual([{ own }])
+          fine++
+        }
+        slowest = Math.max(slowest, performance.now() - at)
       }
-      slowest = Math.max(slowest, performance.now() - at)
+    })
+    for (let kills = 0; kills < 150; kills++) {
+      await sleep(10)
+      await query(
+        killer,
+        'select pg_terminate_backend(pid) from pg_stat_activity ' +
+          'where pid <> pg_backend_pid() and datname = current_database() limit 1',
+      )
     }
-  })
-  for (let kills = 0; kills < 150; kills++) {
-    await sleep(10)
-    await query(
-      killer,
-      'select pg_terminate_backend(pid) from pg_stat_activity ' +
-        'where pid <> pg_backend_pid() and datname = current_database() limit 1',
-    )
-  }
-  isOver = true
-  await Promise.all(asking)
-  expect(slowest).toBeLessThan(3_500) // the driver waits 5 s for a silent connection
-  expect(fine).toBeGreaterThan(50)
-})
+    isOver = true
+    await Promise.all(asking)
+    expect(slowest).toBeLessThan(3_500) // the driver waits 5 s for a silent connection
+    expect(fine).toBeGreaterThan(50)
+  },
+)
 
-test('a transaction whose connection is cut fails without ending the process or losing the connection', async () => {
-  const uncaught: unknown[] = []
-  const note = (error: unknown) => uncaught.push(error)
-  process.on('uncaughtException', note)
-  onTestFinished(() => void process.off('uncaughtException', note))
-  const url = await createDatabase()
-  const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
-  const actorIs = (i: number) =>
-    change<{ actor: string }>(
-      database,
-      `actor-${i}`,
-      "select pg_sleep(0.02), current_setting('flagmeter.actor', true) as actor",
-    ).then(
-      ([row]) => row!.actor === `actor-${i}`,
-      (error: unknown) => isUnavailable(error),
-    )
-  for (let round = 0; round < 10; round++) {
-    const changes = Array.from({ length: 16 }, (_, i) => actorIs(i))
-    await sleep(10)
-    await query(
-      killer,
-      `select pg_terminate_backend(pid) from pg_stat_activity
+test.each(WAYS)(
+  '$way, a transaction whose connection is cut fails without ending the process or losing the connection',
+  async ({ make }) => {
+    const uncaught: unknown[] = []
+    const note = (error: unknown) => uncaught.push(error)
+    process.on('uncaughtException', note)
+    onTestFinished(() => void process.off('uncaughtException', note))
+    const url = await make()
+    const [database, killer] = [await open(undefined, url, 4), await open(undefined, url)]
+    const actorIs = (i: number) =>
+      change<{ actor: string }>(
+        database,
+        `actor-${i}`,
+        "select pg_sleep(0.02), current_setting('flagmeter.actor', true) as actor",
+      ).then(
+        ([row]) => row!.actor === `actor-${i}`,
+        (error: unknown) => isUnavailable(error),
+      )
+    for (let round = 0; round < 10; round++) {
+      const changes = Array.from({ length: 16 }, (_, i) => actorIs(i))
+      await sleep(10)
+      await query(
+        killer,
+        `select pg_terminate_backend(pid) from pg_stat_activity
        where pid <> pg_backend_pid() and datname = current_database() and state <> 'idle' limit 2`,
-    )
-    expect(await Promise.all(changes)).toEqual(changes.map(() => true))
-  }
-  expect(uncaught).toEqual([])
-  const at = performance.now()
-  expect(await Promise.all(Array.from({ length: 16 }, (_, i) => actorIs(i)))).toEqual(Array(16).fill(true))
-  expect(performance.now() - at).toBeLessThan(atMost(2_000))
-})
+      )
+      expect(await Promise.all(changes)).toEqual(changes.map(() => true))
+    }
+    expect(uncaught).toEqual([])
+    const at = performance.now()
+    expect(await Promise.all(Array.from({ length: 16 }, (_, i) => actorIs(i)))).toEqual(Array(16).fill(true))
+    expect(performance.now() - at).toBeLessThan(atMost(2_000))
+  },
+)
 
 test('an abandoned change is not made later', async () => {
   const database = await open(400)

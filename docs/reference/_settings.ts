@@ -1,11 +1,11 @@
-import { Settings } from '../../lib/config.ts'
+import { SETTINGS } from '../../lib/config.ts'
 
 /** Every setting with its default, from the schema that parses it. */
 export function settingsPage(): string {
-  const rows = Object.entries(Settings.shape).map(([name, schema]) => {
-    const fallback = schema.safeParse(undefined).data
-    return `| \`${name}\` | ${fallback === undefined ? '' : `\`${String(fallback)}\``} | ${schema.description ?? ''} |`
-  })
+  const rows = SETTINGS.map(
+    ({ variable, fallback, description }) =>
+      `| \`${variable}\` | ${fallback === undefined ? '' : `\`${String(fallback)}\``} | ${description} |`,
+  )
   return `# Settings
 
 <!-- Written by \`npm run reference\` from lib/config.ts. -->

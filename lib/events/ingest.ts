@@ -3,6 +3,7 @@ import type { Caller } from '../auth/caller.ts'
 import type { Logger } from 'pino'
 import type { RateLimits } from '../auth/rate_limits.ts'
 import type { Config } from '../config.ts'
+import { logSome } from '../log_some.ts'
 import { isTooSlow, isUnavailable } from '../store/outage.ts'
 import { type Event, EventInput } from './event.ts'
 import type { Accepted, Intake, Requester } from './intake.ts'
@@ -75,7 +76,7 @@ export const rejection = ({ sqlstate, reason }: Poison): Problem =>
 export function store(ctx: Pick<Needs, 'intake' | 'log'>, events: Event[], sender: Requester): Promise<Accepted> {
   return ctx.intake.accept(events, sender).catch((error: unknown) => {
     if (!isUnavailable(error) && !isTooSlow(error)) throw error
-    ctx.log.warn({ reason: (error as Error).message }, 'no store took the events')
+    logSome(ctx.log, 'warn', 'no store took the events', { reason: (error as Error).message }, {})
     const [only] = events
     throw new Problem(
       'unavailable',

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import { discard } from './body.ts'
 import type { Context } from '../context.ts'
+import { logSome } from '../log_some.ts'
 import { isNotMigrated, isTooSlow, isUnavailable } from '../store/outage.ts'
 import type { Answer } from './answer_types.ts'
 import { Problem, problemDocument } from '../problem.ts'
@@ -22,10 +23,10 @@ export function problemAnswer(ctx: Context, error: unknown, requestId: string, a
 /** What a store or a bug threw. The log knows what it was; the answer does not say. */
 function unexpected(ctx: Context, error: unknown, requestId: string): Problem {
   if (isUnavailable(error) || isTooSlow(error) || isNotMigrated(error)) {
-    ctx.log.warn({ requestId, reason: (error as Error).message }, 'the database is unavailable')
+    logSome(ctx.log, 'warn', 'the database is unavailable', { reason: (error as Error).message }, { requestId })
     return new Problem('unavailable', { detail: 'the database does not answer; try again' }, { 'retry-after': '1' })
   }
-  ctx.log.error({ requestId, err: error }, 'request failed')
+  logSome(ctx.log, 'error', 'request failed', { err: error }, { requestId })
   return new Problem('internal', { detail: `see the log for request ${requestId}` })
 }
 

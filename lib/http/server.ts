@@ -31,7 +31,7 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /**
  * The HTTP adapter: everything that every endpoint needs, so that a handler sees only checked input.
- * Each request gets an id, at most one answer, one metric and one log line.
+ * Each request gets an id, at most one answer, one metric and one log line (of many that fail alike, ten).
  */
 export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server {
   const router = findMyWay({ maxParamLength: 2400, ignoreTrailingSlash: true })
@@ -48,6 +48,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     const requestId = requestIdOf(req)
     const hold = new Hold(room)
     let reply: Answer
+    let failure: unknown
     try {
       const allowed = req.method === 'OPTIONS' && ctx.config.corsOrigins.length > 0 ? allowedMethods(req.url!) : []
       if (allowed.length > 0) reply = preflight(req, allowed)
@@ -56,6 +57,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
         reply = await call(endpoint, match, req, res, requestId, hold)
       }
     } catch (error) {
+      failure = error
       if (res.destroyed || (req.destroyed && !req.complete)) {
         hold.release()
         return // the client went away: nobody is left to answer
@@ -69,7 +71,7 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
     send(res, reply, headers, { keepAlive, isBodyComing: req.headers.expect === undefined || !expectant.has(req) })
     letGo(res, hold)
     const { status } = reply
-    const done = { method: req.method!, route: endpoint?.path ?? 'none', status, requestId }
+    const done = { method: req.method!, route: endpoint?.path ?? 'none', status, requestId, error: failure }
     report(ctx, done, performance.now() - startedAt, hold.holder !== '')
   }
 

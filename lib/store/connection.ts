@@ -1,7 +1,7 @@
-import { Socket } from 'node:net'
 import postgres from 'postgres'
 import { parse as parseArray } from 'postgres-array'
 import type { Config } from '../config.ts'
+import { CONNECT_TIMEOUT_S, socketsOf } from './socket.ts'
 
 /** A pool of PostgreSQL connections. bigint columns arrive as numbers: token sums stay far below 2^53. */
 export type Database = postgres.Sql<{ bigint: number }>
@@ -18,37 +18,6 @@ const LOCK_GRACE_MS = 500
 const PADDING = ' '.repeat(1024)
 
 /**
- * Closes in the moment it fails. Node tells of the error first and of the end a phase of its loop later, and what the
- * driver sends in between is lost: it stays in the driver's queue, and the next connection waits for its answer for
- * ever, or gives it an empty one. Here the end comes right behind the error, before any promise is heard. Two turns,
- * not one: over TLS the error is told by the socket around this one, which begins to close it before it tells.
- */
-class PromptSocket extends Socket {
-  /** Where the driver looks for the name that a certificate must have, and for what it says in errors. */
-  host: string | undefined
-  port: number | undefined
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    super._destroy(error, callback)
-    process.nextTick(() => process.nextTick(() => this.emit('close', error !== null)))
-  }
-}
-
-/** The driver's option, unknown to its types, that opens such sockets for a pool: to each of its hosts in turn. */
-function promptSockets() {
-  let made = 0
-  const socket = ({ host, port, path }: { host: string[]; port: number[]; path: string | false }) => {
-    const opened = new PromptSocket()
-    if (path) return opened.connect(path)
-    const turn = made++ % host.length
-    opened.host = host[turn]!
-    opened.port = port[turn]!
-    return opened.connect(opened.port, opened.host)
-  }
-  return { socket }
-}
-
-/**
  * Where PostgreSQL looks up names. Earlier releases had no schema of their own: their tables are wherever the server's
  * default path has put them. In a new database `flagmeter` has everything, and comes first.
  */
@@ -63,12 +32,12 @@ export function openDatabase(
 ): Database {
   return postgres(config.databaseUrl ?? '', {
     max: config.databasePoolSize,
-    connect_timeout: 5,
+    connect_timeout: CONNECT_TIMEOUT_S,
     idle_timeout: 60,
     // The default pauses up to 20 s between attempts, and every query meanwhile waits as long.
     backoff: (attempts: number) => Math.min(0.05 * 2 ** attempts, 1),
     onnotice: () => {},
-    ...promptSockets(),
+    ...socketsOf(config.databaseUrl ?? ''),
     // Compiling takes longer than any of our statements: with it, one tenant with a million features made everybody's
     // reads 100 times slower.
     connection: {

@@ -21,7 +21,16 @@ export function buildMutant(mutant: Mutant): Promise<string> {
 async function build({ name, edits }: Mutant): Promise<string> {
   const dir = join(folder, name.replaceAll(/\W+/g, '-'))
   await mkdir(dir, { recursive: true })
-  for (const part of ['cli', 'handlers', 'lib', 'sql', 'package.json', 'esbuild.config.mjs'])
+  for (const part of [
+    'cli',
+    'handlers',
+    'lib',
+    'sql',
+    'dashboard',
+    'package.json',
+    'esbuild.config.mjs',
+    'esbuild.notices.mjs',
+  ])
     await cp(join(root, part), join(dir, part), { recursive: true })
   for (const { file, from, to } of edits) {
     const text = await readFile(join(dir, file), 'utf8')
