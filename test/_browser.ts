@@ -16,8 +16,12 @@ let browser: Promise<Browser> | undefined
 /** Starts the browser on first use; one per test file. */
 const openBrowser = () => (browser ??= chromium.launch({ executablePath: browserPath!, args: ['--no-sandbox'] }))
 
-/** Closes the browser, if one was started. For `afterAll`. */
-export const closeBrowser = async (): Promise<void> => (await browser)?.close()
+/** Closes the browser, if one was started. For `afterAll`; the next file of the same test worker starts its own. */
+export async function closeBrowser(): Promise<void> {
+  const open = browser
+  browser = undefined
+  await (await open)?.close()
+}
 
 /** A page in its own profile that records every error; if there are any, the test fails at its end. */
 export async function openPage(url: string, options: BrowserContextOptions = {}): Promise<TestPage> {
