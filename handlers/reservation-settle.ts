@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MAX_TOKENS } from '../lib/events/event.ts'
+import { MAX_TOKENS } from '../lib/pools/pools.ts'
 import { whole } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { EventAccepted, ingest, timeMistake } from '../lib/events/ingest.ts'

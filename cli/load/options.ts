@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { MAX_TOKENS } from '../../lib/events/event.ts'
+import { MAX_TOKENS } from '../../lib/pools/pools.ts'
 import { wholeNumber } from '../_options.ts'
 
 /** The most events that the server takes in one request. */

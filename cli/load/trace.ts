@@ -1,7 +1,7 @@
 import { type Hash, createHash } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
 import { type Info, type Parser, parse } from 'csv-parse'
-import { MAX_TOKENS } from '../../lib/events/event.ts'
+import { MAX_TOKENS } from '../../lib/pools/pools.ts'
 import { CommandError, Exit } from '../_command.ts'
 
 /** The columns of the public Azure LLM inference traces. Others are ignored. */

@@ -1,10 +1,8 @@
 import { z } from 'zod'
+import { MAX_TOKENS } from '../pools/pools.ts'
 import { END_OF_TIME, TenantRef, Timestamp, text, whole } from '../schema.ts'
 import * as examples from '../site/examples.ts'
 import { isOwnId } from './event_id.ts'
-
-/** Largest number of tokens one event may report. */
-export const MAX_TOKENS = 1_000_000_000
 
 /** The name under which a tenant's features after the first 1,000 are counted together (`counted_features`). */
 export const REMAINDER = '(other)'
