@@ -5,11 +5,14 @@ import { join } from 'node:path'
 /** Also `bundle.js.LICENSE.txt`: what a library has bundled itself. */
 const LICENCE = /(^|\.js\.)(licen[cs]e|copying|notice)/i
 
+/** What lib/prices/catalogue.json is made of: bundled as data, which esbuild names by its own path. */
+const DATA = ['node_modules/@pydantic/genai-prices']
+
 /** The text of the notices: each package that these metafiles of esbuild name, with its licences. */
 export async function thirdPartyNotices(metafiles) {
   const files = metafiles.flatMap(({ inputs }) => Object.keys(inputs))
   const folders = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [])
-  const notices = await Promise.all([...new Set(folders)].map(noticeOf))
+  const notices = await Promise.all([...new Set([...folders, ...DATA])].map(noticeOf))
   const head = 'FlagMeter contains the following software. Each part is under its own licence.\n'
   return [head, ...notices.toSorted()].join(`\n${'-'.repeat(80)}\n\n`)
 }
