@@ -84,6 +84,7 @@ export async function askAll<T>(
 const LISTINGS: Record<string, string> = {
   quota_not_found: 'flagmeter quota list',
   key_not_found: 'flagmeter key list',
+  price_not_found: 'flagmeter price list',
   webhook_not_found: 'flagmeter webhook list',
   delivery_not_found: 'flagmeter delivery list',
 }

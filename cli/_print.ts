@@ -53,12 +53,15 @@ export function printTable({ out }: Terminal, head: string[], rows: Cell[][]): v
     head,
     chars: PLAIN,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: head.map((_, i) => (rows.some((row) => typeof row[i] === 'number') ? 'right' : 'left')),
+    colAligns: head.map((_, i) => (rows.every((row) => isAmount(row[i])) ? 'right' : 'left')),
   })
   for (const row of rows)
     table.push(row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)))
   out.write(`${table.toString()}\n`)
 }
+
+/** A number, or one in decimal text. */
+const isAmount = (cell: Cell | undefined): boolean => typeof cell === 'number' || /^\d+(\.\d+)?$/.test(cell ?? '')
 
 /** `2026-01-31 12:00`, from a time in the format of the API. */
 export const minuteOf = (time: string): string => time.slice(0, 16).replace('T', ' ')

@@ -11,7 +11,9 @@ import { deliveryCommand } from './delivery.ts'
 import { keyCommand } from './key.ts'
 import { loadCommand } from './load.ts'
 import { migrateCommand } from './migrate.ts'
+import { priceCommand } from './price.ts'
 import { quotaCommand } from './quota.ts'
+import { repriceCommand } from './reprice.ts'
 import { releaseCommand, reserveCommand, settleCommand } from './reservation.ts'
 import { restoreCommand } from './restore.ts'
 import { seedCommand } from './seed.ts'
@@ -28,8 +30,25 @@ import { workerCommand } from './worker.ts'
 const GROUPS = {
   'Run:': [upCommand, serveCommand, workerCommand, migrateCommand, seedCommand],
   'Use:': [sendCommand, checkCommand, reserveCommand, settleCommand, releaseCommand, usageCommand, seriesCommand],
-  'Manage:': [tenantCommand, quotaCommand, keyCommand, webhookCommand, alertCommand, deliveryCommand, auditCommand],
-  'Operate:': [configCommand, verifyCommand, deadLetterCommand, backupCommand, restoreCommand, loadCommand],
+  'Manage:': [
+    tenantCommand,
+    quotaCommand,
+    priceCommand,
+    keyCommand,
+    webhookCommand,
+    alertCommand,
+    deliveryCommand,
+    auditCommand,
+  ],
+  'Operate:': [
+    configCommand,
+    verifyCommand,
+    repriceCommand,
+    deadLetterCommand,
+    backupCommand,
+    restoreCommand,
+    loadCommand,
+  ],
 }
 
 /** Enough of a description to choose a command: its first sentence, up to a colon. */
@@ -38,7 +57,7 @@ const firstWords = (command: Command): string => command.description().split(/[.
 /** All commands: `main` runs them, and docs/reference/cli.md is generated from them. */
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('flagmeter')
-    .description('Meters AI tokens per tenant and feature, exactly once, and holds them against quotas.')
+    .description('Meters AI tokens per tenant, feature, model and user, exactly once, and holds them against quotas.')
     .version(pkg.version)
     .configureHelp({ subcommandTerm: (command) => command.name(), subcommandDescription: firstWords })
     .addHelpText(

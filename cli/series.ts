@@ -9,12 +9,14 @@ interface Point {
   start: string
   totalTokens: number
   eventCount: number
+  cost: string
 }
 
 interface Series {
   points: Point[]
-  /** Null: all other features together. */
+  /** Null: all others together. */
   features?: { feature: string | null; points: Point[] }[]
+  values?: { value: string | null; points: Point[] }[]
 }
 
 interface Options extends ServerOptions {
@@ -22,7 +24,8 @@ interface Options extends ServerOptions {
   to?: string
   step: string
   feature?: string
-  byFeature?: boolean
+  by?: string
+  metric?: string
 }
 
 /** `flagmeter series <tenant>` */
@@ -30,7 +33,7 @@ export const seriesCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('series')
       .description(
-        'Shows the tokens of a tenant over time, by default for the last day. Steps without events are left out; ' +
+        'Shows what a tenant used over time, by default in the last day. Steps without events are left out; ' +
           'days begin in the time zone of the tenant.',
       )
       .argument('<tenant>', 'name or id')
@@ -38,42 +41,56 @@ export const seriesCommand = (terminal: Terminal): Command =>
       .option('--to <time>', 'the end, the same way; default: now', momentAgo)
       .addOption(new Option('--step <step>', 'length of a step').choices(['minute', 'hour', 'day']).default('hour'))
       .option('--feature <feature>', 'only of this feature')
-      .addOption(new Option('--by-feature', 'by feature: the ten largest, and all others as one').conflicts('feature')),
+      .addOption(
+        new Option(
+          '--by <split>',
+          'by feature, model, user or a dimension: the ten largest, and all others as one',
+        ).conflicts('feature'),
+      )
+      .addOption(
+        new Option('--metric <metric>', 'with --by: what makes a value one of the ten').choices([
+          'tokens',
+          'requests',
+          'cost',
+        ]),
+      ),
   )
-    .addHelpText('after', '\nExample:\n  $ flagmeter series acme-corp --from 7d --step day')
-    .action(async (tenant: string, { from, to, step, feature, byFeature, ...options }: Options) => {
-      const given = Object.entries({ from, to, step, feature, by: byFeature ? 'feature' : undefined })
+    .addHelpText('after', '\nExample:\n  $ flagmeter series acme-corp --from 7d --step day --by model')
+    .action(async (tenant: string, { from, to, step, feature, by, metric, ...options }: Options) => {
+      const given = Object.entries({ from, to, step, feature, by, metric })
       const params = new URLSearchParams(given.filter((entry): entry is [string, string] => entry[1] !== undefined))
       const path = `/api/usage/${encodeURIComponent(tenant)}/series?${params.toString()}`
       const series = await withServer(terminal, options, (server) => ask<Series>({ server, path }))
+      const split = series.values ?? series.features?.map(({ feature: value, points }) => ({ value, points }))
       if (options.json) printJson(terminal, series)
-      else if (series.features) printItems(terminal, options, byTime(series.features), FEATURE_POINTS)
+      else if (split) printItems(terminal, options, byTime(split), splitPoints(by!))
       else printItems(terminal, options, series.points, POINTS)
     })
 
-type FeaturePoint = Point & { feature: string | null }
+type SplitPoint = Point & { value: string | null }
 
-/** The points of all features in order of time; within a step, the largest feature first. */
-const byTime = (features: NonNullable<Series['features']>): FeaturePoint[] =>
-  features
-    .flatMap(({ feature, points }) => points.map((point) => ({ ...point, feature })))
+/** The points of all values in order of time; within a step, the largest value first. */
+const byTime = (values: { value: string | null; points: Point[] }[]): SplitPoint[] =>
+  values
+    .flatMap(({ value, points }) => points.map((point) => ({ ...point, value })))
     .toSorted((a, b) => Date.parse(a.start) - Date.parse(b.start))
 
 const NONE = 'no events in this time'
 
 const POINTS: View<Point> = {
   none: NONE,
-  head: ['from (UTC)', 'tokens', 'events'],
-  row: ({ start, totalTokens, eventCount }) => [minuteOf(start), totalTokens, eventCount],
+  head: ['from (UTC)', 'tokens', 'events', 'cost ($)'],
+  row: ({ start, totalTokens, eventCount, cost }) => [minuteOf(start), totalTokens, eventCount, cost],
 }
 
-const FEATURE_POINTS: View<FeaturePoint> = {
+const splitPoints = (by: string): View<SplitPoint> => ({
   none: NONE,
-  head: ['from (UTC)', 'feature', 'tokens', 'events'],
-  row: ({ start, feature, totalTokens, eventCount }) => [
+  head: ['from (UTC)', by, 'tokens', 'events', 'cost ($)'],
+  row: ({ start, value, totalTokens, eventCount, cost }) => [
     minuteOf(start),
-    feature ?? '(others)',
+    value ?? '(others)',
     totalTokens,
     eventCount,
+    cost,
   ],
-}
+})

@@ -1,11 +1,15 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import type { QuotaUsage } from '../lib/quota/quota.ts'
 import type { OverviewUsage } from '../lib/usage/overview.ts'
 import type { Usage } from '../lib/usage/usage.ts'
-import type { Terminal } from './_command.ts'
+import type { ValueUsage } from '../lib/usage/usage_by.ts'
+import { CommandError, Exit, type Terminal } from './_command.ts'
 import { ask, askAll } from './_http.ts'
+import { wholeNumber } from './_options.ts'
 import { type View, minuteOf, printItems, printJson, printTable } from './_print.ts'
 import { type ServerOptions, overHttp, withServer } from './_server.ts'
+
+type Options = ServerOptions & { by?: string; top: number }
 
 interface TenantUsage extends Usage {
   features: { feature: string; totalTokens: number; eventCount: number }[]
@@ -20,10 +24,22 @@ export const usageCommand = (terminal: Terminal): Command =>
         'Shows how much of its quotas a tenant has used in the open periods, and by feature; ' +
           'without a name, how much of its monthly quota each tenant has used.',
       )
-      .argument('[tenant]', 'name or id'),
+      .argument('[tenant]', 'name or id')
+      .option('--by <split>', 'what each feature, model, user, or value of a dimension has used')
+      .addOption(
+        new Option('--top <count>', 'with --by: how many, the largest first').argParser(wholeNumber).default(100),
+      ),
   )
-    .addHelpText('after', '\nExample:\n  $ flagmeter usage acme-corp --json')
-    .action(async (tenant: string | undefined, options: ServerOptions) => {
+    .addHelpText('after', '\nExample:\n  $ flagmeter usage acme-corp --by model')
+    .action(async (tenant: string | undefined, { by, top, ...options }: Options) => {
+      if (by !== undefined) {
+        if (tenant === undefined) throw new CommandError('--by needs a tenant', Exit.usage)
+        const values = await withServer(terminal, options, (server) =>
+          askAll<ValueUsage>(server, `/api/usage/${encodeURIComponent(tenant)}`, 'values', { by }, top),
+        )
+        printItems(terminal, options, values, byValue(by))
+        return
+      }
       if (tenant === undefined) {
         const tenants = await withServer(terminal, options, (server) =>
           askAll<OverviewUsage>(server, '/api/usage', 'tenants'),
@@ -46,7 +62,28 @@ function printUsage(terminal: Terminal, usage: TenantUsage): void {
   if (usage.features.length === 0) return
   const rows = usage.features.map(({ feature, totalTokens, eventCount }) => [feature, totalTokens, eventCount])
   printTable(terminal, ['feature', 'tokens', 'events'], rows)
+  if (usage.unpricedEvents === usage.eventCount) return
+  const unknown = usage.unpricedEvents > 0 ? `, and of ${usage.unpricedEvents.toLocaleString('en-US')} unknown` : ''
+  const priced = (usage.eventCount - usage.unpricedEvents).toLocaleString('en-US')
+  terminal.out.write(`\ncost: $${usage.cost} of ${priced} events${unknown}\n`)
 }
+
+const byValue = (by: string): View<ValueUsage> => ({
+  none: 'no usage in this period',
+  head: [by, 'tokens', 'events', 'input', 'cache read', 'cache write', 'output', 'reasoning', 'cost ($)', 'unpriced'],
+  row: ({ value, totalTokens, eventCount, pools, cost, unpricedEvents }) => [
+    value,
+    totalTokens,
+    eventCount,
+    pools.input,
+    pools.cacheRead,
+    pools.cacheWrite,
+    pools.output,
+    pools.reasoning,
+    cost,
+    unpricedEvents,
+  ],
+})
 
 const MONTHLY: View<Usage & { reservedTokens: number }> = {
   none: 'no tenants',

@@ -6,7 +6,7 @@ import { CommandError, type Terminal } from './_command.ts'
 import { withDatabase } from './_database.ts'
 import { printJson, printTable } from './_print.ts'
 
-const CHECKS = ['rollups', 'hours', 'features', 'periods']
+const CHECKS = ['rollups', 'hours', 'features', 'quarters', 'splits', 'periods']
 
 /** At most this many differences of each kind are shown: if everything is wrong, they must not fill the memory. */
 const SHOWN = 1_000
@@ -14,6 +14,8 @@ const SHOWN = 1_000
 interface Difference {
   tenant_id: string
   feature?: string
+  split?: string
+  value?: string
   quota_id?: string
   minute?: Date
   period_start?: Date
@@ -23,6 +25,8 @@ interface Difference {
   actual_events?: number
   expected_reserved?: number
   actual_reserved?: number
+  expected_cost_nanos?: number
+  actual_cost_nanos?: number
 }
 
 /** `flagmeter verify` */
@@ -84,7 +88,9 @@ function printDifferences(terminal: Terminal, differences: (Difference & { check
   const rows = differences.map((row) => [
     row.check,
     row.tenant_id,
-    row.feature ?? (row.quota_id === undefined || row.quota_id === row.tenant_id ? '(all)' : `quota ${row.quota_id}`),
+    row.feature ??
+      (row.split && `${row.split} ${row.value}`) ??
+      (row.quota_id === undefined || row.quota_id === row.tenant_id ? '(all)' : `quota ${row.quota_id}`),
     (row.minute ?? row.period_start)?.toISOString() ?? '',
     row.expected_tokens,
     row.actual_tokens,
@@ -92,11 +98,13 @@ function printDifferences(terminal: Terminal, differences: (Difference & { check
     row.actual_events ?? '',
     row.expected_reserved ?? '',
     row.actual_reserved ?? '',
+    row.expected_cost_nanos ?? '',
+    row.actual_cost_nanos ?? '',
   ])
   const head = [
     'in',
     'tenant',
-    'feature',
+    'feature or value',
     'minute or period',
     'tokens expected',
     'tokens found',
@@ -104,6 +112,8 @@ function printDifferences(terminal: Terminal, differences: (Difference & { check
     'events found',
     'reserved expected',
     'reserved found',
+    'nano-dollars expected',
+    'nano-dollars found',
   ]
   printTable(terminal, head, rows)
 }

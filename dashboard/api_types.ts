@@ -166,12 +166,27 @@ export interface components {
      * @enum {string}
      */
     DeliveryStatus: "pending" | "sending" | "delivered" | "dead";
-    /** @description What was used: so many tokens of a feature, by a tenant. */
+    /** @description What a tenant used of a feature: its tokens, and, if known, of which model, by which user, at what cost. */
     Event: {
       /** @description Name or id of the tenant. A key that is bound to a tenant may leave it out. */
       tenant: string;
       feature: string;
-      tokens: number;
+      /** @description All tokens of the call. May be left out beside `usage`, which adds up to them. */
+      tokens?: number;
+      /** @description Tokens by pool (`input`, `cacheRead`, `cacheWrite`, `output`, `reasoning`), or the usage object of OpenAI, Anthropic, Gemini, Bedrock or the Vercel AI SDK as it came. */
+      usage?: {
+        [key: string]: unknown;
+      };
+      /** @description The model, as its provider names it. The price is looked up by it. */
+      model?: string;
+      /** @description The tenant's own user or key; opaque text. */
+      user?: string;
+      /** @description US dollars, if the sender knows them; else the cost is computed from `usage` and `model`. */
+      cost?: string | number;
+      /** @description Values of the dimensions that the operator has declared (`DIMENSIONS`). */
+      dimensions?: {
+        [key: string]: string;
+      };
       /** @description Sent again with the same id, an event counts once. A UUID is kept; any other text becomes one. */
       id?: string;
       /**
@@ -278,6 +293,112 @@ export interface components {
      * @enum {string}
      */
     Period: "hour" | "day" | "week" | "month";
+    /** @description Tokens by pool, of events that said their usage. */
+    Pools: {
+      input: number;
+      cacheRead: number;
+      cacheWrite: number;
+      output: number;
+      reasoning: number;
+    };
+    /** @description What a model costs from a moment on. Rates are US dollars per million tokens, `request` per call. */
+    Price: {
+      /**
+       * Format: uuid
+       * @description Absent: it is of the catalogue.
+       */
+      id?: string;
+      model: string;
+      /** @description The catalogue it comes from; absent: it is your own. */
+      catalogue?: string;
+      /**
+       * Format: date-time
+       * @description From when it applies; absent: from the beginning.
+       */
+      effectiveFrom?: string;
+      input: string;
+      output: string;
+      cacheRead: string;
+      cacheWrite: string;
+      cacheWrite1h: string;
+      reasoning: string;
+      request: string;
+      tiers?: {
+          above: number;
+          input: string;
+          output: string;
+          cacheRead: string;
+          cacheWrite: string;
+          cacheWrite1h: string;
+          reasoning: string;
+          request: string;
+        }[];
+      /** Format: date-time */
+      createdAt?: string;
+      /** @description With `model`: whether it is the price of the model now. */
+      inForce?: boolean;
+    };
+    /** @description What a model costs from a moment on. */
+    PriceInput: {
+      /** @description A name, or the beginning of one with `*` behind it. */
+      model: string;
+      /**
+       * Format: date-time
+       * @description From when it applies; default: now.
+       */
+      effectiveFrom?: string;
+      /** @description Input that is neither read from a cache nor written to one. */
+      input: string | number;
+      /** @description Output without reasoning. */
+      output: string | number;
+      /** @description Input read from a cache; default: as input. */
+      cacheRead?: string | number;
+      /** @description Input written to a cache; default: as input. */
+      cacheWrite?: string | number;
+      /** @description Input written to a cache for an hour; default: as cacheWrite. */
+      cacheWrite1h?: string | number;
+      /** @description Reasoning; default: as output. */
+      reasoning?: string | number;
+      /** @description For each call, whatever its tokens; in dollars; default: 0. */
+      request?: string | number;
+      /** @description Rates of long calls. They apply to all tokens of the call. */
+      tiers?: ({
+          /** @description With more input than this, cached or not, the rates of the tier apply. */
+          above: number;
+          /** @description Input that is neither read from a cache nor written to one. */
+          input: string | number;
+          /** @description Output without reasoning. */
+          output: string | number;
+          /** @description Input read from a cache; default: as input. */
+          cacheRead?: string | number;
+          /** @description Input written to a cache; default: as input. */
+          cacheWrite?: string | number;
+          /** @description Input written to a cache for an hour; default: as cacheWrite. */
+          cacheWrite1h?: string | number;
+          /** @description Reasoning; default: as output. */
+          reasoning?: string | number;
+          /** @description For each call, whatever its tokens; in dollars; default: 0. */
+          request?: string | number;
+        })[];
+    };
+    PricePage: {
+      /** @description Where the prices come from that are not your own: public data, as of a date. */
+      catalogue: {
+        source: string;
+        url: string;
+        license: string;
+        /** Format: date */
+        date: string;
+        models: number;
+      };
+      prices: components["schemas"]["Price"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
+    };
+    /** @description The prices are set. What was recorded before keeps its cost until it is repriced. */
+    PricesSet: {
+      prices: components["schemas"]["Price"][];
+    };
     /** @description Why a request failed (RFC 9457). Some codes add fields. */
     Problem: {
       /** @description `urn:flagmeter:problem:` and the code. */
@@ -293,7 +414,7 @@ export interface components {
       [key: string]: unknown;
     };
     /** @enum {string} */
-    ProblemCode: "invalid_json" | "invalid_request" | "malformed_http" | "unauthorized" | "forbidden" | "tenant_not_found" | "webhook_not_found" | "delivery_not_found" | "quota_not_found" | "reservation_not_found" | "key_not_found" | "not_found" | "method_not_allowed" | "request_timeout" | "tenant_exists" | "quota_exists" | "idempotency_key_reused" | "quota_exceeded" | "too_many_webhooks" | "body_too_large" | "batch_too_large" | "unsupported_media_type" | "timestamp_out_of_range" | "event_rejected" | "series_too_long" | "rate_limited" | "headers_too_large" | "internal" | "unavailable";
+    ProblemCode: "invalid_json" | "invalid_request" | "malformed_http" | "unauthorized" | "forbidden" | "tenant_not_found" | "webhook_not_found" | "delivery_not_found" | "quota_not_found" | "reservation_not_found" | "key_not_found" | "price_not_found" | "not_found" | "method_not_allowed" | "request_timeout" | "tenant_exists" | "quota_exists" | "idempotency_key_reused" | "quota_exceeded" | "too_many_webhooks" | "body_too_large" | "batch_too_large" | "unsupported_media_type" | "timestamp_out_of_range" | "event_rejected" | "series_too_long" | "rate_limited" | "headers_too_large" | "internal" | "unavailable";
     /** @description A limit on tokens per period, in addition to the monthly quota of its tenant. */
     Quota: {
       /** Format: uuid */
@@ -389,6 +510,31 @@ export interface components {
       /** @constant */
       success: true;
     };
+    RepriceInput: {
+      /**
+       * Format: date-time
+       * @description Events that happened at this time or later.
+       */
+      from: string;
+      /**
+       * Format: date-time
+       * @description Events that happened before this time.
+       */
+      to: string;
+      tenant?: string;
+      model?: string;
+      /** @description The `next` of the step before. */
+      after?: string;
+    };
+    /** @description The step is done. Every counter that has a cost was moved with the events. */
+    Repriced: {
+      /** @description How many events this step has looked at. */
+      examined: number;
+      /** @description How many of them have another cost or price than before. */
+      repriced: number;
+      /** @description Pass it as `after` for the next step. The last step has none. */
+      next?: string;
+    };
     /** @description The tokens are held. */
     Reservation: {
       id: string;
@@ -450,7 +596,21 @@ export interface components {
       expiresAt?: string;
     };
     Settlement: {
-      tokens: number;
+      tokens?: number;
+      /** @description Tokens by pool (`input`, `cacheRead`, `cacheWrite`, `output`, `reasoning`), or the usage object of OpenAI, Anthropic, Gemini, Bedrock or the Vercel AI SDK as it came. */
+      usage?: {
+        [key: string]: unknown;
+      };
+      /** @description The model, as its provider names it. The price is looked up by it. */
+      model?: string;
+      /** @description The tenant's own user or key; opaque text. */
+      user?: string;
+      /** @description US dollars, if the sender knows them; else the cost is computed from `usage` and `model`. */
+      cost?: string | number;
+      /** @description Values of the dimensions that the operator has declared (`DIMENSIONS`). */
+      dimensions?: {
+        [key: string]: string;
+      };
     };
     /** @description Who is metered, with its monthly quota. */
     Tenant: {
@@ -508,6 +668,10 @@ export interface components {
       tenantName: string;
       totalTokens: number;
       eventCount: number;
+      /** @description US dollars as decimal text, exact. Events whose cost is unknown are not in it. */
+      cost: string;
+      /** @description Events whose cost is unknown. */
+      unpricedEvents: number;
       /** @description Tokens per billing period. */
       monthlyQuota: number;
       /** @description What is used of it, rounded down to 0.01 %: 100 means reached. */
@@ -519,10 +683,29 @@ export interface components {
        * @description The period's last millisecond.
        */
       periodEnd: string;
+      pools: components["schemas"]["Pools"];
       /** @description At most 1,000, the largest first. */
       features: components["schemas"]["FeatureUsage"][];
       /** @description Every quota of the tenant, the monthly one first. */
       quotas: components["schemas"]["QuotaUsage"][];
+    };
+    /** @description What a tenant has used, by the values of a split. */
+    UsageBy: {
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      by: string;
+      /** Format: date-time */
+      periodStart: string;
+      /**
+       * Format: date-time
+       * @description The period's last millisecond.
+       */
+      periodEnd: string;
+      /** @description The largest first. Values beyond the limit are one value: (other). */
+      values: components["schemas"]["ValueUsage"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
     };
     UsagePage: {
       tenants: components["schemas"]["UsageSummary"][];
@@ -535,6 +718,8 @@ export interface components {
       start: string;
       totalTokens: number;
       eventCount: number;
+      /** @description US dollars as decimal text, exact. Events whose cost is unknown are not in it. */
+      cost: string;
     };
     /** @description Tokens over time; steps without events are left out. */
     UsageSeries: {
@@ -554,6 +739,11 @@ export interface components {
           feature: string | null;
           points: components["schemas"]["UsagePoint"][];
         })[];
+      /** @description With any other `by`: the ten largest values of the range, and all others together as null. */
+      values?: ({
+          value: string | null;
+          points: components["schemas"]["UsagePoint"][];
+        })[];
     };
     /** @description What is shown of a tenant among others: its usage, its thresholds and its pace. */
     UsageSummary: {
@@ -562,6 +752,10 @@ export interface components {
       tenantName: string;
       totalTokens: number;
       eventCount: number;
+      /** @description US dollars as decimal text, exact. Events whose cost is unknown are not in it. */
+      cost: string;
+      /** @description Events whose cost is unknown. */
+      unpricedEvents: number;
       /** @description Tokens per billing period. */
       monthlyQuota: number;
       /** @description What is used of it, rounded down to 0.01 %: 100 means reached. */
@@ -598,6 +792,17 @@ export interface components {
     /** @description The trends of the tenants that exist. */
     UsageTrends: {
       trends: components["schemas"]["UsageTrend"][];
+    };
+    /** @description What one value of a split has used. */
+    ValueUsage: {
+      value: string;
+      totalTokens: number;
+      eventCount: number;
+      pools: components["schemas"]["Pools"];
+      /** @description US dollars as decimal text, exact. Events whose cost is unknown are not in it. */
+      cost: string;
+      /** @description Events whose cost is unknown. */
+      unpricedEvents: number;
     };
     /** @description Where alerts of a tenant are sent. */
     Webhook: {
@@ -690,6 +895,11 @@ export type Health = components['schemas']['Health']
 export type Liveness = components['schemas']['Liveness']
 export type NewApiKey = components['schemas']['NewApiKey']
 export type Period = components['schemas']['Period']
+export type Pools = components['schemas']['Pools']
+export type Price = components['schemas']['Price']
+export type PriceInput = components['schemas']['PriceInput']
+export type PricePage = components['schemas']['PricePage']
+export type PricesSet = components['schemas']['PricesSet']
 export type Problem = components['schemas']['Problem']
 export type ProblemCode = components['schemas']['ProblemCode']
 export type Quota = components['schemas']['Quota']
@@ -700,6 +910,8 @@ export type QuotaInput = components['schemas']['QuotaInput']
 export type QuotaPage = components['schemas']['QuotaPage']
 export type QuotaUsage = components['schemas']['QuotaUsage']
 export type Released = components['schemas']['Released']
+export type RepriceInput = components['schemas']['RepriceInput']
+export type Repriced = components['schemas']['Repriced']
 export type Reservation = components['schemas']['Reservation']
 export type ReservationInput = components['schemas']['ReservationInput']
 export type Retried = components['schemas']['Retried']
@@ -712,12 +924,14 @@ export type TenantChanges = components['schemas']['TenantChanges']
 export type TenantInput = components['schemas']['TenantInput']
 export type TenantPage = components['schemas']['TenantPage']
 export type Usage = components['schemas']['Usage']
+export type UsageBy = components['schemas']['UsageBy']
 export type UsagePage = components['schemas']['UsagePage']
 export type UsagePoint = components['schemas']['UsagePoint']
 export type UsageSeries = components['schemas']['UsageSeries']
 export type UsageSummary = components['schemas']['UsageSummary']
 export type UsageTrend = components['schemas']['UsageTrend']
 export type UsageTrends = components['schemas']['UsageTrends']
+export type ValueUsage = components['schemas']['ValueUsage']
 export type Webhook = components['schemas']['Webhook']
 export type WebhookChanges = components['schemas']['WebhookChanges']
 export type WebhookInput = components['schemas']['WebhookInput']

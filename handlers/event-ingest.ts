@@ -12,6 +12,7 @@ import { type Caller, otherTenant, tenantRef } from '../lib/auth/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/store/outage.ts'
 import { type Event, EventInput } from '../lib/events/event.ts'
+import { toCounted } from '../lib/events/event_detail.ts'
 import { eventId, placeId } from '../lib/events/event_id.ts'
 import { asUuid, fieldErrors } from '../lib/schema.ts'
 import type { JsonAnswer } from '../lib/http/answer_types.ts'
@@ -67,7 +68,7 @@ export default handler({
   ],
   documentedBody: z
     .union([EventInput, z.array(EventInput).min(1).max(MAX_BATCH_EVENTS)])
-    .meta({ examples: [examples.event, [examples.event]] }),
+    .meta({ examples: [examples.event, examples.fullEvent, [examples.event]] }),
   body: z.unknown(),
   maxBodyBytes: MAX_BODY_BYTES,
   maxEvents: MAX_BATCH_EVENTS,
@@ -200,14 +201,15 @@ async function takeOfTenants(ctx: Context, outcomes: (Event | Refusal)[]): Promi
   }
 }
 
-/** Turns checked input into an event, or says that its time is out of range. */
+/** Turns checked input into an event, or says what its fields mean wrongly together. */
 function accept(ctx: Context, input: EventInput, tenantId: string, id: string): Event | Refusal {
   const now = ctx.clock()
   const createdAt = input.timestamp === undefined ? now : Date.parse(input.timestamp)
   const detail = timeMistake(ctx, createdAt)
   if (detail !== undefined) return refuse('timestamp_out_of_range', invalidInput([{ field: 'timestamp', detail }]))
-  const { feature, tokens } = input
-  return { tenantId, id, feature, tokens, createdAt, receivedAt: now }
+  const counted = toCounted(input, ctx.config.dimensions)
+  if (Array.isArray(counted)) return refuse('invalid_request', invalidInput(counted))
+  return { tenantId, id, feature: input.feature, ...counted, createdAt, receivedAt: now }
 }
 
 const refuse = (code: ProblemCode, extra: ProblemExtra): Refusal => new Refusal(problemDocument(code, extra))

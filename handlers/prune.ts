@@ -19,6 +19,7 @@ export default tableConsumer({
       ctx.config
     await prune(ctx, stop, 'events', loadSql('queries/event_prune'), [before(eventRetentionMs)], rest)
     await prune(ctx, stop, 'rollups', loadSql('queries/rollup_prune'), [before(rollupRetentionMs)], rest)
+    await prune(ctx, stop, 'splits', loadSql('queries/split_prune'), [before(rollupRetentionMs)], rest)
     await prune(ctx, stop, 'counters', loadSql('queries/counter_prune'), [before(rollupRetentionMs)], rest)
     await prune(ctx, stop, 'reservations', loadSql('queries/reservation_prune'), [before(eventRetentionMs)], rest)
     await prune(ctx, stop, 'deliveries', loadSql('queries/delivery_prune'), [before(alertRetentionMs)], rest)

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { MAX_TOKENS } from '../lib/pools/pools.ts'
 import { whole } from '../lib/schema.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
+import { detailFields, toCounted } from '../lib/events/event_detail.ts'
 import { EventAccepted, ingest, timeMistake } from '../lib/events/ingest.ts'
-import { Problem } from '../lib/problem.ts'
+import { Problem, invalidInput } from '../lib/problem.ts'
 import { findReservation } from '../lib/quota/reservation.ts'
 
 const NOTHING_USED = 'if nothing was used, release the reservation instead: POST /api/reservations/{id}/release'
@@ -25,14 +26,15 @@ export default handler({
   problems: ['reservation_not_found', 'timestamp_out_of_range', 'idempotency_key_reused', 'event_rejected'],
   params: z.object({ reservation: z.string() }),
   body: z
-    .strictObject({ tokens: whole(1, MAX_TOKENS, NOTHING_USED) })
+    .strictObject({ ...detailFields, tokens: whole(1, MAX_TOKENS, NOTHING_USED).optional() })
     .meta({ id: 'Settlement', examples: [{ tokens: 1_320 }] }),
   async handle(ctx, call) {
-    const { tokens } = call.body
     const reservation = await findReservation(ctx, call.caller, call.params.reservation)
     const mistake = timeMistake(ctx, reservation.createdAt)
     if (mistake !== undefined) throw new Problem('timestamp_out_of_range', { detail: `the reservation ${mistake}` })
-    const event = { ...reservation, tokens, receivedAt: ctx.clock(), settles: true }
+    const counted = toCounted(call.body, ctx.config.dimensions)
+    if (Array.isArray(counted)) throw new Problem('invalid_request', invalidInput(counted))
+    const event = { ...reservation, ...counted, receivedAt: ctx.clock(), settles: true }
     const accepted = await ingest(ctx, call, event)
     ctx.metrics.reservations.inc({ outcome: 'settled' })
     return json(200, accepted)

@@ -1,10 +1,14 @@
 import { z } from 'zod'
-import { TenantRef } from '../lib/schema.ts'
-import { handler } from '../lib/http/endpoint.ts'
+import { handler, json } from '../lib/http/endpoint.ts'
+import { Limit } from '../lib/page.ts'
+import { TenantRef, text } from '../lib/schema.ts'
 import { UnknownTenant } from '../lib/tenants/unknown_tenant.ts'
+import * as examples from '../lib/site/examples.ts'
+import { checkSplit } from '../lib/usage/split.ts'
 import { TenantUsage } from '../lib/usage/tenant_usage.ts'
+import { UsageBy, ValueCursor, readUsageBy } from '../lib/usage/usage_by.ts'
 
-/** What a tenant has used in its open billing period. */
+/** What a tenant has used in its open billing period; with `by`, a page of the values of a split. */
 export default handler({
   method: 'GET',
   path: '/api/usage/:tenant',
@@ -12,14 +16,28 @@ export default handler({
   tag: 'Usage',
   auth: 'read',
   tenancy: 'named',
+  isReport: ({ by }: { by?: string }) => by !== undefined,
   summary: 'What a tenant has used in its open billing period',
-  answers: { 200: TenantUsage.describe('The usage, and what is left of each quota.') },
+  answers: {
+    200: z
+      .union([TenantUsage, UsageBy])
+      .describe('The usage; with `by`, a page of it by value.')
+      .meta({ examples: [examples.tenantUsage, examples.usageBy] }),
+  },
   problems: ['tenant_not_found'],
   params: z.object({ tenant: TenantRef }),
-  query: z.strictObject({}),
-  async handle(ctx, { params: { tenant } }) {
-    const text = await ctx.usages(tenant)
-    if (text === undefined) throw new UnknownTenant(tenant)
-    return { status: 200, text }
+  query: z.strictObject({
+    by: text(40).optional().describe('Splits by `feature`, `model`, `user`, or a dimension that is declared.'),
+    after: ValueCursor,
+    limit: Limit,
+  }),
+  async handle(ctx, { params: { tenant }, query: { by, after, limit } }) {
+    if (by !== undefined) {
+      checkSplit(ctx.config, by)
+      return json(200, await readUsageBy(ctx.database, tenant, ctx.clock(), { by, after, limit }))
+    }
+    const usage = await ctx.usages(tenant)
+    if (usage === undefined) throw new UnknownTenant(tenant)
+    return { status: 200, text: usage }
   },
 })

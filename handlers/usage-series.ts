@@ -7,10 +7,12 @@ import type { JsonText } from '../lib/http/answer_types.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/store/sql.ts'
+import { Cost } from '../lib/usage/usage.ts'
+import { checkSplit } from '../lib/usage/split.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
 
 const Point = z
-  .object({ start: Instant, totalTokens: z.int(), eventCount: z.int() })
+  .object({ start: Instant, totalTokens: z.int(), eventCount: z.int(), cost: Cost })
   .meta({ id: 'UsagePoint', description: 'What was used in one step.' })
 
 const Series = z
@@ -25,6 +27,10 @@ const Series = z
     features: z
       .array(z.object({ feature: z.string().nullable(), points: z.array(Point) }))
       .describe('With `by=feature`: the ten largest features of the range, and all others together as null.')
+      .optional(),
+    values: z
+      .array(z.object({ value: z.string().nullable(), points: z.array(Point) }))
+      .describe('With any other `by`: the ten largest values of the range, and all others together as null.')
       .optional(),
   })
   .meta({
@@ -49,7 +55,7 @@ export default handler({
   auth: 'read',
   tenancy: 'named',
   isReport: true,
-  summary: 'Tokens of a tenant over time',
+  summary: 'What a tenant used over time',
   answers: { 200: Series.describe('The series.') },
   problems: ['tenant_not_found', 'series_too_long'],
   params: z.object({ tenant: TenantRef }),
@@ -59,13 +65,22 @@ export default handler({
       to: Timestamp.optional(),
       step: z.enum(['minute', 'hour', 'day'], 'must be minute, hour or day').default('hour'),
       feature: text(200).optional(), // the remainder too
-      by: z.enum(['feature'], 'must be feature').optional(),
+      by: text(40).optional().describe('Splits by `feature`, `model`, `user`, or a dimension that is declared.'),
+      metric: z
+        .enum(['tokens', 'requests', 'cost'], 'must be tokens, requests or cost')
+        .default('tokens')
+        .describe('With `by`: what makes a value one of the ten largest.'),
     })
     .refine(({ feature, by }) => feature === undefined || by === undefined, {
       path: ['by'],
-      error: 'must not stand beside feature',
+      error: 'must not be given with feature',
+    })
+    .refine(({ by, step }) => by === undefined || by === 'feature' || step !== 'minute', {
+      path: ['step'],
+      error: 'must be hour or day: minutes are kept by feature alone',
     }),
-  async handle(ctx, { params, query: { from, to, step, feature, by } }) {
+  async handle(ctx, { params, query: { from, to, step, feature, by, metric } }) {
+    checkSplit(ctx.config, by)
     const end = to ? Date.parse(to) : ctx.clock() + STEP_MS.minute
     const start = from ? Date.parse(from) : end - STEP_MS.day
     checkRange(start, end, step, by ? MAX_FEATURE_STEPS : MAX_STEPS)
@@ -78,12 +93,17 @@ export default handler({
       feature ?? null,
       ...where,
     ])
+    const isByFeature = by === 'feature'
     const [split] = by
-      ? await query<{ features: string }>(ctx.database, loadSql('queries/usage_series_features'), [tenant.id, ...where])
+      ? await query<{ values: string }>(
+          ctx.database,
+          loadSql(isByFeature ? 'queries/usage_series_features' : 'queries/usage_series_splits'),
+          [tenant.id, ...where, metric, ...(isByFeature ? [] : [by])],
+        )
       : []
     const head = { tenant: tenant.id, tenantName: tenant.name, ...(feature && { feature }), step, ...range }
-    const features = split ? `,"features":${split.features}` : ''
-    const document = `${JSON.stringify(head).slice(0, -1)},"points":${of!.points}${features}}`
+    const values = split ? `,"${isByFeature ? 'features' : 'values'}":${split.values}` : ''
+    const document = `${JSON.stringify(head).slice(0, -1)},"points":${of!.points}${values}}`
     return { status: 200, text: document as JsonText<Series> }
   },
 })

@@ -8,6 +8,11 @@ export class ConfigError extends Error {}
 
 const SCHEMA_ERROR =
   'must be a plain name: up to 63 lower-case letters, digits and underscores, not beginning with a digit or pg_'
+/** What usage is split by without being a dimension, and names of fields. */
+const OWN_SPLITS = ['tenant', 'feature', 'model', 'user', 'pool']
+const DIMENSIONS_ERROR =
+  'must be up to eight different names like team,environment: up to 40 lower-case letters, digits and underscores, ' +
+  `beginning with a letter, and none of ${OWN_SPLITS.join(', ')}`
 const PORT_ERROR = 'must be a whole number between 0 and 65535'
 const url = (protocols: RegExp, example: string) =>
   z.url({ protocol: protocols, error: `must be a URL like ${example}` })
@@ -108,6 +113,18 @@ const Settings = z.object({
   seedExamples: setting('SEED_EXAMPLES', flag).describe(
     '`migrate` creates three example tenants in a database that nobody has used yet; `up` always does',
   ),
+  /** Names that events may use in `dimensions`. */
+  dimensions: setting(
+    'DIMENSIONS',
+    z
+      .string()
+      .regex(/^[a-z][a-z0-9_]{0,39}(,[a-z][a-z0-9_]{0,39}){0,7}$/, DIMENSIONS_ERROR)
+      .transform((list) => list.split(','))
+      .refine((names) => !names.some((name) => OWN_SPLITS.includes(name)), DIMENSIONS_ERROR)
+      .refine((names) => new Set(names).size === names.length, DIMENSIONS_ERROR)
+      .optional()
+      .transform((list) => list ?? []),
+  ).describe('what events may say of themselves in `dimensions`, such as `team,environment`; usage is split by each'),
   eventMaxAgeMs: setting('EVENT_MAX_AGE_DAYS', days(1, 3650, 35)).describe('how old the timestamp of an event may be'),
   eventMaxAheadMs: setting(
     'EVENT_MAX_AHEAD_SECONDS',

@@ -13,6 +13,7 @@ export const PROBLEMS = {
   quota_not_found: [404, 'There is no such quota'],
   reservation_not_found: [404, 'There is no such reservation'],
   key_not_found: [404, 'There is no such key'],
+  price_not_found: [404, 'There is no such price'],
   not_found: [404, 'There is nothing at this path'],
   method_not_allowed: [405, 'This path does not take this method'],
   request_timeout: [408, 'The request took too long to arrive'],

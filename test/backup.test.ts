@@ -94,6 +94,9 @@ describe('a backup restored into an empty database', () => {
     const features = ['ü€😀', '\\N', '"quoted"', '\\.', 'a\\tb', 'plain']
     const crossing = features.map((feature, i) => ({ tenant: 'acme-corp', feature, tokens: 200_000, id: `e${i}` }))
     expect((await post('/api/events', crossing)).status).toBe(201)
+    const priced = { tenant: 'acme-corp', feature: 'x', model: '\\.', user: 'ü€😀', usage: { input: 1 } }
+    expect((await post('/api/prices', { model: '*', input: '0.1', output: 1 })).status).toBe(201)
+    expect((await post('/api/events', priced)).status).toBe(201)
     expect((await post('/api/reservations', { tenant: 'globex-inc', feature: 'x', tokens: 7 })).status).toBe(201)
     await database`
       insert into dead_letters (id, payload, reason)
@@ -105,6 +108,9 @@ describe('a backup restored into an empty database', () => {
       insert into tenant_rebuilds (tenant_id, billing_day, timezone, first_minute, counted_until)
       values (gen_random_uuid(), 1, 'UTC', '-infinity', 'infinity')`
     await database`insert into rebuilt_features values (gen_random_uuid(), gen_random_uuid(), now(), now(), 'x', 1, 1)`
+    await database`
+      insert into rebuilt_splits
+      values (gen_random_uuid(), gen_random_uuid(), now(), 'user', 'u', 1, 1, 1, 1, 1, 1, 1, 1, 1)`
     expect((await request('DELETE', '/api/tenants/initech-llc')).status).toBe(200)
     await database`insert into deleted_webhooks values (gen_random_uuid(), gen_random_uuid(), now())`
     await database`select setval(pg_get_serial_sequence('quotas', 'position'), 4711)`

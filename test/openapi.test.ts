@@ -31,10 +31,12 @@ async function scenes({
   await cross(ctx)
   const [delivery] = await deliveries(ctx)
   const key = (await post('/api/keys', { name: 'k', scopes: ['read'] })).body.id
+  const price = (await post('/api/prices', { model: 'doomed', input: 1, output: 1 })).body.prices[0].id
   await post('/api/tenants', { name: 'doomed' })
   const full = await tenantId(ctx, 'initech-llc')
   for (let i = 0; i < 100; i++) await addWebhook(ctx, full, 'https://example.com/')
   const event = { tenant: 'acme-corp', feature: 'x', tokens: 1 }
+  await post('/api/events', { ...event, model: 'gpt-4o', cost: 1 })
   const [quota, twin] = await Promise.all(
     [10, 11].map(async (tokenLimit) => {
       const { body } = await post('/api/quotas', { tenant: 'acme-corp', feature: 'y', period: 'day', tokenLimit })
@@ -88,10 +90,18 @@ async function scenes({
     'DELETE /api/quotas/{quota}': [
       [`/api/quotas/${(await post('/api/quotas', { tenant: 'acme-corp', period: 'hour', tokenLimit: 10 })).body.id}`],
     ],
-    'GET /api/usage/{tenant}': [['/api/usage/acme-corp']],
+    'GET /api/prices': [[''], ['/api/prices?model=gpt-4o']],
+    'POST /api/prices': [['', { model: 'm', input: 1, output: 1 }]],
+    'DELETE /api/prices/{price}': [[`/api/prices/${price}`]],
+    'POST /api/reprice': [
+      ['', { from: '2020-01-01T00:00:00Z', to: '2030-01-01T00:00:00Z' }],
+      ['', { from: '2020-01-01T00:00:00Z', to: '2030-01-01T00:00:00Z', tenant: 'nobody' }],
+    ],
+    'GET /api/usage/{tenant}': [['/api/usage/acme-corp'], ['/api/usage/acme-corp?by=model']],
     'GET /api/usage/{tenant}/series': [
       ['/api/usage/acme-corp/series'],
       ['/api/usage/acme-corp/series?by=feature'],
+      ['/api/usage/acme-corp/series?by=model&metric=cost'],
       ['/api/usage/acme-corp/series?step=minute&from=2020-01-01T00:00:00Z'],
       ['/api/usage/nobody/series'],
     ],

@@ -66,7 +66,7 @@ describe('with Valkey', () => {
     good.splice(20, 0, await storedEvent(ctx, { tenantId: stranger }))
     good.splice(40, 0, await storedEvent(ctx, { feature: 'a\0b' }))
     await add(ctx, ...good)
-    await add(ctx, await storedEvent(ctx), { tokens: 'many' }, null, await storedEvent(ctx, { tokens: 0 }))
+    await add(ctx, await storedEvent(ctx), { tokens: 'many' }, null, await storedEvent(ctx, { tokens: -1 }))
     await ctx.valkey!.xadd(ctx.config.queueName, '*', 'foreign', 'entry')
     await startConsumers(ctx, ['rollup'])
     await until(async () => (await streamLength(ctx)) === 0)

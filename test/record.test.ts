@@ -197,7 +197,7 @@ test('hours added by a migration miss nothing recorded meanwhile', async () => {
   const before = moveCounters.replace(/ {2}insert into usage_hours[^;]*;/, '')
   expect(before.length).toBeLessThan(moveCounters.length)
   await ctx.database.unsafe(`drop table usage_hours; drop index if exists deliveries_dead; ${before};
-    delete from schema_migrations where name in ('000006_hours', '000014_hour_events')`)
+    delete from schema_migrations where name in ('000006_hours', '000014_hour_events', '000016_hour_cost')`)
   let isOver = false
   const writing = Array.from({ length: 8 }, async () => {
     while (!isOver) {
@@ -214,7 +214,7 @@ test('hours added by a migration miss nothing recorded meanwhile', async () => {
     }
   })
   await sleep(500)
-  expect(await migrate(ctx.database)).toEqual(['000006_hours', '000014_hour_events'])
+  expect(await migrate(ctx.database)).toEqual(['000006_hours', '000014_hour_events', '000016_hour_cost'])
   await sleep(300)
   isOver = true
   await Promise.all(writing)

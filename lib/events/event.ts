@@ -1,18 +1,11 @@
 import { z } from 'zod'
-import { MAX_TOKENS } from '../pools/pools.ts'
-import { END_OF_TIME, TenantRef, Timestamp, text, whole } from '../schema.ts'
+import { END_OF_TIME, TenantRef, Timestamp, text } from '../schema.ts'
 import * as examples from '../site/examples.ts'
+import { EventDetail, SplitValue, detailFields } from './event_detail.ts'
 import { isOwnId } from './event_id.ts'
 
-/** The name under which a tenant's features after the first 1,000 are counted together (`counted_features`). */
-export const REMAINDER = '(other)'
-export const Feature = text(200).refine(
-  (name) => name !== REMAINDER,
-  `must not be '${REMAINDER}': that is the remainder`,
-)
-
-/** Tokens of one event, or of one reservation. */
-export const Tokens = whole(1, MAX_TOKENS)
+/** What the tokens were used for. */
+export const Feature = SplitValue
 
 /** One event as a client sends it. */
 export const EventInput = z
@@ -20,7 +13,7 @@ export const EventInput = z
     {
       tenant: TenantRef.describe('Name or id of the tenant. A key that is bound to a tenant may leave it out.'),
       feature: Feature,
-      tokens: Tokens,
+      ...detailFields,
       id: text(200)
         .refine((id) => !isOwnId(id), 'must not be an id that FlagMeter made')
         .describe('Sent again with the same id, an event counts once. A UUID is kept; any other text becomes one.')
@@ -31,8 +24,9 @@ export const EventInput = z
   )
   .meta({
     id: 'Event',
-    description: 'What was used: so many tokens of a feature, by a tenant.',
-    examples: [examples.event],
+    description:
+      'What a tenant used of a feature: its tokens, and, if known, of which model, by which user, at what cost.',
+    examples: [examples.event, examples.fullEvent],
   })
 export type EventInput = z.infer<typeof EventInput>
 
@@ -48,5 +42,6 @@ export const Event = z.object({
   receivedAt: Moment,
   /** It is what the reservation of the same id came to: recording it gives back the hold. */
   settles: z.boolean().optional(),
+  detail: EventDetail.optional(),
 })
 export type Event = z.infer<typeof Event>

@@ -5,6 +5,7 @@ import type { Database } from '../store/connection.ts'
 import { errorCode, isUnavailable } from '../store/outage.ts'
 import type { Event } from './event.ts'
 import { loadSql } from '../store/sql.ts'
+import { toDetails } from './record_details.ts'
 
 /** What recording works with. */
 export interface RecordNeeds {
@@ -30,7 +31,7 @@ export interface Counter {
   crossed: number[]
 }
 
-/** SQLSTATE unique_violation: the event's id belongs to one that was recorded with another feature or other tokens. */
+/** SQLSTATE unique_violation: the event's id belongs to one that was recorded as something else. */
 export const ID_REUSED = '23505'
 
 /** An event that PostgreSQL will never take, and why. */
@@ -154,9 +155,11 @@ function tenantBoundary(slice: Event[]): number {
 
 /** Those among the events whose ids were used for something else. A true repeat is none of them. */
 async function findReused(ctx: RecordNeeds, events: Event[], withinMs?: number): Promise<Poison[]> {
-  const args = toArrays(events).slice(0, 4)
+  const models = events.map(({ detail }) => detail?.model ?? null)
+  const users = events.map(({ detail }) => detail?.user ?? null)
+  const args = [...toArrays(events).slice(0, 4), models, users]
   const rows = await query<{ position: number }>(ctx.database, loadSql('queries/event_conflicts'), args, withinMs)
-  const reason = 'the id belongs to an event that was recorded with another feature or other tokens'
+  const reason = 'the id belongs to an event that was recorded with another feature, model or user, or other tokens'
   return rows.map(({ position }) => ({ event: events[position - 1]!, sqlstate: ID_REUSED, reason }))
 }
 
@@ -166,7 +169,7 @@ async function call(ctx: RecordNeeds, events: Event[], withinMs?: number): Promi
     const rows = await queryAgain<CounterRow>(
       ctx.database,
       loadSql('queries/record_events'),
-      toArrays(events),
+      [...toArrays(events), await toDetails(events)],
       withinMs,
     )
     const monthly = rows.filter((row) => row.quota_id === row.tenant_id) // which counts every event of its tenant

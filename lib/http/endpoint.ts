@@ -50,9 +50,9 @@ export interface HttpHandler<
   tenancy?: Tenancy
   /**
    * Its cost grows with a range or with history: `lib/store/report_pool.ts` gives it its turn, and `ctx.database` is
-   * then the reports' own pool.
+   * then the reports' own pool. A function says it of a checked query.
    */
-  isReport?: true
+  isReport?: true | ((query: never) => boolean)
   /** Its name in the API's description, a verb and its object: `createQuota`. Pages and files have none. */
   operationId?: string
   /** Under which heading the API's description has it. */

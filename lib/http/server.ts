@@ -119,7 +119,9 @@ export function createHttpServer(ctx: Context, handlers: HttpHandler[]): Server 
       endpoints: handlers,
     }
     try {
-      if (!endpoint.isReport || !caller) return await endpoint.handle(ctx, input)
+      const { isReport } = endpoint
+      const isAsked = typeof isReport === 'function' ? isReport(input.query as never) : isReport
+      if (!isAsked || !caller) return await endpoint.handle(ctx, input)
       const gone = closing(res)
       return await ctx.reports.run(caller.keyId, gone, (database) => endpoint.handle({ ...ctx, database }, input))
     } catch (error) {

@@ -4,6 +4,7 @@ export const TAGS = {
   Quotas: 'Limits on tokens per period, and whether there is room left.',
   Reservations: 'Hold tokens before a call to a model, then settle what it came to.',
   Usage: 'What tenants have used, and how fast.',
+  Prices: 'What models cost.',
   Alerts: 'Crossed thresholds, the webhooks that receive them, and how each delivery went.',
   Tenants: 'Who is metered.',
   Keys: 'Who may call the API, and who changed what.',

@@ -102,7 +102,7 @@ export function openMetrics() {
     }),
     remainder: new Counter({
       name: 'flagmeter_remainder_events_total',
-      help: 'Events of features beyond what a tenant may have, counted together as (other)',
+      help: 'Events of features, models, users or dimension values beyond what a tenant may have, counted as (other)',
       registers,
     }),
     crossings: new Counter({

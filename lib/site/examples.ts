@@ -8,6 +8,14 @@ const ALERT = '1f0d23a8-ec3d-43a6-b2bb-a7c46315382c'
 const EVENT = '019a9a3c-0f0e-7b7a-9c36-7f4c1f0c2d11'
 
 export const event = { tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1500, id: 'request-4711' }
+export const fullEvent = {
+  tenant: 'acme-corp',
+  feature: 'chat',
+  model: 'gpt-4o',
+  user: 'u-17',
+  usage: { prompt_tokens: 1200, completion_tokens: 300, prompt_tokens_details: { cached_tokens: 1000 } },
+  id: 'request-4712',
+}
 export const session = {
   keyName: 'on call',
   scopes: ['read' as const],
@@ -38,10 +46,50 @@ export const usage = {
   ...tenant,
   totalTokens: 820_000,
   eventCount: 612,
+  cost: '2.4125',
+  unpricedEvents: 0,
   monthlyQuota: 1_000_000,
   quotaPercent: 82,
   ...period,
 }
+export const pools = { input: 205_000, cacheRead: 410_000, cacheWrite: 0, output: 205_000, reasoning: 0 }
+export const valueUsage = {
+  value: 'gpt-4o',
+  totalTokens: 820_000,
+  eventCount: 612,
+  pools,
+  cost: '2.4125',
+  unpricedEvents: 0,
+}
+export const usageBy = { ...tenant, by: 'model', ...period, values: [valueUsage] }
+export const priceInput = {
+  model: 'our-llama-*',
+  effectiveFrom: '2025-11-01T00:00:00Z',
+  input: '0.25',
+  output: '1.5',
+}
+export const price = {
+  id: '7b1f5e0a-3c55-4c0d-9a0b-2f0f6f1f7f11',
+  model: priceInput.model,
+  effectiveFrom: '2025-11-01T00:00:00.000Z',
+  input: '0.25',
+  output: '1.5',
+  cacheRead: '0.25',
+  cacheWrite: '0.25',
+  cacheWrite1h: '0.25',
+  reasoning: '1.5',
+  request: '0',
+  createdAt,
+}
+export const catalogue = {
+  source: '@pydantic/genai-prices 0.1.8',
+  url: 'https://github.com/pydantic/genai-prices',
+  license: 'MIT',
+  date: '2026-11-25',
+  models: 1_130,
+}
+export const repriceInput = { from: '2025-11-01T00:00:00Z', to: '2025-12-01T00:00:00Z', model: 'our-llama-3' }
+export const repriced = { examined: 20_000, repriced: 117, next: 'MDE5YTlhM2M' }
 export const overview = {
   ...usage,
   thresholds: [80, 100],
@@ -61,7 +109,7 @@ export const series = {
   step: 'hour' as const,
   from: '2025-11-20T10:15:00.000Z',
   to: createdAt,
-  points: [{ start: '2025-11-21T09:00:00.000Z', totalTokens: 42_000, eventCount: 31 }],
+  points: [{ start: '2025-11-21T09:00:00.000Z', totalTokens: 42_000, eventCount: 31, cost: '0.1235' }],
 }
 export const monthlyUsage = {
   id: TENANT,
@@ -95,6 +143,7 @@ export const quotaUsage = {
   periodStart: '2025-11-21T00:00:00.000Z',
   resetAt: '2025-11-22T00:00:00.000Z',
 }
+export const tenantUsage = { ...usage, pools, features, quotas: [monthlyUsage, quotaUsage] }
 export const ask = { tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1_500 }
 export const check = {
   allowed: true,

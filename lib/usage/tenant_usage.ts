@@ -6,7 +6,7 @@ import { type Grouped, openGroup } from '../store/group.ts'
 import { type QuotaRow, QuotaUsage, toQuotaUsage } from '../quota/quota.ts'
 import { loadSql } from '../store/sql.ts'
 import { byRef, namesAndIds } from '../tenants/tenant_cache.ts'
-import { Usage, type UsageRow, toUsage } from './usage.ts'
+import { PoolTokens, Usage, type UsageRow, toUsage } from './usage.ts'
 import * as examples from '../site/examples.ts'
 
 /** Less than a group waits. */
@@ -23,17 +23,19 @@ const FeatureUsage = z
  * quotas.
  */
 export const TenantUsage = Usage.extend({
+  pools: PoolTokens,
   features: z.array(FeatureUsage).describe('At most 1,000, the largest first.'),
   quotas: z.array(QuotaUsage).describe('Every quota of the tenant, the monthly one first.'),
 }).meta({
   id: 'Usage',
   description: 'What a tenant has used in its open billing period.',
-  examples: [{ ...examples.usage, features: examples.features, quotas: [examples.monthlyUsage, examples.quotaUsage] }],
+  examples: [examples.tenantUsage],
 })
 
 export type TenantUsage = z.infer<typeof TenantUsage>
 
 interface Row extends UsageRow {
+  pools: TenantUsage['pools']
   features: TenantUsage['features']
   quotas: QuotaRow[]
 }

@@ -1,6 +1,19 @@
 import { z } from 'zod'
 import { Instant } from '../schema.ts'
+import * as examples from '../site/examples.ts'
 import { toDocument } from '../store/document.ts'
+
+/** US dollars, in decimal. */
+export const Cost = z
+  .string()
+  .describe('US dollars as decimal text, exact. Events whose cost is unknown are not in it.')
+export const UnpricedEvents = z.int().describe('Events whose cost is unknown.')
+
+const Tokens = z.int()
+/** Tokens of events that said their usage. */
+export const PoolTokens = z
+  .object({ input: Tokens, cacheRead: Tokens, cacheWrite: Tokens, output: Tokens, reasoning: Tokens })
+  .meta({ id: 'Pools', description: 'Tokens by pool, of events that said their usage.', examples: [examples.pools] })
 
 /** A row of `usage_get` or `usage_list`. */
 export interface UsageRow {
@@ -12,6 +25,9 @@ export interface UsageRow {
   period_end: Date
   total_tokens: number
   event_count: number
+  /** US dollars, in decimal. */
+  cost: string
+  unpriced_events: number
 }
 
 /** What a tenant has used of its monthly quota in the open period. */
@@ -20,6 +36,8 @@ export const Usage = z.object({
   tenantName: z.string(),
   totalTokens: z.int(),
   eventCount: z.int(),
+  cost: Cost,
+  unpricedEvents: UnpricedEvents,
   monthlyQuota: z.int().describe('Tokens per billing period.'),
   quotaPercent: z.number().describe('What is used of it, rounded down to 0.01 %: 100 means reached.'),
   periodStart: Instant,

@@ -3,22 +3,26 @@
 create or replace function expected_counters(p_tenant uuid, p_since timestamptz)
 returns table (
   tenant_id uuid, quota_id uuid, period_start timestamptz, period_end timestamptz,
-  total_tokens bigint, event_count bigint, reserved_tokens bigint
+  total_tokens bigint, event_count bigint, reserved_tokens bigint, cost_nanos bigint, priced_events bigint
 )
 language sql stable
 as $$
   select c.tenant_id, c.quota_id, p.period_start, p.period_end,
-         sum(c.tokens)::bigint, sum(c.events)::bigint, sum(c.reserved)::bigint
+         sum(c.tokens)::bigint, sum(c.events)::bigint, sum(c.reserved)::bigint, sum(c.cost)::bigint,
+         sum(c.priced)::bigint
   from (
-    select q.*, m.quarter, sum(m.tokens) as tokens, sum(m.events) as events, sum(m.reserved) as reserved
+    select q.*, m.quarter, sum(m.tokens) as tokens, sum(m.events) as events, sum(m.reserved) as reserved,
+           sum(m.cost) as cost, sum(m.priced) as priced
     from (
       select r.tenant_id, r.feature, date_bin('15 minutes', r.minute, timestamptz 'epoch') as quarter,
-             sum(r.total_tokens) as tokens, sum(r.event_count) as events, 0 as reserved
+             sum(r.total_tokens) as tokens, sum(r.event_count) as events, 0 as reserved,
+             sum(r.cost_nanos) as cost, sum(r.priced_events) as priced
       from rollups r
       where (p_tenant is null or r.tenant_id = p_tenant) and r.minute >= p_since
       group by 1, 2, 3
       union all
-      select h.tenant_id, h.feature, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, sum(h.tokens)
+      select h.tenant_id, h.feature, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, sum(h.tokens),
+             0, 0
       from reservations h
       where h.status = 'held' and (p_tenant is null or h.tenant_id = p_tenant)
       group by 1, 2, 3

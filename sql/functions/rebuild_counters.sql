@@ -17,18 +17,21 @@ as $$
   delete from usage_periods
   where tenant_id = p_tenant and quota_id <> p_tenant and (p_quota is null or quota_id = p_quota);
 
-  insert into usage_periods
-    (tenant_id, quota_id, period_start, period_end, total_tokens, event_count, reserved_tokens)
-  select p_tenant, c.id, p.period_start, p.period_end,
-         sum(c.tokens)::bigint, sum(c.events)::bigint, sum(c.reserved)::bigint
+  insert into usage_periods (
+    tenant_id, quota_id, period_start, period_end, total_tokens, event_count, reserved_tokens, cost_nanos,
+    priced_events
+  )
+  select p_tenant, c.id, p.period_start, p.period_end, sum(c.tokens)::bigint, sum(c.events)::bigint,
+         sum(c.reserved)::bigint, sum(c.cost)::bigint, sum(c.priced)::bigint
   from (
-    select q.id, f.period_start as moment, sum(f.total_tokens) as tokens, sum(f.event_count) as events, 0 as reserved
+    select q.id, f.period_start as moment, sum(f.total_tokens) as tokens, sum(f.event_count) as events, 0 as reserved,
+           sum(f.cost_nanos) as cost, sum(f.priced_events) as priced
     from quotas q join usage_features f on f.tenant_id = q.tenant_id
     where q.tenant_id = p_tenant and q.period = 'month' and (p_quota is null or q.id = p_quota)
       and f.period_start >= q.counts_from and (q.feature is null or q.feature = f.feature)
     group by 1, 2
     union all
-    select q.id, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, sum(h.tokens)
+    select q.id, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, sum(h.tokens), 0, 0
     from quotas q join reservations h on h.tenant_id = q.tenant_id and h.status = 'held'
     where q.tenant_id = p_tenant and q.period = 'month' and (p_quota is null or q.id = p_quota)
       and h.created_at >= q.counts_from and (q.feature is null or q.feature = h.feature)
@@ -38,8 +41,10 @@ as $$
   cross join lateral billing_period(c.moment, t.billing_day, t.timezone) as p
   group by 1, 2, 3, 4;
 
-  insert into usage_periods
-    (tenant_id, quota_id, period_start, period_end, total_tokens, event_count, reserved_tokens)
+  insert into usage_periods (
+    tenant_id, quota_id, period_start, period_end, total_tokens, event_count, reserved_tokens, cost_nanos,
+    priced_events
+  )
   with short as (
     select q.id, q.feature, q.period, q.counts_from, t.billing_day, t.timezone
     from quotas q join tenants t on t.id = q.tenant_id
@@ -47,7 +52,7 @@ as $$
   ),
   -- Whole hours of one period: where a zone is off by part of an hour, a period may begin within one.
   hours as (
-    select s.id, h.hour, h.total_tokens, h.event_count
+    select s.id, h.hour, h.total_tokens, h.event_count, h.cost_nanos, h.priced_events
     from short s
     join usage_hours h on h.tenant_id = p_tenant and h.hour >= s.counts_from and h.event_count is not null
     where s.feature is null
@@ -67,28 +72,33 @@ as $$
     where s.feature is null and not exists (select from hours w where w.id = s.id and w.hour = h.hour)
   ),
   counted as (
-    select id, hour as moment, total_tokens as tokens, event_count as events, 0 as reserved from hours
+    select id, hour as moment, total_tokens as tokens, event_count as events, 0 as reserved, cost_nanos as cost,
+           priced_events as priced
+    from hours
     union all
-    select x.id, date_bin('15 minutes', r.minute, timestamptz 'epoch'), r.total_tokens, r.event_count, 0
+    select x.id, date_bin('15 minutes', r.minute, timestamptz 'epoch'), r.total_tokens, r.event_count, 0,
+           r.cost_nanos, r.priced_events
     from rest x
     join short s using (id)
     join rollups r on r.tenant_id = p_tenant
       and r.minute >= greatest(x.hour, s.counts_from) and r.minute < x.hour + interval '1 hour'
     union all
-    select s.id, date_bin('15 minutes', r.minute, timestamptz 'epoch'), r.total_tokens, r.event_count, 0
+    select s.id, date_bin('15 minutes', r.minute, timestamptz 'epoch'), r.total_tokens, r.event_count, 0,
+           r.cost_nanos, r.priced_events
     from short s join rollups r on r.tenant_id = p_tenant and r.feature = s.feature and r.minute >= s.counts_from
     union all
-    select s.id, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, h.tokens
+    select s.id, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, h.tokens, 0, 0
     from short s join reservations h on h.tenant_id = p_tenant and h.status = 'held'
       and h.created_at >= s.counts_from and (s.feature is null or s.feature = h.feature)
   ),
   moments as (
-    select id, moment, sum(tokens) as tokens, sum(events) as events, sum(reserved) as reserved
+    select id, moment, sum(tokens) as tokens, sum(events) as events, sum(reserved) as reserved, sum(cost) as cost,
+           sum(priced) as priced
     from counted
     group by 1, 2
   )
-  select p_tenant, m.id, p.period_start, p.period_end,
-         sum(m.tokens)::bigint, sum(m.events)::bigint, sum(m.reserved)::bigint
+  select p_tenant, m.id, p.period_start, p.period_end, sum(m.tokens)::bigint, sum(m.events)::bigint,
+         sum(m.reserved)::bigint, sum(m.cost)::bigint, sum(m.priced)::bigint
   from moments m
   join short s using (id)
   cross join lateral quota_period(m.moment, s.period, s.billing_day, s.timezone) as p

@@ -21,20 +21,41 @@ begin
   update tenants set billing_day = p_job.billing_day, timezone = p_job.timezone where id = v_tenant;
 
   delete from usage_features where tenant_id = v_tenant and period_start >= v_kept_until;
-  insert into usage_features (tenant_id, period_start, feature, total_tokens, event_count)
-  select tenant_id, period_start, feature, total_tokens, event_count
+  insert into usage_features (
+    tenant_id, period_start, feature, total_tokens, event_count, input_tokens, cache_read_tokens, cache_write_tokens,
+    output_tokens, reasoning_tokens, cost_nanos, priced_events
+  )
+  select tenant_id, period_start, feature, total_tokens, event_count, input_tokens, cache_read_tokens,
+         cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, priced_events
   from rebuilt_features where tenant_id = v_tenant and rebuild_id = p_job.id;
 
+  delete from usage_splits where tenant_id = v_tenant and period_start >= v_kept_until;
+  insert into usage_splits (
+    tenant_id, period_start, split, value, total_tokens, event_count, input_tokens, cache_read_tokens,
+    cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, priced_events
+  )
+  select tenant_id, period_start, split, value, total_tokens, event_count, input_tokens, cache_read_tokens,
+         cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, priced_events
+  from rebuilt_splits where tenant_id = v_tenant and rebuild_id = p_job.id;
+  delete from split_counts where tenant_id = v_tenant and period_start >= v_kept_until;
+  insert into split_counts (tenant_id, period_start, split, value_count)
+  select tenant_id, period_start, split, count(*) from rebuilt_splits
+  where tenant_id = v_tenant and rebuild_id = p_job.id and value <> '(other)'
+  group by 1, 2, 3;
+
   delete from usage_periods where tenant_id = v_tenant and quota_id = v_tenant and period_start >= v_kept_until;
-  insert into usage_periods
-    (tenant_id, quota_id, period_start, period_end, total_tokens, event_count, reserved_tokens)
-  select v_tenant, v_tenant, period_start, period_end,
-         sum(tokens)::bigint, sum(events)::bigint, sum(reserved)::bigint
+  insert into usage_periods (
+    tenant_id, quota_id, period_start, period_end, total_tokens, event_count, cost_nanos, priced_events,
+    reserved_tokens
+  )
+  select v_tenant, v_tenant, period_start, period_end, sum(tokens)::bigint, sum(events)::bigint,
+         sum(cost)::bigint, sum(priced)::bigint, sum(reserved)::bigint
   from (
-    select period_start, period_end, total_tokens as tokens, event_count as events, 0 as reserved
+    select period_start, period_end, total_tokens as tokens, event_count as events, cost_nanos as cost,
+           priced_events as priced, 0 as reserved
     from rebuilt_features where tenant_id = v_tenant and rebuild_id = p_job.id
     union all
-    select p.period_start, p.period_end, 0, 0, h.tokens
+    select p.period_start, p.period_end, 0, 0, 0, 0, h.tokens
     from (
       select date_bin('15 minutes', created_at, timestamptz 'epoch') as quarter, sum(tokens) as tokens
       from reservations where tenant_id = v_tenant and status = 'held'

@@ -21,7 +21,7 @@ begin
     return;
   end if;
   select minute into v_first from rollups where tenant_id = p_tenant order by minute limit 1;
-  v_first := coalesce(v_first, date_bin('1 minute', now(), timestamptz 'epoch'));
+  v_first := date_bin('15 minutes', coalesce(v_first, now()), timestamptz 'epoch');
   insert into tenant_rebuilds (tenant_id, billing_day, timezone, actor, first_minute, counted_until)
   values (p_tenant, p_billing_day, p_timezone, current_setting('flagmeter.actor', true), v_first, v_first);
   perform rebuild_step(p_tenant);

@@ -26,26 +26,54 @@ begin
       perform rebuild_finish(v_job);
       return false;
     end if;
-    -- Of one period, and whole minutes.
+    -- Of one period, and whole quarters of an hour, as splits are.
     select * into v_period from billing_period(v_first, v_job.billing_day, v_job.timezone);
-    select minute into v_until from rollups
-    where tenant_id = p_tenant and minute >= v_first and minute < v_period.period_end
-    order by minute offset v_rest limit 1;
-    v_until := greatest(coalesce(v_until, v_period.period_end), v_first + interval '1 minute');
+    v_first := date_bin('15 minutes', v_first, timestamptz 'epoch');
+    select min(m.moment) into v_until
+    from (
+      (
+        select minute as moment from rollups
+        where tenant_id = p_tenant and minute >= v_first and minute < v_period.period_end
+        order by minute offset v_rest limit 1
+      )
+      union all
+      (
+        select quarter from split_quarters
+        where tenant_id = p_tenant and quarter >= v_first and quarter < v_period.period_end
+        order by quarter offset v_rest limit 1
+      )
+    ) as m;
+    v_until := date_bin('15 minutes', coalesce(v_until, v_period.period_end), timestamptz 'epoch');
+    v_until := greatest(v_until, v_first + interval '15 minutes');
+    perform rebuild_splits(v_job, v_period.period_start, v_first, v_until);
     with taken as (
-      select feature, sum(total_tokens)::bigint as tokens, sum(event_count)::bigint as events, count(*) as minutes
+      select feature, sum(total_tokens)::bigint as tokens, sum(event_count)::bigint as events,
+             sum(input_tokens)::bigint as input, sum(cache_read_tokens)::bigint as cache_read,
+             sum(cache_write_tokens)::bigint as cache_write, sum(output_tokens)::bigint as output,
+             sum(reasoning_tokens)::bigint as reasoning, sum(cost_nanos)::bigint as cost,
+             sum(priced_events)::bigint as priced, count(*) as minutes
       from rollups
       where tenant_id = p_tenant and minute >= v_first and minute < v_until
       group by feature
     ),
     added as (
-      insert into rebuilt_features as f
-        (tenant_id, rebuild_id, period_start, period_end, feature, total_tokens, event_count)
-      select p_tenant, v_job.id, v_period.period_start, v_period.period_end, feature, tokens, events
+      insert into rebuilt_features as f (
+        tenant_id, rebuild_id, period_start, period_end, feature, total_tokens, event_count, input_tokens,
+        cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, priced_events
+      )
+      select p_tenant, v_job.id, v_period.period_start, v_period.period_end, feature, tokens, events, input,
+             cache_read, cache_write, output, reasoning, cost, priced
       from taken order by feature
       on conflict (tenant_id, rebuild_id, period_start, feature) do update
       set total_tokens = f.total_tokens + excluded.total_tokens,
-          event_count = f.event_count + excluded.event_count
+          event_count = f.event_count + excluded.event_count,
+          input_tokens = f.input_tokens + excluded.input_tokens,
+          cache_read_tokens = f.cache_read_tokens + excluded.cache_read_tokens,
+          cache_write_tokens = f.cache_write_tokens + excluded.cache_write_tokens,
+          output_tokens = f.output_tokens + excluded.output_tokens,
+          reasoning_tokens = f.reasoning_tokens + excluded.reasoning_tokens,
+          cost_nanos = f.cost_nanos + excluded.cost_nanos,
+          priced_events = f.priced_events + excluded.priced_events
     )
     select sum(minutes) into v_taken from taken;
     v_job.counted_until := v_until;

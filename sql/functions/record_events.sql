@@ -1,17 +1,18 @@
 -- Records a batch of events: deduplicates them, rolls them up by the minute, moves the counters and raises the alerts
 -- that are due, all in one transaction. The arrays run in parallel, one element per event. An id already recorded for
--- its tenant changes nothing. `p_settles` says which events are what a reservation of the same id came to: its hold is
--- given back here, in the transaction that counts the event; null: none. Features beyond what a tenant may have are
--- counted together (counted_features). Returns each counter that moved: what was added, its value now, and the
--- thresholds it crossed, ascending; with that of the monthly quota also how many events were counted in the remainder
--- of features. A counter whose period is over crosses nothing: late events alert nobody. Raises 23503
--- (foreign_key_violation) when a tenant does not exist.
+-- its tenant changes nothing. `p_settles` says which events settle the reservation of the same id: its hold is given
+-- back here, in the transaction that counts the event; null: none. `p_details`: what events say beyond their feature
+-- and tokens (event_details); null: nothing. Features beyond what a tenant may have are counted together
+-- (counted_features). Returns each counter that moved: what was added, its value now, and the thresholds it crossed,
+-- ascending; with that of the monthly quota also how many events were counted in a remainder. A counter whose period is
+-- over crosses nothing: late events alert nobody. Raises 23503 (foreign_key_violation) when a tenant does not exist.
 --
 -- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, features by key, reservations
--- and events by (tenant, id), rollups by key, counters by key.
+-- by (tenant, id), split_counts by key, prices, events by (tenant, id), rollups by key, splits as in move_splits,
+-- counters as in move_counters.
 create or replace function record_events(
   p_tenants uuid[], p_ids uuid[], p_features text[], p_tokens bigint[], p_created_ats timestamptz[],
-  p_received_ats timestamptz[], p_settles boolean[] default null
+  p_received_ats timestamptz[], p_settles boolean[], p_details jsonb
 )
 returns table (
   tenant_id uuid, quota_id uuid, feature text, hard boolean, period_start timestamptz, period_end timestamptz,
@@ -26,7 +27,9 @@ declare
   v_counter record;
   v_threshold int;
   v_holds hold[] := '{}';
-  v_tenants uuid[]; v_features text[]; v_minutes timestamptz[]; v_tokens bigint[]; v_events bigint[]; -- rollups
+  v_rollups usage_move[];
+  v_splits usage_move[];
+  v_remainders uuid[]; -- of whom, once per event
 begin
   -- Shared with other batches, against update_tenant: a billing day must not change between rollup and counter.
   perform from tenants t where t.id in (select distinct unnest(p_tenants)) order by t.id for share;
@@ -40,7 +43,6 @@ begin
   end if;
 
   v_counted := counted_features(p_tenants, p_features);
-
   if p_settles is not null then
     v_holds := array(
       select h
@@ -53,51 +55,81 @@ begin
     );
   end if;
 
-  with inserted as (
-    insert into events as n (tenant_id, id, feature, tokens, created_at, received_at, counted_as)
-    select e.tenant_id, e.id, e.feature, e.tokens, e.created_at, e.received_at, nullif(e.counted_as, e.feature)
-    from unnest(p_tenants, p_ids, p_features, p_tokens, p_created_ats, p_received_ats, v_counted)
-      with ordinality as e (tenant_id, id, feature, tokens, created_at, received_at, counted_as, position)
-    order by e.tenant_id, e.id, e.position
-    on conflict do nothing
-    returning n.tenant_id, coalesce(n.counted_as, n.feature) as feature, n.created_at, n.tokens
-  ),
-  grouped as (
-    select i.tenant_id, i.feature, date_bin('1 minute', i.created_at, timestamptz 'epoch') as minute,
-           sum(i.tokens)::bigint as tokens, count(*) as events
-    from inserted i
-    group by 1, 2, 3
-    order by 1, 2, 3
-  )
-  select array_agg(g.tenant_id), array_agg(g.feature), array_agg(g.minute), array_agg(g.tokens), array_agg(g.events)
-  into v_tenants, v_features, v_minutes, v_tokens, v_events
-  from grouped g;
+  if p_details is not null then
+    select * into v_rollups, v_splits, v_remainders
+    from insert_detailed_events(
+      p_tenants, p_ids, p_features, p_tokens, p_created_ats, p_received_ats, v_counted,
+      event_details(p_tenants, p_created_ats, p_details)
+    );
+  else
+    -- The same for events that say no more, which takes half the time.
+    with inserted as (
+      insert into events as n (tenant_id, id, feature, tokens, created_at, received_at, counted_as)
+      select e.tenant_id, e.id, e.feature, e.tokens, e.created_at, e.received_at, nullif(e.counted_as, e.feature)
+      from unnest(p_tenants, p_ids, p_features, p_tokens, p_created_ats, p_received_ats, v_counted)
+        with ordinality as e (tenant_id, id, feature, tokens, created_at, received_at, counted_as, place)
+      order by e.tenant_id, e.id, e.place
+      on conflict do nothing
+      returning n.tenant_id, n.feature, n.tokens, n.created_at, n.counted_as
+    ),
+    rolled as (
+      select i.tenant_id, coalesce(i.counted_as, i.feature) as feature,
+             date_bin('1 minute', i.created_at, timestamptz 'epoch') as minute,
+             sum(i.tokens)::bigint as tokens, count(*) as events
+      from inserted i
+      group by 1, 2, 3
+      order by 1, 2, 3
+    )
+    select
+      (
+        select array_agg(row(
+          r.tenant_id, 'feature', r.feature, r.minute, r.tokens, r.events, 0, 0, 0, 0, 0, 0, 0, 0
+        )::usage_move)
+        from rolled r
+      ),
+      (select array_agg(i.tenant_id) from inserted i where i.counted_as is not null)
+    into v_rollups, v_remainders;
+  end if;
 
-  if v_tenants is null and cardinality(v_holds) = 0 then
+  if v_rollups is null and cardinality(v_holds) = 0 then
     return;
   end if;
 
-  insert into rollups as r (tenant_id, feature, minute, total_tokens, event_count)
-  select * from unnest(v_tenants, v_features, v_minutes, v_tokens, v_events)
+  insert into rollups as r (
+    tenant_id, feature, minute, total_tokens, event_count, input_tokens, cache_read_tokens, cache_write_tokens,
+    output_tokens, reasoning_tokens, cost_nanos, priced_events
+  )
+  select m.tenant_id, m.value, m.moment, m.total_tokens, m.event_count, m.input_tokens, m.cache_read_tokens,
+         m.cache_write_tokens, m.output_tokens, m.reasoning_tokens, m.cost_nanos, m.priced_events
+  from unnest(v_rollups) as m
   on conflict on constraint rollups_pkey do update
   set total_tokens = r.total_tokens + excluded.total_tokens,
       event_count = r.event_count + excluded.event_count,
+      input_tokens = r.input_tokens + excluded.input_tokens,
+      cache_read_tokens = r.cache_read_tokens + excluded.cache_read_tokens,
+      cache_write_tokens = r.cache_write_tokens + excluded.cache_write_tokens,
+      output_tokens = r.output_tokens + excluded.output_tokens,
+      reasoning_tokens = r.reasoning_tokens + excluded.reasoning_tokens,
+      cost_nanos = r.cost_nanos + excluded.cost_nanos,
+      priced_events = r.priced_events + excluded.priced_events,
       updated_at = now();
-  perform rebuild_follow(v_tenants, v_features, v_minutes, v_tokens, v_events)
-  where exists (select from tenant_rebuilds);
+  if v_splits is not null then
+    perform move_splits(v_splits);
+  end if;
+  perform rebuild_follow(v_rollups, v_splits) where exists (select from tenant_rebuilds);
 
   for v_counter in
-    with quarters as (
-      select g.tenant_id, g.feature, date_bin('15 minutes', g.minute, timestamptz 'epoch') as quarter,
-             sum(g.tokens)::bigint as tokens, sum(g.events)::bigint as events
-      from unnest(v_tenants, v_features, v_minutes, v_tokens, v_events)
-        as g (tenant_id, feature, minute, tokens, events)
+    with moves as (
+      select m.tenant_id, m.value as feature, date_bin('15 minutes', m.moment, timestamptz 'epoch') as quarter,
+             sum(m.total_tokens)::bigint as tokens, sum(m.event_count)::bigint as events,
+             sum(m.input_tokens)::bigint as input, sum(m.cache_read_tokens)::bigint as cache_read,
+             sum(m.cache_write_tokens)::bigint as cache_write, sum(m.output_tokens)::bigint as output,
+             sum(m.reasoning_tokens)::bigint as reasoning, sum(m.cost_nanos)::bigint as cost,
+             sum(m.priced_events)::bigint as priced, 0::bigint as reserved
+      from unnest(v_rollups) as m
       group by 1, 2, 3
-    ),
-    moves as (
-      select q.tenant_id, q.feature, q.quarter, q.tokens, q.events, 0::bigint as reserved from quarters q
       union all
-      select h.tenant_id, h.feature, h.quarter, 0, 0, -h.tokens from unnest(v_holds) as h
+      select h.tenant_id, h.feature, h.quarter, 0, 0, 0, 0, 0, 0, 0, 0, 0, -h.tokens from unnest(v_holds) as h
     )
     select m.*, array(
              select threshold from unnest(m.thresholds) as threshold
@@ -105,18 +137,14 @@ begin
                and threshold_reached(m.total_tokens, m.token_limit, threshold)
                and not threshold_reached(m.total_tokens - m.added_tokens, m.token_limit, threshold)
              order by threshold
-           ) as crossed,
-           case when m.quota_id = m.tenant_id and '(other)' = any (v_features) then (
-             select sum(g.events) from quarters g
-             where g.tenant_id = m.tenant_id and g.feature = '(other)'
-               and g.quarter >= m.period_start and g.quarter < m.period_end
-           ) end as remainder_events
-    from (
-      select array_agg(v.tenant_id) as tenants, array_agg(v.feature) as features, array_agg(v.quarter) as quarters,
-             array_agg(v.tokens) as tokens, array_agg(v.events) as events, array_agg(v.reserved) as reserved
+           ) as crossed
+    from move_counters(array(
+      select row(
+        v.tenant_id, 'feature', v.feature, v.quarter, v.tokens, v.events, v.input, v.cache_read, v.cache_write,
+        v.output, v.reasoning, v.cost, v.priced, v.reserved
+      )::usage_move
       from moves v
-    ) as a
-    cross join lateral move_counters(a.tenants, a.features, a.quarters, a.tokens, a.events, a.reserved) as m
+    )) as m
     order by m.tenant_id, m.quota_id, m.period_start
   loop
     foreach v_threshold in array v_counter.crossed loop
@@ -136,7 +164,11 @@ begin
     total_tokens := v_counter.total_tokens;
     recorded_events := v_counter.added_events;
     crossed := v_counter.crossed;
-    remainder_events := coalesce(v_counter.remainder_events, 0);
+    remainder_events := 0;
+    if v_remainders is not null and quota_id = tenant_id then
+      remainder_events := cardinality(array_positions(v_remainders, tenant_id));
+      v_remainders := array_remove(v_remainders, tenant_id);
+    end if;
     return next;
   end loop;
 end

@@ -6,20 +6,16 @@ language plpgsql
 as $$
 declare
   v_holds hold[];
-  v_nothing bigint[];
 begin
   perform from tenants where id = any (p_tenants) order by id for share;
   v_holds := array(select h::hold from close_reservations(p_tenants, p_ids, p_outcome) as h);
   if cardinality(v_holds) = 0 then
     return 0;
   end if;
-  v_nothing := array_fill(0::bigint, array[cardinality(v_holds)]);
-  perform move_counters(h.tenants, h.features, h.quarters, v_nothing, v_nothing, h.given_back)
-  from (
-    select array_agg(tenant_id) as tenants, array_agg(feature) as features, array_agg(quarter) as quarters,
-           array_agg(-tokens) as given_back
-    from unnest(v_holds)
-  ) as h;
+  perform move_counters(array(
+    select row(h.tenant_id, 'feature', h.feature, h.quarter, 0, 0, 0, 0, 0, 0, 0, 0, 0, -h.tokens)::usage_move
+    from unnest(v_holds) as h
+  ));
   if p_outcome = 'lapsed' then -- no process knows whose those are
     perform pg_notify(notify_channel(), json_build_object('tenants', json_build_array(tenant_id))::text)
     from (select distinct tenant_id from unnest(v_holds)) as lapsed;

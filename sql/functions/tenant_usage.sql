@@ -5,7 +5,7 @@
 create or replace function tenant_usage(p_names text[], p_ids uuid[], p_moment timestamptz)
 returns table (
   id uuid, name text, monthly_quota bigint, period_start timestamptz, period_end timestamptz, total_tokens bigint,
-  event_count bigint, features json, quotas json
+  event_count bigint, pools json, cost text, unpriced_events bigint, features json, quotas json
 )
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -14,6 +14,16 @@ begin
   return query
   select t.id, t.name, t.monthly_quota, p.period_start, p.period_end,
          coalesce(u.total_tokens, 0), coalesce(u.event_count, 0),
+         (
+           select pools_json(
+                    coalesce(sum(s.input_tokens), 0)::bigint, coalesce(sum(s.cache_read_tokens), 0)::bigint,
+                    coalesce(sum(s.cache_write_tokens), 0)::bigint, coalesce(sum(s.output_tokens), 0)::bigint,
+                    coalesce(sum(s.reasoning_tokens), 0)::bigint
+                  )
+           from usage_features s
+           where s.tenant_id = t.id and s.period_start = p.period_start
+         ),
+         dollars(coalesce(u.cost_nanos, 0)), coalesce(u.event_count - u.priced_events, 0),
          coalesce((
            select json_agg(
                     json_build_object(

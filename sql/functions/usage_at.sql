@@ -3,7 +3,8 @@
 create or replace function usage_at(p_tenant tenants, p_moment timestamptz)
 returns table (
   id uuid, name text, monthly_quota bigint, thresholds int[], period_start timestamptz, period_end timestamptz,
-  total_tokens bigint, event_count bigint, reserved_tokens bigint, tokens_per_minute bigint, tokens_last_day bigint
+  total_tokens bigint, event_count bigint, reserved_tokens bigint, tokens_per_minute bigint, tokens_last_day bigint,
+  cost text, unpriced_events bigint
 )
 language sql
 stable
@@ -23,7 +24,8 @@ as $$
                   )), 0)::bigint
            from usage_hours h
            where h.tenant_id = p_tenant.id and h.hour > p_moment - interval '25 hours' and h.hour <= p_moment
-         )
+         ),
+         dollars(coalesce(u.cost_nanos, 0)), coalesce(u.event_count - u.priced_events, 0)
   from billing_period(p_moment, p_tenant.billing_day, p_tenant.timezone) as p
   left join usage_periods u
     on u.tenant_id = p_tenant.id and u.quota_id = p_tenant.id and u.period_start = p.period_start

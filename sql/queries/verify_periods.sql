@@ -4,13 +4,14 @@ select coalesce(e.tenant_id, a.tenant_id) as tenant_id, coalesce(e.quota_id, a.q
        coalesce(e.period_start, a.period_start) as period_start,
        coalesce(e.total_tokens, 0) as expected_tokens, coalesce(a.total_tokens, 0) as actual_tokens,
        coalesce(e.event_count, 0) as expected_events, coalesce(a.event_count, 0) as actual_events,
-       coalesce(e.reserved_tokens, 0) as expected_reserved, coalesce(a.reserved_tokens, 0) as actual_reserved
+       coalesce(e.reserved_tokens, 0) as expected_reserved, coalesce(a.reserved_tokens, 0) as actual_reserved,
+       coalesce(e.cost_nanos, 0) as expected_cost_nanos, coalesce(a.cost_nanos, 0) as actual_cost_nanos
 from expected_counters(null, '-infinity') e
 full join (select * from usage_periods where (total_tokens, event_count, reserved_tokens) <> (0, 0, 0)) as a
   on e.tenant_id = a.tenant_id and e.quota_id = a.quota_id
     and e.period_start = a.period_start and e.period_end = a.period_end
-where (e.total_tokens, e.event_count, e.reserved_tokens)
-    is distinct from (a.total_tokens, a.event_count, a.reserved_tokens)
+where (e.total_tokens, e.event_count, e.reserved_tokens, e.cost_nanos, e.priced_events)
+    is distinct from (a.total_tokens, a.event_count, a.reserved_tokens, a.cost_nanos, a.priced_events)
   and coalesce(e.tenant_id, a.tenant_id) not in (select tenant_id from deleted_tenants)
   and coalesce(e.period_start, a.period_start) >= (select rollups_pruned_before from event_retention)
 order by 1, 2, 3

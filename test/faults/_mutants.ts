@@ -11,8 +11,13 @@ export interface Mutant {
 /** Counts every given event, even one recorded before. */
 const COUNT_ALL = {
   file: 'sql/functions/record_events.sql',
-  from: 'from inserted',
-  to: 'from unnest(tenant_ids, features, created_ats, tokens) as inserted (tenant_id, feature, created_at, tokens)',
+  from: 'from inserted i\n      group by',
+  to: `from (
+      select n.*
+      from unnest(p_tenants, p_features, p_created_ats, p_tokens) as e (tenant_id, feature, created_at, tokens)
+      cross join lateral jsonb_populate_record(null::events, to_jsonb(e)) as n
+    ) as i
+    group by`,
 }
 
 export const noDedupe: Mutant = { name: 'no dedupe', shows: 'doubled', edits: [COUNT_ALL] }
@@ -200,11 +205,11 @@ export const onlyHeldSettles: Mutant = {
   edits: [
     {
       file: 'sql/functions/record_events.sql',
-      from: 'order by e.tenant_id, e.id, e.position',
+      from: 'order by e.tenant_id, e.id, e.place',
       to: `where not exists (
         select from reservations r
         where r.tenant_id = e.tenant_id and r.id = e.id and r.status in ('released', 'lapsed'))
-      order by e.tenant_id, e.id, e.position`,
+      order by e.tenant_id, e.id, e.place`,
     },
   ],
 }
