@@ -1,6 +1,6 @@
 -- Inserts the events of a batch that are new, with what they say beyond their feature and tokens (event_details). The
--- arrays run in parallel; `p_counted`: as which feature each counts. Returns what they add by feature and minute, and by
--- other split and quarter of an hour, each sorted by key; and whose events count in a remainder, once per event.
+-- arrays run in parallel; `p_counted`: as which feature each counts. Returns what they add by feature and minute, and
+-- by other split and quarter of an hour, each sorted by key; and whose events count in a remainder, once per event.
 create or replace function insert_detailed_events(
   p_tenants uuid[], p_ids uuid[], p_features text[], p_tokens bigint[], p_created_ats timestamptz[],
   p_received_ats timestamptz[], p_counted text[], p_details event_detail[],
