@@ -3,6 +3,7 @@ import { query } from '../lib/store/database.ts'
 import { tableConsumer } from '../lib/worker/consumer.ts'
 import { loadSql } from '../lib/store/sql.ts'
 
+const HOUR_MS = 3_600_000
 const BATCH_ROWS = 5_000
 
 /**
@@ -13,14 +14,19 @@ const BATCH_ROWS = 5_000
 export default tableConsumer({
   everyMs: 10 * 60 * 1000,
   async consume(ctx, stop) {
-    const before = (retentionMs: number) => new Date(ctx.clock() - retentionMs).toISOString()
+    const before = (retentionMs: number, unitMs = 1) => {
+      const cutoff = ctx.clock() - retentionMs
+      return new Date(cutoff - (cutoff % unitMs)).toISOString()
+    }
+    /** `verify` compares what is left with what was made of it by the minute, quarter and hour. */
+    const beforeHour = (retentionMs: number) => before(retentionMs, HOUR_MS)
     const rest = (deleted: number | null) => deleted === BATCH_ROWS
     const { eventRetentionMs, rollupRetentionMs, alertRetentionMs, auditRetentionMs, deadLetterRetentionMs } =
       ctx.config
-    await prune(ctx, stop, 'events', loadSql('queries/event_prune'), [before(eventRetentionMs)], rest)
-    await prune(ctx, stop, 'rollups', loadSql('queries/rollup_prune'), [before(rollupRetentionMs)], rest)
-    await prune(ctx, stop, 'splits', loadSql('queries/split_prune'), [before(rollupRetentionMs)], rest)
-    await prune(ctx, stop, 'counters', loadSql('queries/counter_prune'), [before(rollupRetentionMs)], rest)
+    await prune(ctx, stop, 'events', loadSql('queries/event_prune'), [beforeHour(eventRetentionMs)], rest)
+    await prune(ctx, stop, 'rollups', loadSql('queries/rollup_prune'), [beforeHour(rollupRetentionMs)], rest)
+    await prune(ctx, stop, 'splits', loadSql('queries/split_prune'), [beforeHour(rollupRetentionMs)], rest)
+    await prune(ctx, stop, 'counters', loadSql('queries/counter_prune'), [beforeHour(rollupRetentionMs)], rest)
     await prune(ctx, stop, 'reservations', loadSql('queries/reservation_prune'), [before(eventRetentionMs)], rest)
     await prune(ctx, stop, 'deliveries', loadSql('queries/delivery_prune'), [before(alertRetentionMs)], rest)
     await prune(ctx, stop, 'alerts', loadSql('queries/alert_prune'), [before(alertRetentionMs)], rest)

@@ -29,7 +29,7 @@ async function fill(ctx: Context, tenant: string, rows: number, days = 300): Pro
     insert into usage_hours select tenant_id, date_bin('1 hour', minute, 'epoch'), sum(total_tokens)
       from rollups where tenant_id = ${tenant} group by 1, 2`
   // Their events were pruned long ago.
-  await database`update event_retention set pruned_before = now() - interval '1 minute'`
+  await database`update event_retention set pruned_before = date_trunc('minute', now())`
   await database.end()
 }
 

@@ -80,7 +80,11 @@ test('old audit entries, dead letters and short-period counters go; billing-peri
   expect(await verify(ctx.database)).toEqual([])
   expect(await count(server, 'usage_periods', 'quota_id = tenant_id')).toBe(monthly)
   expect(
-    await count(server, 'usage_periods', "quota_id <> tenant_id and period_end < now() - interval '62 days'"),
+    await count(
+      server,
+      'usage_periods',
+      "quota_id <> tenant_id and period_end < date_trunc('hour', now()) - interval '62 days'",
+    ),
   ).toBe(0)
   expect(await count(server, 'usage_periods', 'quota_id <> tenant_id')).toBeGreaterThan(1_400)
   expect(await count(server, 'dead_letters')).toBe(5)
