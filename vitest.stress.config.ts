@@ -27,6 +27,7 @@ const FROM_THE_USUAL = [
   'stream',
   'tenant_model',
   'up',
+  'user_quotas',
 ]
 
 /**

@@ -19,7 +19,7 @@ export interface ServerRequest {
   server: Server
   path: string
   /** Default: POST with a body, else GET. */
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Sent as JSON. */
   body?: unknown
   headers?: Record<string, string>

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Crossing } from '../lib/alerts/crossing.ts'
-import { limitInWords } from '../lib/quota/quota.ts'
+import { limitInWords } from '../lib/quota/limit.ts'
 import type { Terminal } from './_command.ts'
 import { askAll } from './_http.ts'
 import { type View, printItems, secondOf } from './_print.ts'
@@ -34,14 +34,15 @@ export function alertCommand(terminal: Terminal): Command {
 
 const ALERTS: View<Alert> = {
   none: 'no alerts',
-  head: ['raised (UTC)', 'tenant', 'threshold', 'used', 'tokens', 'of', 'id'],
+  head: ['raised (UTC)', 'tenant', 'threshold', 'used', 'amount', 'of', 'user', 'id'],
   row: (alert) => [
     secondOf(alert.createdAt),
     alert.tenantName,
     `${alert.threshold} %`,
     `${alert.quotaPercent} %`,
-    alert.totalTokens,
+    alert.totalTokens ?? alert.totalRequests ?? `$${alert.totalCost}`,
     limitInWords(alert.quota),
+    alert.user ?? '',
     alert.id,
   ],
 }

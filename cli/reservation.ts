@@ -7,6 +7,10 @@ import { printJson, secondOf } from './_print.ts'
 import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
 interface NewReservation extends ServerOptions {
+  model?: string
+  user?: string
+  input?: number
+  output?: number
   ttlSeconds?: number
   idempotencyKey?: string
 }
@@ -15,21 +19,30 @@ interface Reserved {
   id: string
   expiresAt: string
   remaining?: number
+  remainingCost?: string
 }
 
 const EXAMPLE_ID = 'rs_DV8_UjwPSkGaYg9fD58KCwGanaDQ3HsenDZvfE8MLRHxAZqdoNDcZ3B0LTQtdHVyYm8'
 
-/** `flagmeter reserve <tenant> <feature> <tokens>` */
+/** `flagmeter reserve <tenant> <feature> [tokens]` */
 export const reserveCommand = (terminal: Terminal): Command =>
   overHttp(
     new Command('reserve')
       .description(
-        'Sets tokens aside before they are used: all of them, or none when a hard quota has too few left. ' +
+        'Sets aside what a call may come to: all of it, or nothing when a hard quota has too little left. ' +
           'Prints the id for `settle` and `release`. Retries if needed, but reserves only once.',
       )
       .argument('<tenant>', 'name or id')
       .argument('<feature>', 'what will be used, such as a model')
-      .argument('<tokens>', 'how many tokens at most, like 1500', tokenCount)
+      .argument(
+        '[tokens]',
+        'how many tokens at most, like 1500; may be left out beside --input and --output',
+        tokenCount,
+      )
+      .option('--model <model>', 'the model that will be called')
+      .option('--user <user>', 'the user it is for')
+      .option('--input <tokens>', 'input tokens at most', tokenCount)
+      .option('--output <tokens>', 'output tokens at most', tokenCount)
       .option('--ttl-seconds <n>', 'how many seconds they are held, up to 3600 (default: 300)', wholeNumber)
       .option('--idempotency-key <key>', 'the same key reserves once, however often it is sent; default: a new one'),
   )
@@ -38,17 +51,18 @@ export const reserveCommand = (terminal: Terminal): Command =>
       async (
         tenant: string,
         feature: string,
-        tokens: number,
-        { ttlSeconds, idempotencyKey = uuidv7(), ...options }: NewReservation,
+        tokens: number | undefined,
+        { ttlSeconds, idempotencyKey = uuidv7(), model, user, input, output, ...options }: NewReservation,
       ) => {
-        const body = { tenant, feature, tokens, ttlSeconds }
+        const body = { tenant, feature, tokens, model, user, input, output, ttlSeconds }
         const headers = { 'idempotency-key': idempotencyKey }
         const reserved = await withServer(terminal, options, (server) =>
           ask<Reserved>({ server, path: '/api/reservations', body, headers }),
         )
         if (options.json) return printJson(terminal, reserved)
-        const { id, expiresAt, remaining } = reserved
-        const left = remaining === undefined ? 'nothing is held' : `${remaining.toLocaleString('en-US')} tokens left`
+        const { id, expiresAt, remaining, remainingCost } = reserved
+        const room = remainingCost === undefined ? remaining?.toLocaleString('en-US') : `$${remainingCost}`
+        const left = room === undefined ? 'nothing is held' : `${room} left of the tightest quota`
         terminal.out.write(`reserved ${id}\nuntil ${secondOf(expiresAt)} UTC; ${left}\n`)
       },
     )

@@ -6,6 +6,7 @@ import type { ValueUsage } from '../lib/usage/usage_by.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 import { wholeNumber } from './_options.ts'
+import { limitCell } from './quota.ts'
 import { type View, minuteOf, printItems, printJson, printTable } from './_print.ts'
 import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
@@ -102,14 +103,14 @@ const MONTHLY: View<Usage & { reservedTokens: number }> = {
 
 const QUOTAS: View<QuotaUsage> = {
   none: 'no quotas',
-  head: ['quota of', 'per', 'kind', 'tokens', 'reserved', 'limit', 'used', 'resets (UTC)'],
+  head: ['quota of', 'per', 'kind', 'amount', 'reserved', 'limit', 'used', 'resets (UTC)'],
   row: (quota) => [
-    quota.feature ?? '(all)',
+    [quota.feature, quota.model].filter(Boolean).join(', ') || '(all)',
     quota.period,
     quota.hard ? 'hard' : 'soft',
-    quota.totalTokens,
-    quota.reservedTokens,
-    quota.tokenLimit,
+    quota.totalTokens ?? quota.totalRequests ?? `$${quota.totalCost}`,
+    quota.reservedTokens ?? quota.reservedRequests ?? `$${quota.reservedCost}`,
+    limitCell(quota),
     `${quota.quotaPercent} %`,
     minuteOf(quota.resetAt),
   ],

@@ -6,7 +6,7 @@ import { CommandError, type Terminal } from './_command.ts'
 import { withDatabase } from './_database.ts'
 import { printJson, printTable } from './_print.ts'
 
-const CHECKS = ['rollups', 'hours', 'features', 'quarters', 'splits', 'periods']
+const CHECKS = ['rollups', 'hours', 'features', 'quarters', 'splits', 'periods', 'user_quotas']
 
 /** At most this many differences of each kind are shown: if everything is wrong, they must not fill the memory. */
 const SHOWN = 1_000

@@ -13,7 +13,14 @@ export interface components {
       threshold: number;
       /** @description What was used of the limit when it was crossed, in percent. */
       quotaPercent: number;
-      totalTokens: number;
+      /** @description Of a quota per user: who has crossed it. */
+      user?: string;
+      /** @description What was used when it was crossed, of a quota of tokens. */
+      totalTokens?: number;
+      /** @description The same, of a quota of requests. */
+      totalRequests?: number;
+      /** @description The same, of a quota of cost, in US dollars. */
+      totalCost?: string;
       quota: {
         /**
          * Format: uuid
@@ -22,8 +29,15 @@ export interface components {
         id: string;
         /** @description The only feature that it counts; absent: all. */
         feature?: string;
+        /** @description The only model that it counts; absent: all. */
+        model?: string;
         period: components["schemas"]["Period"];
-        tokenLimit: number;
+        /** @description Tokens per period. */
+        tokenLimit?: number;
+        /** @description Requests per period. */
+        requestLimit?: number;
+        /** @description US dollars per period. */
+        costLimit?: string;
         /** @description Counts the changes of the limit: each may raise the same alert again. */
         version: number;
       };
@@ -414,8 +428,8 @@ export interface components {
       [key: string]: unknown;
     };
     /** @enum {string} */
-    ProblemCode: "invalid_json" | "invalid_request" | "malformed_http" | "unauthorized" | "forbidden" | "tenant_not_found" | "webhook_not_found" | "delivery_not_found" | "quota_not_found" | "reservation_not_found" | "key_not_found" | "price_not_found" | "not_found" | "method_not_allowed" | "request_timeout" | "tenant_exists" | "quota_exists" | "idempotency_key_reused" | "quota_exceeded" | "too_many_webhooks" | "body_too_large" | "batch_too_large" | "unsupported_media_type" | "timestamp_out_of_range" | "event_rejected" | "series_too_long" | "rate_limited" | "headers_too_large" | "internal" | "unavailable";
-    /** @description A limit on tokens per period, in addition to the monthly quota of its tenant. */
+    ProblemCode: "invalid_json" | "invalid_request" | "malformed_http" | "unauthorized" | "forbidden" | "tenant_not_found" | "webhook_not_found" | "delivery_not_found" | "quota_not_found" | "user_not_found" | "reservation_not_found" | "key_not_found" | "price_not_found" | "not_found" | "method_not_allowed" | "request_timeout" | "tenant_exists" | "quota_exists" | "idempotency_key_reused" | "quota_exceeded" | "too_many_webhooks" | "body_too_large" | "batch_too_large" | "unsupported_media_type" | "timestamp_out_of_range" | "event_rejected" | "series_too_long" | "rate_limited" | "headers_too_large" | "internal" | "unavailable";
+    /** @description A limit on tokens, requests or cost per period, in addition to the monthly quota of its tenant. */
     Quota: {
       /** Format: uuid */
       id: string;
@@ -424,9 +438,20 @@ export interface components {
       tenantName: string;
       /** @description The only feature that it counts; absent: all. */
       feature?: string;
+      /** @description The only model that it counts; absent: all. */
+      model?: string;
+      /**
+       * @description It counts each user by itself; absent: all together.
+       * @constant
+       */
+      per?: "user";
       period: components["schemas"]["Period"];
       /** @description Tokens per period. */
-      tokenLimit: number;
+      tokenLimit?: number;
+      /** @description Requests per period. */
+      requestLimit?: number;
+      /** @description US dollars per period. */
+      costLimit?: string;
       /** @description Whether checks and reservations beyond it are refused; otherwise it only alerts. */
       hard: boolean;
       /** @description Percentages at which alerts are raised. */
@@ -435,15 +460,22 @@ export interface components {
       createdAt: string;
     };
     QuotaChanges: {
+      /** @description Tokens per period. */
       tokenLimit?: number;
+      /** @description Requests per period: events and reservations. */
+      requestLimit?: number;
+      /** @description US dollars per period. */
+      costLimit?: string | number;
       hard?: boolean;
       thresholds?: number[];
     };
-    /** @description Whether so many tokens are left. Nothing was taken. */
+    /** @description Whether the call has room in every quota. Nothing was taken. */
     QuotaCheck: {
       allowed: boolean;
-      /** @description Tokens left of the tightest quota. */
+      /** @description What the tightest quota has left: tokens, or requests, as it counts. */
       remaining?: number;
+      /** @description The same of a quota of cost, in US dollars. */
+      remainingCost?: string;
       /** @description The tightest quota. */
       quota?: components["schemas"]["QuotaUsage"];
       /**
@@ -451,6 +483,11 @@ export interface components {
        * @description When it starts again at 0.
        */
       resetAt?: string;
+      /**
+       * @description It is a hard quota of cost, and the model has no price: it is unknown what the call takes.
+       * @constant
+       */
+      unpriced?: true;
       /** @description How old the figures are. */
       ageMs?: number;
       /**
@@ -462,22 +499,68 @@ export interface components {
     QuotaCheckInput: {
       tenant: string;
       feature: string;
-      tokens: number;
+      /** @description The model, as events name it. Quotas of a model, and of cost, go by it. */
+      model?: string;
+      /** @description The tenant's own user. Quotas per user go by it. */
+      user?: string;
+      /** @description The most tokens that the call may come to. */
+      tokens?: number;
+      /** @description Instead of `tokens`: input tokens, cached or not, at most. */
+      input?: number;
+      /** @description Instead of `tokens`: output tokens at most, with reasoning. */
+      output?: number;
+    };
+    /** @description The own limit of one user. */
+    QuotaException: {
+      user: string;
+      /** @description Tokens per period. */
+      tokenLimit?: number;
+      /** @description Requests per period. */
+      requestLimit?: number;
+      /** @description US dollars per period. */
+      costLimit?: string;
+      /** Format: date-time */
+      createdAt: string;
+    };
+    QuotaExceptionPage: {
+      users: components["schemas"]["QuotaException"][];
+      /** @description Pass it as `after` to get the next page. The last page has none. */
+      next?: string;
     };
     QuotaInput: {
+      tenant: string;
       feature?: string;
+      /** @description The only model that it counts; default: all. */
+      model?: string;
+      /**
+       * @description Counts each user by itself, from its first event on. Events without a user are not counted.
+       * @constant
+       */
+      per?: "user";
       period: components["schemas"]["Period"];
-      tokenLimit: number;
+      /** @description Tokens per period. */
+      tokenLimit?: number;
+      /** @description Requests per period: events and reservations. */
+      requestLimit?: number;
+      /** @description US dollars per period. */
+      costLimit?: string | number;
       hard?: boolean;
       thresholds?: number[];
-      tenant: string;
+    };
+    QuotaLimit: {
+      /** @description Tokens per period. */
+      tokenLimit?: number;
+      /** @description Requests per period: events and reservations. */
+      requestLimit?: number;
+      /** @description US dollars per period. */
+      costLimit?: string | number;
     };
     QuotaPage: {
       quotas: components["schemas"]["Quota"][];
       /** @description Pass it as `after` to get the next page. The last page has none. */
       next?: string;
     };
-    /** @description A quota, and what was used of it in its open period. */
+    /** @description A quota, and what was used of it in its open period: of tokens, requests or cost, as it counts. */
     QuotaUsage: {
       /**
        * Format: uuid
@@ -486,15 +569,31 @@ export interface components {
       id: string;
       /** @description The only feature that it counts; absent: all. */
       feature?: string;
+      /** @description The only model that it counts; absent: all. */
+      model?: string;
+      /** @description Of a quota per user: whose counter it is. */
+      user?: string;
       period: components["schemas"]["Period"];
       /** @description Whether checks and reservations beyond it are refused. */
       hard: boolean;
       /** @description Tokens per period. */
-      tokenLimit: number;
+      tokenLimit?: number;
+      /** @description Requests per period. */
+      requestLimit?: number;
+      /** @description US dollars per period. */
+      costLimit?: string;
       /** @description Tokens used in the open period. */
-      totalTokens: number;
+      totalTokens?: number;
       /** @description Tokens held by reservations that are not settled yet. */
-      reservedTokens: number;
+      reservedTokens?: number;
+      /** @description Requests in the open period. */
+      totalRequests?: number;
+      /** @description Reservations that are not settled yet. */
+      reservedRequests?: number;
+      /** @description US dollars used in the open period. */
+      totalCost?: string;
+      /** @description US dollars held by reservations that are not settled yet. */
+      reservedCost?: string;
       /** @description What is used of the limit, without what is reserved, rounded down to 0.01 %. */
       quotaPercent: number;
       /** Format: date-time */
@@ -543,8 +642,10 @@ export interface components {
        * @description If it is not settled by then, it lapses.
        */
       expiresAt: string;
-      /** @description Tokens that the tightest quota has left after it. */
+      /** @description What the tightest quota has left: tokens, or requests, as it counts. */
       remaining?: number;
+      /** @description The same of a quota of cost, in US dollars. */
+      remainingCost?: string;
       /**
        * @description PostgreSQL does not answer, and the tenant's `failMode` is open: nothing is held.
        * @constant
@@ -554,7 +655,16 @@ export interface components {
     ReservationInput: {
       tenant: string;
       feature: string;
-      tokens: number;
+      /** @description The model, as events name it. Quotas of a model, and of cost, go by it. */
+      model?: string;
+      /** @description The tenant's own user. Quotas per user go by it. */
+      user?: string;
+      /** @description The most tokens that the call may come to. */
+      tokens?: number;
+      /** @description Instead of `tokens`: input tokens, cached or not, at most. */
+      input?: number;
+      /** @description Instead of `tokens`: output tokens at most, with reasoning. */
+      output?: number;
       /** @default 300 */
       ttlSeconds?: number;
     };
@@ -906,7 +1016,10 @@ export type Quota = components['schemas']['Quota']
 export type QuotaChanges = components['schemas']['QuotaChanges']
 export type QuotaCheck = components['schemas']['QuotaCheck']
 export type QuotaCheckInput = components['schemas']['QuotaCheckInput']
+export type QuotaException = components['schemas']['QuotaException']
+export type QuotaExceptionPage = components['schemas']['QuotaExceptionPage']
 export type QuotaInput = components['schemas']['QuotaInput']
+export type QuotaLimit = components['schemas']['QuotaLimit']
 export type QuotaPage = components['schemas']['QuotaPage']
 export type QuotaUsage = components['schemas']['QuotaUsage']
 export type Released = components['schemas']['Released']

@@ -34,7 +34,20 @@ export default handler({
     if (mistake !== undefined) throw new Problem('timestamp_out_of_range', { detail: `the reservation ${mistake}` })
     const counted = toCounted(call.body, ctx.config.dimensions)
     if (Array.isArray(counted)) throw new Problem('invalid_request', invalidInput(counted))
-    const event = { ...reservation, ...counted, receivedAt: ctx.clock(), settles: true }
+    const { model, user, ...own } = reservation
+    if (user !== undefined && (call.body.user ?? user) !== user) {
+      const detail = 'must be the user of the reservation, or be left out'
+      throw new Problem('invalid_request', invalidInput([{ field: 'user', detail }]))
+    }
+    // Who has reserved as a user is counted as that user, whatever is said now; the model may have been another one.
+    const detail = { ...(model && { model }), ...(user && { user }), ...counted.detail }
+    const event = {
+      ...own,
+      tokens: counted.tokens,
+      ...(Object.keys(detail).length > 0 && { detail }),
+      receivedAt: ctx.clock(),
+      settles: true,
+    }
     const accepted = await ingest(ctx, call, event)
     ctx.metrics.reservations.inc({ outcome: 'settled' })
     return json(200, accepted)

@@ -111,12 +111,12 @@ async function putAside(ctx: Context, dead: DeadLetter[]): Promise<void> {
 
 /** The newest percentage of each tenant's monthly quota, for readers of Valkey. A cache: nothing depends on it. */
 function cachePercents(ctx: Context, counters: Counter[]): void {
-  for (const { tenantId, quotaId, tokenLimit, totalTokens } of counters) {
+  for (const { tenantId, quotaId, tokenLimit, used } of counters) {
     if (quotaId !== tenantId) continue
     ctx.valkey
       ?.set(
         `${ctx.config.queueName}:quota-percent:${tenantId}`,
-        quotaPercent(totalTokens, tokenLimit),
+        quotaPercent(used, tokenLimit),
         'EX',
         PERCENT_TTL_SECONDS,
       )

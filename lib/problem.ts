@@ -11,6 +11,7 @@ export const PROBLEMS = {
   webhook_not_found: [404, 'There is no such webhook'],
   delivery_not_found: [404, 'There is no such delivery'],
   quota_not_found: [404, 'There is no such quota'],
+  user_not_found: [404, 'There is no such user'],
   reservation_not_found: [404, 'There is no such reservation'],
   key_not_found: [404, 'There is no such key'],
   price_not_found: [404, 'There is no such price'],

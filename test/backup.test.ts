@@ -108,6 +108,7 @@ describe('a backup restored into an empty database', () => {
       insert into tenant_rebuilds (tenant_id, billing_day, timezone, first_minute, counted_until)
       values (gen_random_uuid(), 1, 'UTC', '-infinity', 'infinity')`
     await database`insert into rebuilt_features values (gen_random_uuid(), gen_random_uuid(), now(), now(), 'x', 1, 1)`
+    await database`insert into quota_users values (gen_random_uuid(), gen_random_uuid(), 'u', 1)`
     await database`
       insert into rebuilt_splits
       values (gen_random_uuid(), gen_random_uuid(), now(), 'user', 'u', 1, 1, 1, 1, 1, 1, 1, 1, 1)`

@@ -174,7 +174,7 @@ test('check, reserve, settle, release and series do what they say', async () => 
   const { url } = await createTestServer()
   const run = (...args: string[]) => runCli(args, { FLAGMETER_URL: url })
   const quota = ['quota', 'create', 'acme-corp', '--feature', 'x', '--period', 'day']
-  expect((await run(...quota, '--token-limit', '2k')).out).toMatch(/acme-corp +x +day +2,000 +hard/)
+  expect((await run(...quota, '--token-limit', '2k')).out).toMatch(/acme-corp +x +\(all\) +tokens +day +2,000 +hard/)
   expect(await run('check', 'acme-corp', 'x', '1500')).toMatchObject({
     code: 0,
     out: expect.stringMatching(
@@ -187,7 +187,7 @@ test('check, reserve, settle, release and series do what they say', async () => 
     err: expect.stringMatching(/^flagmeter: refused 1,000,000 tokens: 2,000 of 2,000 x tokens today are left/),
   })
   const reserved = await run('reserve', 'acme-corp', 'x', '1500', '--idempotency-key', 'one')
-  expect(reserved.out).toMatch(/^reserved rs_[\w-]+\nuntil [\d :-]{19} UTC; 500 tokens left\n$/)
+  expect(reserved.out).toMatch(/^reserved rs_[\w-]+\nuntil [\d :-]{19} UTC; 500 left of the tightest quota\n$/)
   expect((await run('reserve', 'acme-corp', 'x', '1500', '--idempotency-key', 'one')).out).toContain(
     reserved.out.split('\n')[0],
   )

@@ -111,6 +111,9 @@ test('the event shown in the guide is the one that webhooks get', () => {
   const row = {
     quota_id: '',
     feature: null,
+    metric: 'tokens' as const,
+    model: null,
+    user_id: null,
     period: 'month' as const,
     quota_version: 1,
     threshold: 80,

@@ -24,6 +24,7 @@ const big = (bytes: number) => JSON.stringify({ x: 'x'.repeat(bytes) })
 async function scenes({
   ctx,
   post,
+  request,
 }: TestServer): Promise<Record<string, [path: string, body?: unknown, headers?: Record<string, string>][]>> {
   const tenant = await tenantId(ctx)
   const make = () => addWebhook(ctx, tenant, 'https://example.com/', { kind: 'standard', secret: 'whsec_AAAA' })
@@ -43,6 +44,9 @@ async function scenes({
       return body.id as string
     }),
   )
+  const perUser = { tenant: 'acme-corp', per: 'user', period: 'day', costLimit: 5 }
+  const each = (await post('/api/quotas', perUser)).body.id as string
+  await request('PUT', `/api/quotas/${each}/users/doomed`, { costLimit: 1 })
   const reservation = (await post('/api/reservations', event, { 'idempotency-key': 'taken' })).body.id
   const old = writeReservationId({ tenantId: tenant, id: NOBODY, feature: 'x', createdAt: 0 })
   const poisoned = writeReservationId({ tenantId: tenant, id: NOBODY, feature: 'poison', createdAt: Date.now() })
@@ -86,6 +90,16 @@ async function scenes({
       [`/api/quotas/${quota}`, { hard: false }],
       [`/api/quotas/${twin}`, { tokenLimit: 10, hard: false }],
       [`/api/quotas/${NOBODY}`, { hard: false }],
+    ],
+    'GET /api/quotas/{quota}/users': [[`/api/quotas/${each}/users`]],
+    'PUT /api/quotas/{quota}/users/{user}': [
+      [`/api/quotas/${each}/users/u-17`, { costLimit: 25 }],
+      [`/api/quotas/${NOBODY}/users/u-17`, { costLimit: 25 }],
+    ],
+    'DELETE /api/quotas/{quota}/users/{user}': [
+      [`/api/quotas/${each}/users/doomed`],
+      [`/api/quotas/${each}/users/${'x'.repeat(201)}`],
+      [`/api/quotas/${each}/users/nobody`],
     ],
     'DELETE /api/quotas/{quota}': [
       [`/api/quotas/${(await post('/api/quotas', { tenant: 'acme-corp', period: 'hour', tokenLimit: 10 })).body.id}`],

@@ -5,7 +5,9 @@ import fc from 'fast-check'
 import { test } from 'vitest'
 import type { Database } from '../lib/store/connection.ts'
 import { ownId } from '../lib/events/event_id.ts'
-import { createQuota, deleteQuota, updateQuota } from '../lib/admin/quotas.ts'
+import { createQuota, deleteException, deleteQuota, setException, updateQuota } from '../lib/admin/quotas.ts'
+import { setPrices } from '../lib/prices/prices.ts'
+import { showLimit } from '../lib/quota/limit.ts'
 import { ID_REUSED, recordEvents } from '../lib/events/record.ts'
 import { reservationKey } from '../lib/quota/reservation.ts'
 import { type Wanted, openReservations } from '../lib/quota/reserve.ts'
@@ -13,12 +15,18 @@ import { openMetrics } from '../lib/metrics/metrics.ts'
 import { createContext } from './_context.ts'
 import { countOf } from './_counts.ts'
 import {
+  type Call,
   DAY,
   FEATURES,
   HOUR,
+  METRICS,
+  MODELS,
   type Model,
+  type ModelQuota,
+  NANOS_PER_TOKEN,
   PERIODS,
   type Real,
+  USERS,
   ask,
   compare,
   cut,
@@ -43,6 +51,11 @@ const command = ([text, run]: Step): fc.AsyncCommand<Model, Real> => ({
 })
 
 const feature = fc.constantFrom(...FEATURES)
+/** Most calls say a model and a user. */
+const call = fc
+  .tuple(feature, fc.constantFrom(undefined, ...MODELS, MODELS[0]), fc.constantFrom(undefined, ...USERS))
+  .map(([name, model, user]): Call => ({ feature: name, ...(model && { model }), ...(user && { user }) }))
+const inWords = ({ feature: name, model = 'no model', user = 'nobody' }: Call) => `${name} of ${model} by ${user}`
 const tokens = fc.integer({ min: 1, max: 60 })
 const limit = fc.integer({ min: 20, max: 300 })
 const keyName = fc.constantFrom(undefined, 'k1', 'k2', 'k3')
@@ -51,38 +64,61 @@ const kill = fc.oneof(
   { weight: 15, arbitrary: fc.constant(undefined) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 3 }) },
 )
+const killed = (delayMs: number | undefined) => (delayMs === undefined ? '' : `, killed after ${delayMs} ms`)
 const pick = fc.nat(50)
 const nth = <T>(list: T[], n: number): T | undefined => list[n % (list.length || 1)]
 
-const reserving = (model: Model, { tenantId }: Real, name: string, amount: number, key?: string): Wanted => ({
+/** Whether another quota, the monthly one apart, is the same: then this one is refused. */
+function hasEqual(
+  model: Model,
+  tenantId: string,
+  wanted: Omit<ModelQuota, 'id' | 'exceptions' | 'countsFrom'> & { id?: string },
+) {
+  const names = ['feature', 'model', 'metric', 'perUser', 'period', 'limit', 'hard'] as const
+  return model.quotas.some(
+    (quota) => ![tenantId, wanted.id].includes(quota.id) && names.every((name) => quota[name] === wanted[name]),
+  )
+}
+
+/** A limit that calls of up to 60 tokens reach, in what the quota counts. */
+const inUnits = (metric: ModelQuota['metric'], amount: number): number =>
+  ({ tokens: amount, requests: Math.ceil(amount / 20), cost: amount * NANOS_PER_TOKEN })[metric]
+
+/** The event of a call, as it is recorded. */
+function eventOf({ feature: name, model, user }: Call, amount: number) {
+  const pools = { input: amount, cacheRead: 0, cacheWrite: 0, output: 0, reasoning: 0 }
+  return { feature: name, tokens: amount, detail: { ...(model && { model }), ...(user && { user }), pools } }
+}
+
+const reserving = (model: Model, { tenantId }: Real, of: Call, amount: number, key?: string): Wanted => ({
+  ...of,
   tenantId,
   id: ownId('reservation'),
   ...(key !== undefined && { key: reservationKey(tenantId, key) }),
-  feature: name,
   tokens: amount,
   createdAt: model.now,
   ttlSeconds: 3_600,
 })
 
 const commands = [
-  fc.tuple(feature, tokens, keyName, kill).map(([name, amount, key, delayMs]): Step => [
-    `reserve ${amount} ${name} with ${key ?? 'no key'}${delayMs === undefined ? '' : `, killed after ${delayMs} ms`}`,
+  fc.tuple(call, tokens, keyName, kill).map(([of, amount, key, delayMs]): Step => [
+    `reserve ${amount} ${inWords(of)} with ${key ?? 'no key'}${killed(delayMs)}`,
     async (model, real) => {
       // Without a key, a retry that does not know what became of the first would hold twice.
-      const wanted = reserving(model, real, name, amount, delayMs === undefined ? key : (key ?? uuid()))
+      const wanted = reserving(model, real, of, amount, delayMs === undefined ? key : (key ?? uuid()))
       if (delayMs !== undefined)
         await cut(real, (database) => real.open(database).reserve({ ...wanted, id: ownId('reservation') }), delayMs)
       await ask(model, real, wanted)
     },
   ]),
-  fc.tuple(feature, fc.array(tokens, { minLength: 2, maxLength: 8 })).map(([name, amounts]): Step => [
-    `reserve ${amounts.join(', ')} ${name} at once`,
+  fc.tuple(call, fc.array(tokens, { minLength: 2, maxLength: 8 })).map(([of, amounts]): Step => [
+    `reserve ${amounts.join(', ')} ${inWords(of)} at once`,
     async (model, real) => {
-      const group = amounts.map((amount) => reserving(model, real, name, amount))
+      const group = amounts.map((amount) => reserving(model, real, of, amount))
       const answers = await Promise.all(group.map((wanted) => real.reservations.reserve(wanted)))
       if (!real.withValkey) lapse(model)
       for (const [i, wanted] of group.entries()) {
-        assert.equal(answers[i]!.granted, fits(model, name, wanted.tokens))
+        assert.equal(answers[i]!.granted, fits(model, wanted))
         if (answers[i]!.granted) model.holds.push({ ...wanted, status: 'held' })
       }
     },
@@ -90,9 +126,11 @@ const commands = [
   pick.map((n): Step => [
     `reserve #${n} again by its key`,
     async (model, real) => {
-      const { key, feature: name, tokens: amount } = nth(model.holds, n) ?? {}
-      if (key === undefined) return
-      await ask(model, real, { ...reserving(model, real, name!, amount!), key })
+      const hold = nth(model.holds, n)
+      if (hold?.key === undefined) return
+      const { feature: name, model: ofModel, user } = hold
+      const of = { feature: name, ...(ofModel && { model: ofModel }), ...(user && { user }) }
+      await ask(model, real, { ...reserving(model, real, of, hold.tokens), key: hold.key })
     },
   ]),
   pick.map((n): Step => [
@@ -105,7 +143,7 @@ const commands = [
     },
   ]),
   fc.tuple(pick, tokens, kill).map(([n, amount, delayMs]): Step => [
-    `settle #${n} with ${amount}${delayMs === undefined ? '' : `, killed after ${delayMs} ms`}`,
+    `settle #${n} with ${amount}${killed(delayMs)}`,
     async (model, real) => {
       const hold = nth(model.holds, n)
       if (!hold) return
@@ -113,8 +151,7 @@ const commands = [
       const event = {
         tenantId,
         id,
-        feature: hold.feature,
-        tokens: amount,
+        ...eventOf(hold, amount),
         createdAt,
         receivedAt: createdAt,
         settles: true,
@@ -128,13 +165,14 @@ const commands = [
         poison.map(({ sqlstate }) => sqlstate),
         isOther ? [ID_REUSED] : [],
       )
-      if (hold.settled === undefined) model.events.push({ feature: hold.feature, tokens: amount, at: createdAt })
+      if (hold.settled === undefined)
+        model.events.push({ feature: hold.feature, model: hold.model, user: hold.user, tokens: amount, at: createdAt })
       hold.settled ??= amount
       if (isHeld(hold)) hold.status = 'settled'
     },
   ]),
   fc.tuple(pick, kill).map(([n, delayMs]): Step => [
-    `release #${n}${delayMs === undefined ? '' : `, killed after ${delayMs} ms`}`,
+    `release #${n}${killed(delayMs)}`,
     async (model, real) => {
       const hold = nth(model.holds, n)
       if (!hold) return
@@ -153,7 +191,7 @@ const commands = [
     },
   ]),
   kill.map((delayMs): Step => [
-    `lapse${delayMs === undefined ? '' : `, killed after ${delayMs} ms`}`,
+    `lapse${killed(delayMs)}`,
     async (model, real) => {
       const run = (database: Database) => database`select lapse_reservations(1000, now(), ${[real.tenantId]})`
       if (delayMs !== undefined) await cut(real, run, delayMs)
@@ -161,35 +199,82 @@ const commands = [
       lapse(model)
     },
   ]),
-  fc.tuple(feature, tokens, fc.integer({ min: 0, max: 40 })).map(([name, amount, hoursAgo]): Step => [
-    `event ${amount} ${name}, ${hoursAgo} hours late, twice`,
+  fc.tuple(call, tokens, fc.integer({ min: 0, max: 40 })).map(([of, amount, hoursAgo]): Step => [
+    `event ${amount} ${inWords(of)}, ${hoursAgo} hours late, twice`,
     async (model, { ctx, tenantId }) => {
       const at = model.now - hoursAgo * HOUR
-      const event = { tenantId, id: uuid(), feature: name, tokens: amount, createdAt: at, receivedAt: model.now }
+      const event = { tenantId, id: uuid(), ...eventOf(of, amount), createdAt: at, receivedAt: model.now }
       await recordEvents(ctx, [event, event])
       await recordEvents(ctx, [event])
-      model.events.push({ feature: name, tokens: amount, at })
+      model.events.push({ ...of, tokens: amount, at })
     },
   ]),
   fc
-    .tuple(fc.option(feature, { nil: undefined }), fc.constantFrom(...PERIODS), limit, fc.boolean())
-    .map(([name, period, tokenLimit, hard]): Step => [
-      `${hard ? 'hard' : 'soft'} quota of ${tokenLimit} ${name ?? 'tokens'} per ${period}`,
+    .record({
+      feature: fc.option(feature, { nil: undefined }),
+      model: fc.option(fc.constantFrom(...MODELS), { nil: undefined, freq: 2 }),
+      metric: fc.constantFrom(...METRICS),
+      perUser: fc.boolean(),
+      period: fc.constantFrom(...PERIODS),
+      limit,
+      hard: fc.boolean(),
+    })
+    .map(({ limit: amount, ...given }): Step => [
+      `quota ${JSON.stringify({ ...given, amount })}`,
       async (model, { ctx, tenantId }) => {
-        const settings = { ...(name && { feature: name }), period, tokenLimit, hard }
+        const wanted = { ...given, limit: inUnits(given.metric, amount) }
+        const { feature: name, model: ofModel, period, hard, perUser } = wanted
+        const settings = {
+          ...(name && { feature: name }),
+          ...(ofModel && { model: ofModel }),
+          ...(perUser && { per: 'user' as const }),
+          period,
+          hard,
+          ...showLimit(wanted.metric, wanted.limit),
+        }
+        if (hasEqual(model, tenantId, wanted)) {
+          await assert.rejects(createQuota(ctx.database, 'test', tenantId, settings), { code: 'quota_exists' })
+          return
+        }
+        // By model or per user, it counts from now on: so that the model may too, what came before is forgotten.
+        const isFromNow = ofModel !== undefined || perUser
+        if (isFromNow && (model.events.length > 0 || model.holds.length > 0)) return
         const { id } = await createQuota(ctx.database, 'test', tenantId, settings)
-        const countsFrom = periodStart(period, Date.now())
-        model.quotas.push({ id, feature: name, period, limit: tokenLimit, hard, countsFrom })
+        const countsFrom = isFromNow ? -Infinity : periodStart(period, Date.now())
+        model.quotas.push({ ...wanted, id, exceptions: new Map(), countsFrom })
       },
     ]),
-  fc.tuple(pick, limit, fc.boolean()).map(([n, tokenLimit, hard]): Step => [
-    `quota #${n} is now ${hard ? 'hard' : 'soft'} and ${tokenLimit}`,
+  fc.tuple(pick, fc.constantFrom(...USERS), fc.option(limit, { nil: undefined })).map(([n, user, amount]): Step => [
+    `the own limit of ${user} in quota #${n} is ${amount ?? 'none'}`,
+    async (model, { ctx }) => {
+      const quota = nth(model.quotas, n)!
+      if (!quota.perUser) return
+      const own = amount === undefined ? undefined : inUnits(quota.metric, amount)
+      if (own !== undefined) {
+        await setException(ctx.database, 'test', quota.id, user, showLimit(quota.metric, own))
+        quota.exceptions.set(user, own)
+      } else if (quota.exceptions.delete(user)) {
+        await deleteException(ctx.database, 'test', quota.id, user)
+      }
+    },
+  ]),
+  fc.tuple(pick, limit, fc.boolean()).map(([n, amount, hard]): Step => [
+    `quota #${n} is now ${hard ? 'hard' : 'soft'} and ${amount}`,
     async (model, { ctx, tenantId }) => {
       const quota = nth(model.quotas, n)!
+      const tokenLimit = inUnits(quota.metric, amount)
+      const limits = showLimit(quota.metric, tokenLimit)
+      const isSame = quota.limit === tokenLimit && quota.hard === hard
+      if (quota.id !== tenantId && !isSame && hasEqual(model, tenantId, { ...quota, limit: tokenLimit, hard })) {
+        await assert.rejects(updateQuota(ctx.database, 'test', quota.id, { ...limits, hard }), {
+          code: 'quota_exists',
+        })
+        return
+      }
       Object.assign(quota, { limit: tokenLimit, hard })
       if (quota.id === tenantId)
         await ctx.database`select update_tenant(${tenantId}, null, ${tokenLimit}, ${hard}, null, null, null, null)`
-      else await updateQuota(ctx.database, 'test', quota.id, { tokenLimit, hard })
+      else await updateQuota(ctx.database, 'test', quota.id, { ...limits, hard })
     },
   ]),
   pick.map((n): Step => [
@@ -212,6 +297,8 @@ const commands = [
 test(`held and used tokens match a simple model, whatever happens in whatever order (${RUNS} runs)`, async () => {
   const base = await createContext({ DATABASE_POOL_SIZE: '8' })
   const seed = Number(process.env.FLAGMETER_SEED ?? Date.now() % 1_000_000_000)
+  const rate = BigInt(NANOS_PER_TOKEN * 1_000_000)
+  await setPrices(base.database, 'test', [{ model: MODELS[0]!, input: rate, output: rate }], 0)
   const shards = Array.from({ length: SHARDS }, async (_, shard) => {
     const ctx = { database: base.database, metrics: openMetrics(), changes: base.changes }
     const withValkey = shard % 2 === 1
@@ -221,7 +308,8 @@ test(`held and used tokens match a simple model, whatever happens in whatever or
       const [row] = await ctx.database<{ id: string }[]>`
           insert into tenants (name, monthly_quota) values (${uuid()}, 200) returning id`
       const tenantId = row!.id
-      const monthly = { id: tenantId, feature: undefined, period: 'month', limit: 200, hard: true } as const
+      const counted = { feature: undefined, metric: 'tokens', perUser: false, period: 'month' } as const
+      const monthly = { id: tenantId, ...counted, limit: 200, hard: true, exceptions: new Map<string, number>() }
       return {
         model: { now: Date.now(), quotas: [{ ...monthly, countsFrom: -Infinity }], events: [], holds: [] },
         real: { ctx, reservations: open(ctx.database), open, withValkey, databaseUrl: base.databaseUrl, tenantId },

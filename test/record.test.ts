@@ -72,7 +72,7 @@ test('a feature is stored as given, even if its characters mean something in an 
   }
 })
 
-test('changed counters are returned with their values before and after', async () => {
+test('changed counters are returned with what is used, and the thresholds they crossed', async () => {
   const ctx = await createContext()
   const [tenantId] = await tenantIds(ctx)
   const now = Date.now()
@@ -88,7 +88,7 @@ test('changed counters are returned with their values before and after', async (
   await recordEvents(ctx, [first])
   const { counters } = await recordEvents(ctx, [first, event(100_000), event(500_000)])
   expect(counters).toMatchObject([
-    { tenantId, quotaId: tenantId, tokenLimit: 1_000_000, previousTokens: 700_000, totalTokens: 1_300_000 },
+    { tenantId, quotaId: tenantId, tokenLimit: 1_000_000, used: 1_300_000, crossed: [80, 100] },
   ])
   expect((await recordEvents(ctx, [first])).counters).toEqual([])
 })
@@ -104,9 +104,7 @@ test('exactly one of many concurrent batches sees a counter cross a threshold', 
       ]),
     ),
   )
-  const crossings = results
-    .flatMap(({ counters }) => counters)
-    .filter((c) => c.previousTokens < 800_000 && c.totalTokens >= 800_000)
+  const crossings = results.flatMap(({ counters }) => counters).filter(({ crossed }) => crossed.includes(80))
   expect(crossings).toHaveLength(1)
 })
 

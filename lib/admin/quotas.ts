@@ -1,14 +1,16 @@
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
-import { change } from '../store/database.ts'
+import { change, query } from '../store/database.ts'
 import type { Database } from '../store/connection.ts'
-import { type Listed, list } from '../store/document.ts'
+import { type Listed, list, toDocument } from '../store/document.ts'
 import { Instant, asUuid, noSuch } from '../schema.ts'
 import { errorCode } from '../store/outage.ts'
-import { Problem } from '../problem.ts'
-import { Period, type QuotaChanges, type QuotaSettings } from '../quota/quota.ts'
+import { Problem, invalidInput } from '../problem.ts'
+import { type LimitInput, type Metric, Period, limitOf, limitsShown, showLimit } from '../quota/limit.ts'
+import { type QuotaChanges, type QuotaSettings } from '../quota/quota_settings.ts'
 import { loadSql } from '../store/sql.ts'
 import { getTenant } from '../tenants/tenant_cache.ts'
+import { quote } from '../words.ts'
 import { UnknownTenant } from '../tenants/unknown_tenant.ts'
 import * as examples from '../site/examples.ts'
 
@@ -19,18 +21,32 @@ export const Quota = z
     tenant: z.guid(),
     tenantName: z.string(),
     feature: z.string().describe('The only feature that it counts; absent: all.').optional(),
+    model: z.string().describe('The only model that it counts; absent: all.').optional(),
+    per: z.literal('user').describe('It counts each user by itself; absent: all together.').optional(),
     period: Period,
-    tokenLimit: z.int().describe('Tokens per period.'),
+    ...limitsShown,
     hard: z.boolean().describe('Whether checks and reservations beyond it are refused; otherwise it only alerts.'),
     thresholds: z.array(z.int()).describe('Percentages at which alerts are raised.'),
     createdAt: Instant,
   })
   .meta({
     id: 'Quota',
-    description: 'A limit on tokens per period, in addition to the monthly quota of its tenant.',
+    description: 'A limit on tokens, requests or cost per period, in addition to the monthly quota of its tenant.',
     examples: [examples.quota],
   })
 export type Quota = z.infer<typeof Quota>
+
+interface QuotaListRow {
+  metric: Metric
+  per_user: boolean
+  token_limit: number
+}
+
+const toQuota = ({ metric, per_user, token_limit, ...row }: QuotaListRow): unknown => ({
+  ...toDocument(row),
+  ...(per_user && { per: 'user' }),
+  ...showLimit(metric, token_limit),
+})
 
 /** A key that may change quotas may change those of every tenant. */
 const ANY_TENANT: Bound = {}
@@ -41,12 +57,12 @@ export const listQuotas = (
   tenantId: string | null,
   after: number | null,
   limit: number,
-): Promise<Listed<Quota>> => list(database, 'quota_list', [null, tenantId, after ?? 0, limit])
+): Promise<Listed<Quota>> => list(database, 'quota_list', [null, tenantId, after ?? 0, limit], toQuota)
 
 /** The quota of this id, if the caller may know of it. @throws Problem quota_not_found */
 export async function getQuota(database: Database, ref: string, { tenantId = null }: Bound): Promise<Quota> {
   const id = asUuid(ref)
-  const [quota] = id === null ? [] : (await list<Quota>(database, 'quota_list', [id, tenantId, 0, 1])).items
+  const [quota] = id === null ? [] : (await list<Quota>(database, 'quota_list', [id, tenantId, 0, 1], toQuota)).items
   if (!quota) throw new Problem('quota_not_found', { detail: noSuch('quota', ref, '/quotas') })
   return quota
 }
@@ -56,10 +72,12 @@ export async function createQuota(
   database: Database,
   actor: string,
   tenant: string,
-  { feature, period, tokenLimit, hard, thresholds }: QuotaSettings,
+  { feature, model, per, period, hard, thresholds, ...limits }: QuotaSettings,
 ): Promise<Quota> {
   const { id } = await getTenant(database, tenant)
-  const args = [id, feature ?? null, period, tokenLimit, hard ?? null, thresholds ?? null]
+  const { metric, limit } = limitOf(limits)!
+  const counted = [feature ?? null, model ?? null, metric, per === 'user', period]
+  const args = [id, ...counted, limit, hard ?? null, thresholds ?? null]
   const sql = loadSql('queries/quota_create')
   const [created] = await change<{ id: string | null }>(database, actor, sql, args).catch(refuseEqual)
   if (!created?.id) throw new UnknownTenant(tenant) // deleted meanwhile
@@ -77,10 +95,11 @@ export async function updateQuota(
   database: Database,
   actor: string,
   ref: string,
-  { tokenLimit, hard, thresholds }: QuotaChanges,
+  { hard, thresholds, ...limits }: QuotaChanges,
 ): Promise<Quota> {
-  const { id } = await getQuota(database, ref, ANY_TENANT)
-  const args = [id, tokenLimit ?? null, hard ?? null, thresholds ?? null]
+  const quota = await getQuota(database, ref, ANY_TENANT)
+  const { id } = quota
+  const args = [id, newLimit(quota, limits), hard ?? null, thresholds ?? null]
   await change(database, actor, loadSql('queries/quota_update'), args).catch(refuseEqual)
   return await getQuota(database, id, ANY_TENANT)
 }
@@ -90,4 +109,78 @@ export async function deleteQuota(database: Database, actor: string, ref: string
   const quota = await getQuota(database, ref, ANY_TENANT)
   await change(database, actor, loadSql('queries/quota_delete'), [quota.id])
   return quota
+}
+
+/** A new limit of a quota, in what it counts; null: none is given. @throws Problem invalid_request: in anything else */
+function newLimit(quota: LimitInput, given: LimitInput): number | null {
+  const limit = limitOf(given)
+  if (!limit) return null
+  const { metric } = limitOf(quota)!
+  if (limit.metric === metric) return limit.limit
+  const field = Object.keys(showLimit(limit.metric, 0))[0]!
+  throw new Problem('invalid_request', invalidInput([{ field, detail: `must not be set: the quota counts ${metric}` }]))
+}
+
+/** What one user may use of a quota per user, instead of its own limit. */
+export const QuotaException = z
+  .object({ user: z.string(), ...limitsShown, createdAt: Instant })
+  .meta({ id: 'QuotaException', description: 'The own limit of one user.', examples: [examples.quotaException] })
+export type QuotaException = z.infer<typeof QuotaException>
+
+interface ExceptionRow {
+  user_id: string
+  token_limit: number
+  created_at: Date
+}
+
+/** A page of a quota's exceptions, by user. @throws Problem quota_not_found */
+export async function listExceptions(
+  database: Database,
+  ref: string,
+  user: string | undefined,
+  after: string | undefined,
+  limit: number,
+): Promise<QuotaException[]> {
+  const quota = await getQuota(database, ref, ANY_TENANT)
+  const { metric } = limitOf(quota)!
+  const args = [quota.id, user ?? null, after ?? null, limit]
+  const rows = await query<ExceptionRow>(database, loadSql('queries/quota_user_list'), args)
+  return rows.map(({ user_id, token_limit, created_at }) => ({
+    user: user_id,
+    ...showLimit(metric, token_limit),
+    createdAt: created_at.toISOString(),
+  }))
+}
+
+/** Gives one user a limit of its own. @throws Problem quota_not_found, invalid_request */
+export async function setException(
+  database: Database,
+  actor: string,
+  ref: string,
+  user: string,
+  given: LimitInput,
+): Promise<QuotaException> {
+  const quota = await getQuota(database, ref, ANY_TENANT)
+  if (quota.per !== 'user') {
+    const detail = 'must be a quota per user: this one counts all users together'
+    throw new Problem('invalid_request', invalidInput([{ field: 'quota', detail }]))
+  }
+  await change(database, actor, loadSql('queries/quota_user_set'), [quota.id, user, newLimit(quota, given)])
+  const [exception] = await listExceptions(database, quota.id, user, undefined, 1)
+  if (!exception) throw new Problem('quota_not_found', { detail: noSuch('quota', ref, '/quotas') }) // deleted meanwhile
+  return exception
+}
+
+/** Takes it away again: the quota's own limit counts. @throws Problem quota_not_found, user_not_found */
+export async function deleteException(
+  database: Database,
+  actor: string,
+  ref: string,
+  user: string,
+): Promise<QuotaException> {
+  const [exception] = await listExceptions(database, ref, user, undefined, 1)
+  const { id } = await getQuota(database, ref, ANY_TENANT)
+  if (!exception) throw new Problem('user_not_found', { detail: `${quote(user)} has no limit of its own` })
+  await change(database, actor, loadSql('queries/quota_user_delete'), [id, user])
+  return exception
 }

@@ -4,7 +4,8 @@ import type { Database } from '../store/connection.ts'
 import { errorCode } from '../store/outage.ts'
 import { Instant, asUuid, text, whole } from '../schema.ts'
 import { Problem, type ProblemExtra, invalidInput } from '../problem.ts'
-import { Hard, QuotaSettings, Thresholds, TokenLimit } from '../quota/quota.ts'
+import { limitOf } from '../quota/limit.ts'
+import { Hard, QuotaSettings, Thresholds, TokenLimit } from '../quota/quota_settings.ts'
 import { loadSql } from '../store/sql.ts'
 import { toDocument } from '../store/document.ts'
 import { FAIL_MODES, FailMode, type TenantRow, getTenant } from '../tenants/tenant_cache.ts'
@@ -67,8 +68,8 @@ export async function createTenant(database: Database, actor: string, settings: 
 const EXAMPLE_WEBHOOK = 'https://hooks.slack.com/services/REPLACE/WITH/YOURS'
 
 /** What no two quotas of a tenant have in common: the rule of create_quota. */
-const identity = ({ feature, period, tokenLimit, hard = true }: z.infer<typeof QuotaSettings>): string =>
-  JSON.stringify([feature ?? null, period, tokenLimit, hard])
+const identity = ({ feature, model, per, period, hard = true, ...limits }: z.infer<typeof QuotaSettings>): string =>
+  JSON.stringify([feature ?? null, model ?? null, per ?? null, period, limitOf(limits), hard])
 
 /** A tenant of a seed file: its settings and its additional quotas. */
 export const TenantSeed = TenantSettings.extend({
@@ -84,7 +85,10 @@ export type TenantSeed = z.infer<typeof TenantSeed>
  * was.
  */
 export async function seedTenant(database: Database, actor: string, settings: TenantSeed): Promise<boolean> {
-  const quotas = (settings.quotas ?? []).map(({ tokenLimit, ...quota }) => ({ ...quota, token_limit: tokenLimit }))
+  const quotas = (settings.quotas ?? []).map(({ per, feature, model, period, hard, thresholds, ...limits }) => {
+    const { metric, limit } = limitOf(limits)!
+    return { feature, model, metric, per_user: per === 'user', period, token_limit: limit, hard, thresholds }
+  })
   const args = [...toArguments(settings), EXAMPLE_WEBHOOK, new URL(EXAMPLE_WEBHOOK).host, JSON.stringify(quotas)]
   return (await run(database, actor, loadSql('queries/tenant_seed'), args)).length > 0
 }

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { Crossing } from './crossing.ts'
-import { limitInWords } from '../quota/quota.ts'
+import { limitInWords } from '../quota/limit.ts'
 import type { WebhookKind } from './webhook.ts'
 
 /** What to tell, and whom. Without a crossing it is a test message. */
@@ -30,7 +30,8 @@ function slackText({ tenantName, crossing }: AlertNotice): string {
   const name = escape(tenantName)
   if (!crossing) return `FlagMeter: this is a test message for tenant '${name}'.`
   const percent = Math.floor(crossing.quotaPercent)
-  return `FlagMeter: tenant '${name}' has hit ${percent}% of ${escape(limitInWords(crossing.quota))}.`
+  const who = crossing.user === undefined ? '' : `user '${escape(crossing.user)}' of `
+  return `FlagMeter: ${who}tenant '${name}' has hit ${percent}% of ${escape(limitInWords(crossing.quota))}.`
 }
 
 const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

@@ -21,12 +21,15 @@ export interface Counter {
   quotaId: string
   /** Which one it counts; null: all. */
   feature: string | null
+  model: string | null
+  /** Of a quota per user; null: it counts all together. */
+  user: string | null
   hard: boolean
   periodStart: Date
   periodEnd: Date
+  /** In what the quota counts, as is `used`. */
   tokenLimit: number
-  previousTokens: number
-  totalTokens: number
+  used: number
   /** The thresholds, in percent, that it crossed: one alert each. */
   crossed: number[]
 }
@@ -51,12 +54,14 @@ interface CounterRow {
   tenant_id: string
   quota_id: string
   feature: string | null
+  model: string | null
+  user_id: string
   hard: boolean
   period_start: Date
   period_end: Date
   token_limit: number
-  previous_tokens: number
-  total_tokens: number
+  used: number
+  recorded_tokens: number
   recorded_events: number
   crossed: number[]
   remainder_events: number
@@ -174,8 +179,7 @@ async function call(ctx: RecordNeeds, events: Event[], withinMs?: number): Promi
     )
     const monthly = rows.filter((row) => row.quota_id === row.tenant_id) // which counts every event of its tenant
     const oldest = events.reduce((min, event) => Math.min(min, event.receivedAt), Infinity)
-    for (const row of monthly)
-      ctx.changes.recorded(row.tenant_id, row.recorded_events, row.total_tokens - row.previous_tokens, oldest)
+    for (const row of monthly) ctx.changes.recorded(row.tenant_id, row.recorded_events, row.recorded_tokens, oldest)
     const recorded = monthly.reduce((sum, row) => sum + row.recorded_events, 0)
     ctx.metrics.recordEvents.observe(events.length)
     ctx.metrics.recorded.inc(recorded)
@@ -186,12 +190,13 @@ async function call(ctx: RecordNeeds, events: Event[], withinMs?: number): Promi
       tenantId: row.tenant_id,
       quotaId: row.quota_id,
       feature: row.feature,
+      model: row.model,
+      user: row.user_id === '' ? null : row.user_id,
       hard: row.hard,
       periodStart: row.period_start,
       periodEnd: row.period_end,
       tokenLimit: row.token_limit,
-      previousTokens: row.previous_tokens,
-      totalTokens: row.total_tokens,
+      used: row.used,
       crossed: row.crossed,
     }))
     const poison = recorded < events.length ? await findReused(ctx, events, withinMs) : []

@@ -1,3 +1,5 @@
+import { withCommas } from '../words.ts'
+
 /** Nano-dollars in a dollar. Money is a whole number of them everywhere. */
 export const NANOS = 1_000_000_000n
 
@@ -27,6 +29,12 @@ function parseDecimal(text: string, isRounded: boolean): bigint | undefined {
   const roundsUp = decimals.length > 9 && decimals.charCodeAt(9) >= '5'.charCodeAt(0)
   const nanos = BigInt(whole) * NANOS + BigInt(decimals.slice(0, 9).padEnd(9, '0')) + (roundsUp ? 1n : 0n)
   return nanos <= MAX_DOLLARS * NANOS ? nanos : undefined
+}
+
+/** US dollars as a person writes them, with all decimals that there are: $1,500.00, $0.0123. */
+export function dollarsInWords(nanos: bigint): string {
+  const [whole = '', decimals = ''] = formatDollars(nanos).split('.')
+  return `$${withCommas(Number(whole))}.${decimals.padEnd(2, '0')}`
 }
 
 /** US dollars as decimal text, exact and without trailing zeros: 12345678901n is '12.345678901'. */

@@ -13,6 +13,8 @@ export interface Reservation {
   /** Random, and FlagMeter's own kind: also the id of the event that settles it. */
   id: string
   feature: string
+  model?: string | undefined
+  user?: string | undefined
   /** When it was made, in milliseconds since 1970. What it comes to counts in the periods of that moment. */
   createdAt: number
 }
@@ -26,10 +28,12 @@ export const reservationKey = (tenantId: string, key: string): string => uuidv5(
  * The id as clients see it: all that settling needs, so that it needs no look-up, also while PostgreSQL is away.
  * Forging one reports an event, which the key allows anyway.
  */
-export function writeReservationId({ tenantId, id, feature, createdAt }: Reservation): string {
+export function writeReservationId({ tenantId, id, feature, model, user, createdAt }: Reservation): string {
   const time = Buffer.alloc(6)
   time.writeUIntBE(createdAt, 0, 6)
-  return PREFIX + Buffer.concat([toBytes(tenantId), toBytes(id), time, Buffer.from(feature)]).toString('base64url')
+  // A name holds no NUL. Of a call without a model or a user the id is as short as can be.
+  const names = [feature, model ?? '', user ?? ''].join('\0').replace(/\0+$/, '')
+  return PREFIX + Buffer.concat([toBytes(tenantId), toBytes(id), time, Buffer.from(names)]).toString('base64url')
 }
 
 /** What an id says; undefined when it is none. */
@@ -38,9 +42,18 @@ export function readReservationId(text: string): Reservation | undefined {
   const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
   if (bytes.length < 39) return undefined
   const [tenantId, id] = [toUuid(bytes.subarray(0, 16)), toUuid(bytes.subarray(16, 32))]
-  const feature = Feature.safeParse(bytes.subarray(38).toString())
-  if (tenantId === null || id === null || isOwnId(id, 'place') || !feature.success) return undefined
-  const reservation = { tenantId, id, feature: feature.data, createdAt: bytes.readUIntBE(32, 6) }
+  const [feature, model = '', user = ''] = bytes.subarray(38).toString().split('\0')
+  const names = [feature, model || 'none', user || 'none']
+  if (tenantId === null || id === null || isOwnId(id, 'place')) return undefined
+  if (feature === undefined || !names.every((name) => Feature.safeParse(name).success)) return undefined
+  const reservation = {
+    tenantId,
+    id,
+    feature,
+    ...(model !== '' && { model }),
+    ...(user !== '' && { user }),
+    createdAt: bytes.readUIntBE(32, 6),
+  }
   return writeReservationId(reservation) === text ? reservation : undefined
 }
 

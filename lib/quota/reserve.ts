@@ -4,7 +4,9 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { queryAgain } from '../store/database.ts'
 import type { Database } from '../store/connection.ts'
 import { openGroup } from '../store/group.ts'
-import { type QuotaRow, type QuotaUsage, toQuotaUsage } from './quota.ts'
+import { cataloguePrices } from '../prices/catalogue.ts'
+import type { Metric } from './limit.ts'
+import type { QuotaRow } from './quota.ts'
 import type { Reservation } from './reservation.ts'
 import { loadSql } from '../store/sql.ts'
 
@@ -22,14 +24,18 @@ export interface Wanted extends Reservation {
   /** The client's Idempotency-Key, as `reservationKey` writes it. */
   key?: string
   tokens: number
+  /** Of the tokens, if it is known. */
+  input?: number | undefined
+  output?: number | undefined
   ttlSeconds: number
 }
 
 /** What came of it. A key whose reservation is held or settled is granted that one, as it was made. */
 export type Reserved = {
-  /** What is left of the tightest quota. */
+  /** What is left of the tightest quota, and in what: tokens, requests, or nano-dollars. */
   remaining: number
-  /** It was made before, for another feature or of other tokens. */
+  metric: Metric
+  /** It was made before, for another feature, model or user, or of other tokens. */
   isOther: boolean
 } & (
   | {
@@ -42,16 +48,27 @@ export type Reserved = {
   | {
       granted: false
       /** The tightest one. */
-      quota: QuotaUsage
+      quota: QuotaRow
+      /** It counts cost, and the model has no price. */
+      unpriced: boolean
     }
 )
 
 /** A row of `reserve_tokens`. */
 type ReservedRow = {
   place: number
+  metric: Metric
   remaining: number
+  unpriced: boolean
   /** How the reservation of this key was made before. */
-  known: { id: string; feature: string; tokens: number; created_at: string } | null
+  known: {
+    id: string
+    feature: string
+    tokens: number
+    created_at: string
+    model: string | null
+    user_id: string | null
+  } | null
 } & ({ expires_at: Date; refused_by: null } | { expires_at: null; refused_by: QuotaRow })
 
 /** Makes and gives back reservations. */
@@ -91,19 +108,25 @@ export function openReservations(ctx: Needs): Reservations {
       const key = placeKey(wanted)
       if (!places.has(key)) places.set(key, unique.push(wanted))
     }
-    const asked = unique.map(({ tenantId, id, key = null, feature, tokens, createdAt, ttlSeconds }) => ({
-      tenant_id: tenantId,
-      id,
-      key,
-      feature,
-      tokens,
-      created_at: new Date(createdAt).toISOString(),
-      ttl_seconds: ttlSeconds,
+    const asked = unique.map((wanted) => ({
+      tenant_id: wanted.tenantId,
+      id: wanted.id,
+      key: wanted.key ?? null,
+      feature: wanted.feature,
+      tokens: wanted.tokens,
+      created_at: new Date(wanted.createdAt).toISOString(),
+      ttl_seconds: wanted.ttlSeconds,
+      model: wanted.model,
+      user_id: wanted.user,
+      input_tokens: wanted.input,
+      output_tokens: wanted.output,
     }))
+    const models = new Set(unique.flatMap(({ model }) => model ?? []))
+    const prices = JSON.stringify(await cataloguePrices(models))
     const rows = await queryAgain<ReservedRow>(
       ctx.database,
       loadSql('queries/reservation_create'),
-      [JSON.stringify(asked), !ctx.valkey], // with it, a settlement may wait in the stream: `lapse` looks
+      [JSON.stringify(asked), !ctx.valkey, prices], // with it, a settlement may wait in the stream: `lapse` looks
       ANSWER_MS,
     )
     touched(group)
@@ -139,10 +162,13 @@ const placeKey = ({ tenantId, id, key }: Wanted): string => tenantId + (key ?? i
 /** `first` is what was sent for this key. */
 function toReserved(wanted: Wanted, first: Wanted, row: ReservedRow | undefined): Reserved | undefined {
   if (!row) return undefined
-  const { remaining, known } = row
+  const { remaining, metric, known } = row
   const { id, feature, tokens } = known ?? first
-  const answer = { remaining, isOther: feature !== wanted.feature || tokens !== wanted.tokens }
-  if (row.refused_by) return { ...answer, granted: false, quota: toQuotaUsage(row.refused_by) }
+  const { model, user } = known ? { model: known.model ?? undefined, user: known.user_id ?? undefined } : first
+  const isSame =
+    feature === wanted.feature && tokens === wanted.tokens && model === wanted.model && user === wanted.user
+  const answer = { remaining, metric, isOther: !isSame }
+  if (row.refused_by) return { ...answer, granted: false, quota: row.refused_by, unpriced: row.unpriced }
   const createdAt = known ? Date.parse(known.created_at) : first.createdAt
   return { ...answer, granted: true, id, createdAt, expiresAt: row.expires_at.getTime() }
 }

@@ -129,6 +129,13 @@ export const quotaInput = {
   tokenLimit: 50_000,
   hard: true,
 }
+export const userQuotaInput = {
+  tenant: 'acme-corp',
+  per: 'user' as const,
+  period: 'month' as const,
+  costLimit: '5.00',
+  hard: true,
+}
 const QUOTA = '2c1f7c3e-6f0d-4a53-8a0e-3b5a7e6d9c21'
 export const quota = { id: QUOTA, ...tenant, ...quotaInput, tenant: TENANT, thresholds: [80, 100], createdAt }
 export const quotaUsage = {
@@ -144,6 +151,7 @@ export const quotaUsage = {
   resetAt: '2025-11-22T00:00:00.000Z',
 }
 export const tenantUsage = { ...usage, pools, features, quotas: [monthlyUsage, quotaUsage] }
+export const quotaException = { user: 'u-17', costLimit: '25', createdAt }
 export const ask = { tenant: 'acme-corp', feature: 'gpt-4-turbo', tokens: 1_500 }
 export const check = {
   allowed: true,

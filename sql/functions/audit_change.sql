@@ -18,7 +18,7 @@ begin
       when tg_op = 'UPDATE' and v_image ->> 'deleted_at' is null then '.updated'
       else '.deleted'
     end,
-    (v_image ->> 'id')::uuid,
+    coalesce(v_image ->> 'id', v_image ->> 'quota_id')::uuid,
     (case when tg_argv[0] = 'tenant' then v_image ->> 'id' else v_image ->> 'tenant_id' end)::uuid,
     case when tg_op <> 'INSERT' then audit_image(to_jsonb(old)) end,
     case when tg_op <> 'DELETE' and v_image ->> 'deleted_at' is null then audit_image(to_jsonb(new)) end

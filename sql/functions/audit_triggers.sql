@@ -13,3 +13,5 @@ create or replace trigger audit after insert on prices
   for each row when (new.catalogue is null) execute function audit_change('price');
 create or replace trigger audit_end after update of deleted_at on prices
   for each row when (new.deleted_at is not null) execute function audit_change('price');
+create or replace trigger audit after insert or update or delete on quota_users
+  for each row execute function audit_change('quota_user');

@@ -6,5 +6,5 @@ as $$
   select g.tenant_id, g.moment, c.period_start
   from (select distinct d.tenant_id, d.moment from unnest(p_tenants, p_moments) as d (tenant_id, moment)) as g
   join tenants t on t.id = g.tenant_id
-  cross join lateral counter_period(t.id, t.id, g.moment, 'month', t.billing_day, t.timezone) as c
+  cross join lateral counter_period(t.id, t.id, g.moment, 'month', t.billing_day, t.timezone, false) as c
 $$;

@@ -13,6 +13,7 @@ begin
   if not found then
     return null;
   end if;
+  delete from quota_users where tenant_id = v_tenant and quota_id = p_quota;
   delete from usage_periods where tenant_id = v_tenant and quota_id = p_quota;
   return p_quota;
 end

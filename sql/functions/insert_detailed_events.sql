@@ -1,14 +1,19 @@
 -- Inserts the events of a batch that are new, with what they say beyond their feature and tokens (event_details). The
 -- arrays run in parallel; `p_counted`: as which feature each counts. Returns what they add by feature and minute, and
--- by other split and quarter of an hour, each sorted by key; and whose events count in a remainder, once per event.
+-- by other split and quarter of an hour, each sorted by key; what they add to quotas, by model and user only where a
+-- tenant has a quota that counts those; and whose events count in a remainder, once per event.
 create or replace function insert_detailed_events(
   p_tenants uuid[], p_ids uuid[], p_features text[], p_tokens bigint[], p_created_ats timestamptz[],
   p_received_ats timestamptz[], p_counted text[], p_details event_detail[],
-  out rollups usage_move[], out splits usage_move[], out remainders uuid[]
+  out rollups usage_move[], out splits usage_move[], out quotas quota_move[], out remainders uuid[]
 )
 language plpgsql
 as $$
 #variable_conflict use_column
+declare
+  v_is_fine boolean := exists (
+    select from quotas q where q.tenant_id = any (p_tenants) and (q.model is not null or q.per_user)
+  );
 begin
   with inserted as (
     insert into events as n (
@@ -49,23 +54,37 @@ begin
     from inserted i cross join lateral split_values(i.model, i.user_id, i.dimensions) as s
     group by 1, 2, 3, 4
     order by 1, 2, 3, 4
+  ),
+  counted as (
+    select i.tenant_id, coalesce(i.counted_as, i.feature) as feature, case when v_is_fine then i.model end as model,
+           case when v_is_fine then i.user_id end as user_id,
+           date_bin('15 minutes', i.created_at, timestamptz 'epoch') as quarter, sum(i.tokens)::bigint as tokens,
+           count(*) as events, coalesce(sum(i.cost_nanos), 0)::bigint as cost, count(i.cost_nanos) as priced
+    from inserted i
+    group by 1, 2, 3, 4, 5
   )
   select
     (
       select array_agg(row(
         r.tenant_id, 'feature', r.feature, r.minute, r.tokens, r.events, r.input, r.cache_read, r.cache_write, r.output,
-        r.reasoning, r.cost, r.priced, 0
+        r.reasoning, r.cost, r.priced
       )::usage_move)
       from rolled r
     ),
     (
       select array_agg(row(
         s.tenant_id, s.split, s.value, s.quarter, s.tokens, s.events, s.input, s.cache_read, s.cache_write, s.output,
-        s.reasoning, s.cost, s.priced, 0
+        s.reasoning, s.cost, s.priced
       )::usage_move)
       from split s
     ),
+    (
+      select array_agg(row(
+        c.tenant_id, c.feature, c.model, c.user_id, c.quarter, c.tokens, c.events, c.cost, c.priced, 0, 0, 0
+      )::quota_move)
+      from counted c
+    ),
     (select array_agg(i.tenant_id) from inserted i where i.counted_as is not null or i.remainders is not null)
-  into rollups, splits, remainders;
+  into rollups, splits, quotas, remainders;
 end
 $$;

@@ -1,7 +1,9 @@
 -- Adds what events cost more or less than before to every counter of a tenant that has them: moves by feature and
--- minute, and by split and quarter of an hour. No counter is made: those of short periods may be pruned. The caller
--- holds the tenant's row.
-create or replace function move_costs(p_tenant uuid, p_rollups usage_move[], p_splits usage_move[])
+-- minute, by split and quarter of an hour, and for quotas. No counter is made: those of short periods may be pruned.
+-- The caller holds the tenant's row.
+create or replace function move_costs(
+  p_tenant uuid, p_rollups usage_move[], p_splits usage_move[], p_quotas quota_move[]
+)
 returns void
 language plpgsql
 as $$
@@ -40,35 +42,34 @@ begin
   ) as m
   where h.tenant_id = p_tenant and h.hour = m.hour;
 
-  with quarters as (
-    select value as feature, date_bin('15 minutes', moment, timestamptz 'epoch') as quarter,
-           sum(cost_nanos)::bigint as cost, sum(priced_events)::bigint as priced
-    from unnest(p_rollups)
+  update usage_features f
+  set cost_nanos = f.cost_nanos + m.cost, priced_events = f.priced_events + m.priced
+  from (
+    select p.period_start, m.value as feature, sum(m.cost_nanos)::bigint as cost, sum(m.priced_events)::bigint as priced
+    from unnest(p_rollups) as m
+    join billing_periods(
+      array(select p_tenant from unnest(p_rollups)),
+      array(select date_bin('15 minutes', m.moment, timestamptz 'epoch') from unnest(p_rollups) as m)
+    ) as p on p.moment = date_bin('15 minutes', m.moment, timestamptz 'epoch')
     group by 1, 2
-  ),
-  features as (
-    update usage_features f
-    set cost_nanos = f.cost_nanos + m.cost, priced_events = f.priced_events + m.priced
-    from (
-      select p.period_start, q.feature, sum(q.cost)::bigint as cost, sum(q.priced)::bigint as priced
-      from quarters q
-      join billing_periods(
-        array(select p_tenant from quarters), array(select q.quarter from quarters q)
-      ) as p on p.moment = q.quarter
-      group by 1, 2
-    ) as m
-    where f.tenant_id = p_tenant and f.period_start = m.period_start and f.feature = m.feature
-  )
+  ) as m
+  where f.tenant_id = p_tenant and f.period_start = m.period_start and f.feature = m.feature;
+
   update usage_periods u
   set cost_nanos = u.cost_nanos + m.cost, priced_events = u.priced_events + m.priced
   from (
-    select t.quota_id, p.period_start, sum(q.cost)::bigint as cost, sum(q.priced)::bigint as priced
-    from quarters q
-    join tenant_quotas t
-      on t.tenant_id = p_tenant and (t.feature is null or t.feature = q.feature) and q.quarter >= t.counts_from
-    cross join lateral counter_period(p_tenant, t.quota_id, q.quarter, t.period, t.billing_day, t.timezone) as p
-    group by 1, 2
+    select q.quota_id, p.period_start, case when q.per_user then m.user_id else '' end as user_id,
+           sum(m.cost_nanos)::bigint as cost, sum(m.priced_events)::bigint as priced
+    from unnest(p_quotas) as m
+    join tenant_quotas q
+      on q.tenant_id = p_tenant and (q.feature is null or q.feature = m.feature)
+        and (q.model is null or q.model = m.model) and (not q.per_user or m.user_id is not null)
+        and m.quarter >= q.counts_from
+    cross join lateral
+      counter_period(p_tenant, q.quota_id, m.quarter, q.period, q.billing_day, q.timezone, q.per_user) as p
+    group by 1, 2, 3
   ) as m
-  where u.tenant_id = p_tenant and u.quota_id = m.quota_id and u.period_start = m.period_start;
+  where u.tenant_id = p_tenant and u.quota_id = m.quota_id and u.period_start = m.period_start
+    and u.user_id = m.user_id;
 end
 $$;

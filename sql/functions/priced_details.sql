@@ -1,7 +1,6 @@
 -- The same details with what each call costs and by which price, where its sender did not say the cost: the price in
--- force when it happened; the operator's own before the catalogue's, a model's name before a beginning of it, a longer
--- beginning before a shorter one. Without tokens by pool, or without a price, the cost stays unknown. `p_catalogue`:
--- the catalogue's prices for these models. Those that are used become rows of `prices`, by key.
+-- force when it happened (model_prices). Without tokens by pool, or without a price, the cost stays unknown.
+-- `p_catalogue`: the catalogue's prices for these models. Those that are used become rows of `prices`, by key.
 create or replace function priced_details(
   p_created_ats timestamptz[], p_details event_detail[], p_catalogue jsonb
 )
@@ -16,29 +15,8 @@ declare
       from unnest(p_details) as d
       where d.model is not null and d.input_tokens is not null and d.cost_nanos is null
     ),
-    models as (
-      select distinct model from calls
-    ),
-    candidates as (
-      select m.model, p.number, null::text as catalogue, p.model as name, p.effective_from, p.rates
-      from models m join prices p on p.model = m.model and p.catalogue is null and p.deleted_at is null
-      union all
-      select m.model, p.number, null, p.model, p.effective_from, p.rates
-      from models m
-      join prices p on starts_with(m.model, left(p.model, -1)) and right(p.model, 1) = '*'
-        and p.catalogue is null and p.deleted_at is null
-      union all
-      select c.model, null, c.catalogue, c.name, coalesce(c.effective_from, '-infinity'), c.rates
-      from jsonb_to_recordset(p_catalogue)
-        as c (model text, catalogue text, name text, effective_from timestamptz, rates jsonb)
-    ),
     rated as materialized (
-      select p.*, r.*, row_number() over (
-               partition by p.model
-               order by p.catalogue is not null, p.name <> p.model, length(p.name) desc, p.effective_from desc,
-                        r.above desc
-             ) as rank
-      from candidates p cross join lateral price_rates(p.rates) as r
+      select * from model_prices(array(select distinct model from calls), p_catalogue)
     )
     select distinct on (c.place) row(
              c.place, p.number, p.catalogue, p.name, p.effective_from, p.rates, p.per_call + round((

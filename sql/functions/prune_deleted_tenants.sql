@@ -16,7 +16,7 @@ begin
   foreach v_table in array array[
     'deliveries', 'alerts', -- in this order: a delivery refers to its alert
     'events', 'rollups', 'usage_hours', 'usage_features', 'usage_periods', 'reservations', 'features',
-    'rebuilt_features', 'usage_splits', 'split_quarters', 'split_counts', 'rebuilt_splits'
+    'rebuilt_features', 'usage_splits', 'split_quarters', 'split_counts', 'rebuilt_splits', 'quota_users'
   ]
   loop
     execute format(

@@ -1,21 +1,26 @@
 -- Remakes the counters of one of a tenant's quotas, or of all additional ones (null), from its open period
 -- on: months from the split by feature, shorter periods from the hours of at most a week, or from the minutes of a
 -- single feature, holds from reservations. Never from all of history, and never from all minutes of a tenant with many
--- features. The caller holds the tenant's row against record_events and reserve_tokens.
+-- features. Quotas by model or per user go on with what they have (continue_counters). The caller holds the tenant's
+-- row against record_events and reserve_tokens.
 create or replace function rebuild_counters(p_tenant uuid, p_quota uuid default null)
 returns void
 language sql
 as $$
+  select continue_counters(p_tenant, p_quota);
+
   update quotas
   set counts_from = (
     select p.period_start
     from tenants t, lateral quota_period(now(), quotas.period, t.billing_day, t.timezone) as p
     where t.id = p_tenant
   )
-  where tenant_id = p_tenant and (p_quota is null or id = p_quota);
+  where tenant_id = p_tenant and model is null and not per_user and (p_quota is null or id = p_quota);
 
-  delete from usage_periods
-  where tenant_id = p_tenant and quota_id <> p_tenant and (p_quota is null or quota_id = p_quota);
+  delete from usage_periods u
+  using quotas q
+  where u.tenant_id = p_tenant and q.tenant_id = p_tenant and q.id = u.quota_id and q.model is null and not q.per_user
+    and (p_quota is null or q.id = p_quota);
 
   insert into usage_periods (
     tenant_id, quota_id, period_start, period_end, total_tokens, event_count, reserved_tokens, cost_nanos,
@@ -28,13 +33,16 @@ as $$
            sum(f.cost_nanos) as cost, sum(f.priced_events) as priced
     from quotas q join usage_features f on f.tenant_id = q.tenant_id
     where q.tenant_id = p_tenant and q.period = 'month' and (p_quota is null or q.id = p_quota)
-      and f.period_start >= q.counts_from and (q.feature is null or q.feature = f.feature)
+      and q.model is null and not q.per_user and f.period_start >= q.counts_from
+      and (q.feature is null or q.feature = f.feature)
     group by 1, 2
     union all
-    select q.id, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, sum(h.tokens), 0, 0
+    select q.id, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0,
+           sum(in_metric(q.metric, h.tokens, 1, coalesce(h.cost_nanos, 0))), 0, 0
     from quotas q join reservations h on h.tenant_id = q.tenant_id and h.status = 'held'
     where q.tenant_id = p_tenant and q.period = 'month' and (p_quota is null or q.id = p_quota)
-      and h.created_at >= q.counts_from and (q.feature is null or q.feature = h.feature)
+      and q.model is null and not q.per_user and h.created_at >= q.counts_from
+      and (q.feature is null or q.feature = h.feature)
     group by 1, 2
   ) as c
   join tenants t on t.id = p_tenant
@@ -46,9 +54,10 @@ as $$
     priced_events
   )
   with short as (
-    select q.id, q.feature, q.period, q.counts_from, t.billing_day, t.timezone
+    select q.id, q.feature, q.metric, q.period, q.counts_from, t.billing_day, t.timezone
     from quotas q join tenants t on t.id = q.tenant_id
     where q.tenant_id = p_tenant and q.period <> 'month' and (p_quota is null or q.id = p_quota)
+      and q.model is null and not q.per_user
   ),
   -- Whole hours of one period: where a zone is off by part of an hour, a period may begin within one.
   hours as (
@@ -87,7 +96,8 @@ as $$
            r.cost_nanos, r.priced_events
     from short s join rollups r on r.tenant_id = p_tenant and r.feature = s.feature and r.minute >= s.counts_from
     union all
-    select s.id, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0, h.tokens, 0, 0
+    select s.id, date_bin('15 minutes', h.created_at, timestamptz 'epoch'), 0, 0,
+           in_metric(s.metric, h.tokens, 1, coalesce(h.cost_nanos, 0)), 0, 0
     from short s join reservations h on h.tenant_id = p_tenant and h.status = 'held'
       and h.created_at >= s.counts_from and (s.feature is null or s.feature = h.feature)
   ),

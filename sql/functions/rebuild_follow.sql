@@ -16,7 +16,7 @@ as $$
   splits as (
     select add_rebuilt_splits(array_agg(row(
       m.tenant_id, m.split, m.value, p.period_start, m.total_tokens, m.event_count, m.input_tokens,
-      m.cache_read_tokens, m.cache_write_tokens, m.output_tokens, m.reasoning_tokens, m.cost_nanos, m.priced_events, 0
+      m.cache_read_tokens, m.cache_write_tokens, m.output_tokens, m.reasoning_tokens, m.cost_nanos, m.priced_events
     )::usage_move))
     from unnest(p_splits) as m join periods p on p.tenant_id = m.tenant_id and p.quarter = m.moment
   ),

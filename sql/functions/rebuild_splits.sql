@@ -11,7 +11,7 @@ as $$
       p_job.tenant_id, q.split, q.value, p_period_start, sum(q.total_tokens)::bigint, sum(q.event_count)::bigint,
       sum(q.input_tokens)::bigint, sum(q.cache_read_tokens)::bigint, sum(q.cache_write_tokens)::bigint,
       sum(q.output_tokens)::bigint, sum(q.reasoning_tokens)::bigint, sum(q.cost_nanos)::bigint,
-      sum(q.priced_events)::bigint, 0
+      sum(q.priced_events)::bigint
     )::usage_move
     from split_quarters q
     where q.tenant_id = p_job.tenant_id and q.quarter >= p_from and q.quarter < p_until

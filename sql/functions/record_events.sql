@@ -9,15 +9,15 @@
 --
 -- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, features by key, reservations
 -- by (tenant, id), split_counts by key, prices, events by (tenant, id), rollups by key, splits as in move_splits,
--- counters as in move_counters.
+-- counters as in move_counters and move_quotas.
 create or replace function record_events(
   p_tenants uuid[], p_ids uuid[], p_features text[], p_tokens bigint[], p_created_ats timestamptz[],
   p_received_ats timestamptz[], p_settles boolean[], p_details jsonb
 )
 returns table (
-  tenant_id uuid, quota_id uuid, feature text, hard boolean, period_start timestamptz, period_end timestamptz,
-  token_limit bigint, previous_tokens bigint, total_tokens bigint, recorded_events bigint, crossed int[],
-  remainder_events bigint
+  tenant_id uuid, quota_id uuid, user_id text, feature text, model text, hard boolean, period_start timestamptz,
+  period_end timestamptz, token_limit bigint, previously_used bigint, used bigint, recorded_tokens bigint,
+  recorded_events bigint, crossed int[], remainder_events bigint
 )
 language plpgsql
 as $$
@@ -29,6 +29,7 @@ declare
   v_holds hold[] := '{}';
   v_rollups usage_move[];
   v_splits usage_move[];
+  v_quotas quota_move[];
   v_remainders uuid[]; -- of whom, once per event
 begin
   -- Shared with other batches, against update_tenant: a billing day must not change between rollup and counter.
@@ -56,7 +57,7 @@ begin
   end if;
 
   if p_details is not null then
-    select * into v_rollups, v_splits, v_remainders
+    select * into v_rollups, v_splits, v_quotas, v_remainders
     from insert_detailed_events(
       p_tenants, p_ids, p_features, p_tokens, p_created_ats, p_received_ats, v_counted,
       event_details(p_tenants, p_created_ats, p_details)
@@ -83,12 +84,19 @@ begin
     select
       (
         select array_agg(row(
-          r.tenant_id, 'feature', r.feature, r.minute, r.tokens, r.events, 0, 0, 0, 0, 0, 0, 0, 0
+          r.tenant_id, 'feature', r.feature, r.minute, r.tokens, r.events, 0, 0, 0, 0, 0, 0, 0
         )::usage_move)
         from rolled r
       ),
+      (
+        select array_agg(row(
+          r.tenant_id, r.feature, null, null, date_bin('15 minutes', r.minute, timestamptz 'epoch'), r.tokens,
+          r.events, 0, 0, 0, 0, 0
+        )::quota_move)
+        from rolled r
+      ),
       (select array_agg(i.tenant_id) from inserted i where i.counted_as is not null)
-    into v_rollups, v_remainders;
+    into v_rollups, v_quotas, v_remainders;
   end if;
 
   if v_rollups is null and cardinality(v_holds) = 0 then
@@ -118,50 +126,44 @@ begin
   end if;
   perform rebuild_follow(v_rollups, v_splits) where exists (select from tenant_rebuilds);
 
+  if v_rollups is not null then
+    perform move_counters(v_rollups);
+  end if;
   for v_counter in
-    with moves as (
-      select m.tenant_id, m.value as feature, date_bin('15 minutes', m.moment, timestamptz 'epoch') as quarter,
-             sum(m.total_tokens)::bigint as tokens, sum(m.event_count)::bigint as events,
-             sum(m.input_tokens)::bigint as input, sum(m.cache_read_tokens)::bigint as cache_read,
-             sum(m.cache_write_tokens)::bigint as cache_write, sum(m.output_tokens)::bigint as output,
-             sum(m.reasoning_tokens)::bigint as reasoning, sum(m.cost_nanos)::bigint as cost,
-             sum(m.priced_events)::bigint as priced, 0::bigint as reserved
-      from unnest(v_rollups) as m
-      group by 1, 2, 3
-      union all
-      select h.tenant_id, h.feature, h.quarter, 0, 0, 0, 0, 0, 0, 0, 0, 0, -h.tokens from unnest(v_holds) as h
-    )
     select m.*, array(
              select threshold from unnest(m.thresholds) as threshold
              where m.period_end > now()
-               and threshold_reached(m.total_tokens, m.token_limit, threshold)
-               and not threshold_reached(m.total_tokens - m.added_tokens, m.token_limit, threshold)
+               and threshold_reached(m.used, m.token_limit, threshold)
+               and (
+                 not threshold_reached(m.used - m.added, m.token_limit, threshold)
+                 or (m.per_user and m.version > 1 and not is_alerted(
+                   m.tenant_id, m.quota_id, m.period_start, threshold, m.version, m.user_id
+                 ))
+               )
              order by threshold
            ) as crossed
-    from move_counters(array(
-      select row(
-        v.tenant_id, 'feature', v.feature, v.quarter, v.tokens, v.events, v.input, v.cache_read, v.cache_write,
-        v.output, v.reasoning, v.cost, v.priced, v.reserved
-      )::usage_move
-      from moves v
-    )) as m
-    order by m.tenant_id, m.quota_id, m.period_start
+    from move_quotas(v_quotas || array(select given_back(v_holds))) as m
+    order by m.tenant_id, m.quota_id, m.period_start, m.user_id
   loop
     foreach v_threshold in array v_counter.crossed loop
       perform raise_alert(
-        v_counter.tenant_id, v_counter.quota_id, v_counter.feature, v_counter.period, v_counter.period_start,
-        v_counter.period_end, v_threshold, v_counter.version, v_counter.token_limit, v_counter.total_tokens
+        v_counter.tenant_id, v_counter.quota_id, v_counter.user_id, v_counter.feature, v_counter.model,
+        v_counter.metric, v_counter.period, v_counter.period_start, v_counter.period_end, v_threshold,
+        v_counter.version, v_counter.token_limit, v_counter.used
       );
     end loop;
     tenant_id := v_counter.tenant_id;
     quota_id := v_counter.quota_id;
+    user_id := v_counter.user_id;
     feature := v_counter.feature;
+    model := v_counter.model;
     hard := v_counter.hard;
     period_start := v_counter.period_start;
     period_end := v_counter.period_end;
     token_limit := v_counter.token_limit;
-    previous_tokens := v_counter.total_tokens - v_counter.added_tokens;
-    total_tokens := v_counter.total_tokens;
+    previously_used := v_counter.used - v_counter.added;
+    used := v_counter.used;
+    recorded_tokens := v_counter.added_tokens;
     recorded_events := v_counter.added_events;
     crossed := v_counter.crossed;
     remainder_events := 0;

@@ -12,10 +12,7 @@ begin
   if cardinality(v_holds) = 0 then
     return 0;
   end if;
-  perform move_counters(array(
-    select row(h.tenant_id, 'feature', h.feature, h.quarter, 0, 0, 0, 0, 0, 0, 0, 0, 0, -h.tokens)::usage_move
-    from unnest(v_holds) as h
-  ));
+  perform move_quotas(array(select given_back(v_holds)));
   if p_outcome = 'lapsed' then -- no process knows whose those are
     perform pg_notify(notify_channel(), json_build_object('tenants', json_build_array(tenant_id))::text)
     from (select distinct tenant_id from unnest(v_holds)) as lapsed;

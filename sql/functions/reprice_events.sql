@@ -2,7 +2,8 @@
 -- pool whose cost was not reported. Where there is no price any more, the cost becomes unknown. `p_catalogue`: the
 -- catalogue's prices for their models, as in priced_details. Returns how many have another cost or price than before.
 --
--- The tenant's row is locked against record_events: the counters are this transaction's alone.
+-- Raises the alerts that are due, but for quotas per user: with the user's next event. The tenant's row is locked
+-- against record_events: the counters are this transaction's alone.
 create or replace function reprice_events(p_tenant uuid, p_ids uuid[], p_catalogue jsonb)
 returns int
 language plpgsql
@@ -13,6 +14,8 @@ declare
   v_details event_detail[];
   v_rollups usage_move[];
   v_splits usage_move[];
+  v_quotas quota_move[];
+  v_told text[];
   v_changed int;
 begin
   perform from tenants where id = p_tenant for no key update;
@@ -52,24 +55,39 @@ begin
            sum(c.more_cost)::bigint as cost, sum(c.more_priced)::bigint as priced
     from changed c cross join lateral split_values(c.model, c.user_id, c.dimensions) as s
     group by 1, 2, 3
+  ),
+  counted as (
+    select coalesce(c.counted_as, c.feature) as feature, c.model, c.user_id,
+           date_bin('15 minutes', c.created_at, timestamptz 'epoch') as quarter, sum(c.more_cost)::bigint as cost,
+           sum(c.more_priced)::bigint as priced
+    from changed c
+    group by 1, 2, 3, 4
   )
   select
     (select count(*) from changed),
     (
       select array_agg(row(
-        p_tenant, 'feature', r.feature, r.minute, 0, 0, 0, 0, 0, 0, 0, r.cost, r.priced, 0
+        p_tenant, 'feature', r.feature, r.minute, 0, 0, 0, 0, 0, 0, 0, r.cost, r.priced
       )::usage_move)
       from rolled r
     ),
     (
       select array_agg(row(
-        p_tenant, s.split, s.value, s.quarter, 0, 0, 0, 0, 0, 0, 0, s.cost, s.priced, 0
+        p_tenant, s.split, s.value, s.quarter, 0, 0, 0, 0, 0, 0, 0, s.cost, s.priced
       )::usage_move)
       from split s
+    ),
+    (
+      select array_agg(row(
+        p_tenant, c.feature, c.model, c.user_id, c.quarter, 0, 0, c.cost, c.priced, 0, 0, 0
+      )::quota_move)
+      from counted c
     )
-  into v_changed, v_rollups, v_splits;
+  into v_changed, v_rollups, v_splits, v_quotas;
   if v_changed > 0 then
-    perform move_costs(p_tenant, v_rollups, v_splits);
+    v_told := told_thresholds(p_tenant);
+    perform move_costs(p_tenant, v_rollups, v_splits, v_quotas);
+    perform alert_reached(p_tenant, v_told);
   end if;
   return v_changed;
 end

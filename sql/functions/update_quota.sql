@@ -16,7 +16,8 @@ begin
     return null;
   end if;
   perform refuse_equal_quota(
-    v_tenant, id, feature, period, coalesce(p_token_limit, token_limit), coalesce(p_hard, hard)
+    v_tenant, id, feature, model, metric, per_user, period, coalesce(p_token_limit, token_limit),
+    coalesce(p_hard, hard)
   )
   from quotas
   where tenant_id = v_tenant and id = p_quota

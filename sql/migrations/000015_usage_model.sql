@@ -174,7 +174,7 @@ create unique index prices_catalogue on prices (catalogue, model, effective_from
 create type usage_move as (
   tenant_id uuid, split text collate "C", value text collate "C", moment timestamptz, total_tokens bigint,
   event_count bigint, input_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, output_tokens bigint,
-  reasoning_tokens bigint, cost_nanos bigint, priced_events bigint, reserved_tokens bigint
+  reasoning_tokens bigint, cost_nanos bigint, priced_events bigint
 );
 
 -- An event of a batch that says more than its feature and its tokens. `place`, from 1, is its place in the batch.

@@ -24,7 +24,8 @@ claimed as (
 select c.id, c.tenant_id, c.webhook_id, c.alert_id, c.attempts, c.created_at, t.name as tenant_name,
        w.kind, w.url, w.host, w.secret, w.enabled,
        case when w.previous_secret_expires_at > now() then w.previous_secret end as previous_secret,
-       a.quota_id, a.feature, a.period, a.quota_version, a.threshold, a.token_limit, a.total_tokens,
+       a.quota_id, a.metric, a.feature, a.model, nullif(a.user_id, '') as user_id,
+       a.period, a.quota_version, a.threshold, a.token_limit, a.total_tokens,
        a.period_start, a.period_end, oldest.waiting_since
 from (
   select (

@@ -166,13 +166,13 @@ export const thresholdBySum: Mutant = {
   edits: [
     {
       file: 'sql/functions/record_events.sql',
-      from: 'and threshold_reached(m.total_tokens, m.token_limit, threshold)',
+      from: 'and threshold_reached(m.used, m.token_limit, threshold)',
       to: `and threshold_reached(${SUM}, m.token_limit, threshold)`,
     },
     {
       file: 'sql/functions/record_events.sql',
-      from: 'and not threshold_reached(m.total_tokens - m.added_tokens, m.token_limit, threshold)',
-      to: `and not threshold_reached(${SUM} - m.added_tokens, m.token_limit, threshold)`,
+      from: 'not threshold_reached(m.used - m.added, m.token_limit, threshold)',
+      to: `not threshold_reached(${SUM} - m.added, m.token_limit, threshold)`,
     },
   ],
 }
