@@ -60,8 +60,9 @@ export function printTable({ out }: Terminal, head: string[], rows: Cell[][]): v
   out.write(`${table.toString()}\n`)
 }
 
-/** A number, or one in decimal text. */
-const isAmount = (cell: Cell | undefined): boolean => typeof cell === 'number' || /^\d+(\.\d+)?$/.test(cell ?? '')
+/** A number, or an amount in text. */
+const isAmount = (cell: Cell | undefined): boolean =>
+  typeof cell === 'number' || /^(\$?[\d,]+(\.\d+)?|unknown)$/.test(cell ?? '')
 
 /** `2026-01-31 12:00`, from a time in the format of the API. */
 export const minuteOf = (time: string): string => time.slice(0, 16).replace('T', ' ')

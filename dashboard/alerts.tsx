@@ -1,7 +1,8 @@
 import type { Alert, Delivery } from './api_types.ts'
 import { ask, pathOf } from './api.ts'
 import { Outcome, useAction } from './forms.tsx'
-import { compact, exact, momentOf } from './format.ts'
+import { inFull, inShort, limitOf, unitOf, useOf } from './amounts.ts'
+import { exact, momentOf } from './format.ts'
 import { List } from './list.tsx'
 import { useLoaded } from './loaded.ts'
 import { Panel } from './panel.tsx'
@@ -30,8 +31,7 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
           <li key={alert.id}>
             <span class={`chip ${alert.threshold >= 100 ? 'over' : 'warning'}`}>{alert.threshold} %</span>
             <span class="grow">
-              of {exact(alert.quota.tokenLimit)} <bdi>{alert.quota.feature ?? ''}</bdi> tokens per {alert.quota.period},
-              at <span title={exact(alert.totalTokens)}>{compact(alert.totalTokens)}</span>
+              <Crossed alert={alert} />
             </span>
             <time class="muted" dateTime={alert.createdAt}>
               {momentOf(alert.createdAt)}
@@ -52,6 +52,25 @@ export function Alerts({ tenant, live, mayChange }: PartProps) {
         </p>
       )}
     </Panel>
+  )
+}
+
+/** What was crossed, at which amount, and of a quota per user by whom. */
+function Crossed({ alert }: { alert: Alert }) {
+  const { feature, model, period } = alert.quota
+  const { metric, limit } = limitOf(alert.quota)
+  const { used } = useOf(alert)
+  return (
+    <>
+      of {inFull(metric, limit)} <bdi>{[feature, model].filter(Boolean).join(', ')}</bdi> {unitOf(metric)} per {period}
+      {alert.user !== undefined && (
+        <>
+          {' '}
+          of <bdi>{alert.user}</bdi>
+        </>
+      )}
+      , at <span title={inFull(metric, used)}>{inShort(metric, used)}</span>
+    </>
   )
 }
 

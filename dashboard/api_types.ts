@@ -70,6 +70,8 @@ export interface components {
        */
       tenant?: string;
       tenantName?: string;
+      /** @description The only user of that tenant it may speak of; absent: any. */
+      user?: string;
       /** Format: date-time */
       createdAt: string;
       /** Format: date-time */
@@ -85,6 +87,7 @@ export interface components {
       /** Format: date-time */
       expiresAt?: string;
       tenant?: string;
+      user?: string;
     };
     ApiKeyPage: {
       keys: components["schemas"]["ApiKey"][];
@@ -291,6 +294,8 @@ export interface components {
        */
       tenant?: string;
       tenantName?: string;
+      /** @description The only user of that tenant it may speak of; absent: any. */
+      user?: string;
       /** Format: date-time */
       createdAt: string;
       /** Format: date-time */
@@ -699,6 +704,8 @@ export interface components {
        */
       tenant?: string;
       tenantName?: string;
+      /** @description The dimensions that events may use: `DIMENSIONS`. */
+      dimensions: string[];
       /**
        * Format: date-time
        * @description When the session or its key ends; absent: never.
@@ -830,6 +837,8 @@ export interface components {
       eventCount: number;
       /** @description US dollars as decimal text, exact. Events whose cost is unknown are not in it. */
       cost: string;
+      /** @description Events whose cost is unknown. */
+      unpricedEvents: number;
     };
     /** @description Tokens over time; steps without events are left out. */
     UsageSeries: {
@@ -902,6 +911,38 @@ export interface components {
     /** @description The trends of the tenants that exist. */
     UsageTrends: {
       trends: components["schemas"]["UsageTrend"][];
+    };
+    /** @description The step is done. What the user has used stays counted, as the user `(forgotten)`'s. */
+    UserForgotten: {
+      /** @description How many raw events this step has looked at. */
+      examined: number;
+      /** @description How many of them were the user's. */
+      forgotten: number;
+      /** @description Pass it as `after` for the next step. The last step has none. */
+      next?: string;
+    };
+    /** @description What one user has used. After the first 100,000 of a period, users are counted together, and it is 0. */
+    UserUsage: {
+      /** Format: uuid */
+      tenant: string;
+      tenantName: string;
+      user: string;
+      totalTokens: number;
+      eventCount: number;
+      pools: components["schemas"]["Pools"];
+      /** @description US dollars as decimal text, exact. Events whose cost is unknown are not in it. */
+      cost: string;
+      /** @description Events whose cost is unknown. */
+      unpricedEvents: number;
+      /** Format: date-time */
+      periodStart: string;
+      /**
+       * Format: date-time
+       * @description The period's last millisecond.
+       */
+      periodEnd: string;
+      /** @description Every quota per user, with this user's counter. */
+      quotas: components["schemas"]["QuotaUsage"][];
     };
     /** @description What one value of a split has used. */
     ValueUsage: {
@@ -1044,6 +1085,8 @@ export type UsageSeries = components['schemas']['UsageSeries']
 export type UsageSummary = components['schemas']['UsageSummary']
 export type UsageTrend = components['schemas']['UsageTrend']
 export type UsageTrends = components['schemas']['UsageTrends']
+export type UserForgotten = components['schemas']['UserForgotten']
+export type UserUsage = components['schemas']['UserUsage']
 export type ValueUsage = components['schemas']['ValueUsage']
 export type Webhook = components['schemas']['Webhook']
 export type WebhookChanges = components['schemas']['WebhookChanges']

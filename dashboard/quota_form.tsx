@@ -1,5 +1,6 @@
 import type { Quota } from './api_types.ts'
 import { ask, pathOf } from './api.ts'
+import { type Metric, limitOf } from './amounts.ts'
 import { Dialog } from './dialog.tsx'
 import { type Action, Field, Submit, submit, typed, useAction } from './forms.tsx'
 import { say } from './notice.tsx'
@@ -25,6 +26,9 @@ export const Hard = ({ name, isHard }: { name: string; isHard: boolean }) => (
   </label>
 )
 
+const NAMES: Record<Metric, string> = { tokens: 'Tokens', requests: 'Requests', cost: 'US dollars' }
+const LIMITS: Record<Metric, string> = { tokens: 'tokenLimit', requests: 'requestLimit', cost: 'costLimit' }
+
 interface FormProps {
   tenant: string
   /** Undefined: create a new one. */
@@ -37,8 +41,9 @@ export function QuotaForm({ tenant, quota, onClose }: FormProps) {
   const action = useAction()
   const save = async (form: HTMLFormElement) => {
     const value = typed(form)
+    const metric = quota ? limitOf(quota).metric : (value('metric') as Metric)
     const settings = {
-      tokenLimit: Number(value('tokenLimit')),
+      [LIMITS[metric]]: metric === 'cost' ? value('limit') : Number(value('limit')),
       hard: value('hard') !== '',
       thresholds: percentsOf(value('thresholds')),
     }
@@ -49,6 +54,8 @@ export function QuotaForm({ tenant, quota, onClose }: FormProps) {
         tenant,
         period: value('period'),
         ...(feature !== '' && { feature }),
+        ...(value('model') !== '' && { model: value('model') }),
+        ...(value('per') !== '' && { per: 'user' }),
         ...settings,
       })
     onClose()
@@ -63,6 +70,23 @@ export function QuotaForm({ tenant, quota, onClose }: FormProps) {
             <Field label="Feature (empty: all)" name="feature" action={action}>
               {(attributes) => <input {...attributes} maxLength={200} />}
             </Field>
+            <Field label="Model (empty: all)" name="model" action={action}>
+              {(attributes) => <input {...attributes} maxLength={200} />}
+            </Field>
+            <Field label="Counts" name="metric" action={action}>
+              {(attributes) => (
+                <select {...attributes}>
+                  {Object.entries(NAMES).map(([metric, label]) => (
+                    <option key={metric} value={metric}>
+                      {label}
+                    </option>
+                  ))}
+                </select>
+              )}
+            </Field>
+            <label class="check">
+              <input type="checkbox" name="per" /> For each user by itself
+            </label>
             <Field label="Period" name="period" action={action}>
               {(attributes) => (
                 <select {...attributes}>
@@ -74,8 +98,21 @@ export function QuotaForm({ tenant, quota, onClose }: FormProps) {
             </Field>
           </>
         )}
-        <Field label="Tokens per period" name="tokenLimit" action={action}>
-          {(attributes) => <input {...attributes} type="number" min={1} required defaultValue={quota?.tokenLimit} />}
+        <Field
+          label={quota ? `${NAMES[limitOf(quota).metric]} per period` : 'Limit per period'}
+          name="limit"
+          action={action}
+        >
+          {(attributes) => (
+            <input
+              {...attributes}
+              type="number"
+              min={0}
+              step="any"
+              required
+              defaultValue={quota && limitOf(quota).limit}
+            />
+          )}
         </Field>
         <Thresholds action={action} of={quota?.thresholds ?? [80, 100]} />
         <Hard name="hard" isHard={quota?.hard ?? true} />

@@ -1,9 +1,10 @@
 import { useState } from 'preact/hooks'
 import type { Quota, QuotaUsage } from './api_types.ts'
 import { ask, askAll, pathOf } from './api.ts'
+import { inFull, inShort, limitOf, unitOf, useOf } from './amounts.ts'
 import { Bar, Reached } from './bar.tsx'
 import { Confirm } from './dialog.tsx'
-import { compact, exact, momentIn, percent } from './format.ts'
+import { momentIn, percent } from './format.ts'
 import { List } from './list.tsx'
 import { type Live, useLive } from './live.ts'
 import { useLoaded, useMinute, useThrottled } from './loaded.ts'
@@ -53,8 +54,7 @@ export function Quotas({ tenant, live, mayChange }: PartProps) {
                   label="Delete"
                   question={
                     <>
-                      Delete the quota of {exact(quota.tokenLimit)} <bdi>{quota.feature}</bdi> tokens per {quota.period}
-                      ?
+                      Delete the quota of <LimitOf quota={quota} /> per {quota.period}?
                     </>
                   }
                   onYes={async () => {
@@ -88,36 +88,50 @@ interface LineProps {
 
 function Line({ quota, usage, timezone, live, isOpen }: LineProps) {
   const [isShown, setShown] = useState(isOpen)
-  const { totalTokens = 0, reservedTokens = 0, quotaPercent = 0 } = usage ?? {}
-  const what = `${quota.feature ?? 'All features'} per ${quota.period}`
+  const { quotaPercent = 0 } = usage ?? {}
+  const { metric, limit } = limitOf(quota)
+  const { used, held } = useOf(usage)
+  const of = [quota.feature, quota.model].filter(Boolean).join(', ') || 'All features'
+  const what = `${of} per ${quota.period}`
+  const left = inShort(metric, Math.max(0, limit - used - held))
+  // Its course is known of tokens alone, and not by model.
+  const hasCourse = usage?.totalTokens !== undefined && quota.model === undefined
   return (
     <div class="quota grow">
       <span>
-        <bdi title={quota.feature}>{quota.feature ?? 'All features'}</bdi> per {quota.period},{' '}
-        {quota.hard ? 'hard' : 'soft'}
+        <bdi title={of}>{of}</bdi> per {quota.period}
+        {quota.per && ' and user'}, {quota.hard ? 'hard' : 'soft'}
       </span>
-      <span class="summary">
-        <Bar
-          label={what}
-          quotaPercent={quotaPercent}
-          thresholds={quota.thresholds}
-          reservedPercent={(reservedTokens / quota.tokenLimit) * 100}
-        />
-        <b>{percent(quotaPercent)}</b>
-        <Reached quotaPercent={quotaPercent} thresholds={quota.thresholds} />
-      </span>
-      <span class="muted" title={`${exact(totalTokens)} of ${exact(quota.tokenLimit)}`}>
-        {compact(totalTokens)} of {compact(quota.tokenLimit)}
-        {reservedTokens > 0 && `, ${compact(reservedTokens)} reserved`},{' '}
-        {compact(Math.max(0, quota.tokenLimit - totalTokens - reservedTokens))} left
-        {usage && `; resets ${momentIn(usage.resetAt, timezone)} (${timezone})`}
-      </span>
-      {usage && (
+      {quota.per ? (
+        <span class="muted">
+          <LimitOf quota={quota} /> for each user
+        </span>
+      ) : (
+        <>
+          <span class="summary">
+            <Bar
+              label={what}
+              quotaPercent={quotaPercent}
+              thresholds={quota.thresholds}
+              reservedPercent={(held / limit) * 100}
+            />
+            <b>{percent(quotaPercent)}</b>
+            <Reached quotaPercent={quotaPercent} thresholds={quota.thresholds} />
+          </span>
+          <span class="muted" title={`${inFull(metric, used)} of ${inFull(metric, limit)}`}>
+            {inShort(metric, used)} of {inShort(metric, limit)}
+            {metric === 'requests' && ' requests'}
+            {held > 0 && `, ${inShort(metric, held)} reserved`}, {left} left
+            {usage && `; resets ${momentIn(usage.resetAt, timezone)} (${timezone})`}
+          </span>
+        </>
+      )}
+      {usage && hasCourse && (
         <details open={isShown} onToggle={(event) => setShown(event.currentTarget.open)}>
           <summary>Over the period</summary>
           {isShown && (
             <PeriodChart
-              quota={{ ...quota, ...usage, periodEnd: usage.resetAt }}
+              quota={{ ...quota, ...usage, tokenLimit: limit, totalTokens: used, periodEnd: usage.resetAt }}
               timezone={timezone}
               live={live}
               height={160}
@@ -126,5 +140,21 @@ function Line({ quota, usage, timezone, live, isOpen }: LineProps) {
         </details>
       )}
     </div>
+  )
+}
+
+/** Like `50,000 gpt-4-turbo tokens`, or `$5.00 on gpt-4o`. */
+function LimitOf({ quota }: { quota: Pick<Quota, 'tokenLimit' | 'requestLimit' | 'costLimit' | 'feature' | 'model'> }) {
+  const { metric, limit } = limitOf(quota)
+  return (
+    <>
+      {inFull(metric, limit)} <bdi>{quota.feature}</bdi> {unitOf(metric)}
+      {quota.model !== undefined && (
+        <>
+          {' '}
+          on <bdi>{quota.model}</bdi>
+        </>
+      )}
+    </>
   )
 }

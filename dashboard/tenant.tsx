@@ -1,9 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { Session, Tenant } from './api_types.ts'
+import type { Session, Tenant, UsageSummary } from './api_types.ts'
+import { inShort } from './amounts.ts'
 import { Alerts } from './alerts.tsx'
 import { ask, pathOf } from './api.ts'
 import { Bar, Reached } from './bar.tsx'
-import { FeatureChart } from './feature_chart.tsx'
 import { compact, exact, leftOf, momentIn, percent, reachedOf } from './format.ts'
 import { Keys } from './keys.tsx'
 import { type Live, useLive } from './live.ts'
@@ -14,6 +14,7 @@ import { Quotas } from './quotas.tsx'
 import { RunsOut } from './row.tsx'
 import { overviewPath } from './router.ts'
 import { Settings } from './settings.tsx'
+import { SplitChart } from './split_chart.tsx'
 import { Webhooks } from './webhooks.tsx'
 
 /** A tenant's page. */
@@ -57,7 +58,7 @@ export function TenantPage({ name, live, session }: { name: string; live: Live; 
       <div class="columns">
         <div>
           <Summary {...part} />
-          <FeatureChart {...part} />
+          <SplitChart {...part} dimensions={session.dimensions} />
         </div>
         <div>
           <Quotas {...part} mayChange={isAdmin && !isBound} />
@@ -69,6 +70,18 @@ export function TenantPage({ name, live, session }: { name: string; live: Live; 
       {isAdmin && !isBound && <Settings {...part} />}
     </div>
   )
+}
+
+/** What the period has cost, if the cost of anything is known, and of how many events it is not. */
+function costOf({ cost, eventCount, unpricedEvents }: UsageSummary): [string, string, string][] {
+  if (unpricedEvents === eventCount) return []
+  const unpriced = exact(unpricedEvents)
+  return [
+    ['Cost', inShort('cost', Number(cost)), `$${cost}`],
+    ...(unpricedEvents > 0
+      ? [['Unpriced', compact(unpricedEvents), `${unpriced} events of unknown cost`] as [string, string, string]]
+      : []),
+  ]
 }
 
 /** The monthly quota in figures, and its period as a chart. */
@@ -87,6 +100,7 @@ function Summary({ tenant, live }: PartProps) {
     ['Per minute', compact(row.tokensPerMinute), exact(row.tokensPerMinute)],
     ['Last 24 hours', compact(row.tokensLastDay), exact(row.tokensLastDay)],
     ['Events', compact(row.eventCount), exact(row.eventCount)],
+    ...costOf(row),
   ]
   return (
     <section class="panel" aria-label="Monthly quota">

@@ -26,6 +26,6 @@ export default handler({
     const replaced = before === undefined ? '' : hashKey(before)
     await query(ctx.database, loadSql('queries/session_create'), [hashKey(session), caller.keyId, end, start, replaced])
     const cookie = sessionCookie(host, session, expiresAt - now)
-    return json(201, toSession({ ...caller, expiresAt }), { 'set-cookie': cookie })
+    return json(201, toSession({ ...caller, expiresAt }, ctx.config.dimensions), { 'set-cookie': cookie })
   },
 })

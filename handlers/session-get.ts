@@ -11,5 +11,5 @@ export default handler({
   tenancy: 'own',
   summary: 'Who is signed in',
   answers: { 200: Session.describe('Who calls.') },
-  handle: (_ctx, { caller }) => json(200, toSession(caller)),
+  handle: (ctx, { caller }) => json(200, toSession(caller, ctx.config.dimensions)),
 })

@@ -7,12 +7,12 @@ import type { JsonText } from '../lib/http/answer_types.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { Problem } from '../lib/problem.ts'
 import { loadSql } from '../lib/store/sql.ts'
-import { Cost } from '../lib/usage/usage.ts'
+import { Cost, UnpricedEvents } from '../lib/usage/usage.ts'
 import { checkSplit } from '../lib/usage/split.ts'
 import { getTenant } from '../lib/tenants/tenant_cache.ts'
 
 const Point = z
-  .object({ start: Instant, totalTokens: z.int(), eventCount: z.int(), cost: Cost })
+  .object({ start: Instant, totalTokens: z.int(), eventCount: z.int(), cost: Cost, unpricedEvents: UnpricedEvents })
   .meta({ id: 'UsagePoint', description: 'What was used in one step.' })
 
 const Series = z

@@ -106,7 +106,7 @@ describe.skipIf(!browserPath)('the dashboard (needs Chromium on the PATH)', () =
     const dialog = page.getByRole('dialog')
     await dialog.getByLabel('Feature').fill('gpt-4o')
     await dialog.locator('select[name=period]').selectOption('day')
-    await dialog.getByLabel('Tokens per period').fill('500')
+    await dialog.getByLabel('Limit per period').fill('500')
     await dialog.getByRole('button', { name: 'Save' }).click()
     await server.spend(250, { feature: 'gpt-4o' })
     await until(

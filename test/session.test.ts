@@ -58,6 +58,7 @@ test('a session has the same scopes and tenant as its key', async () => {
   expect(body).toEqual({
     keyName: 'wall',
     scopes: ['read'],
+    dimensions: [],
     tenant,
     tenantName: 'acme-corp',
     expiresAt: expect.any(String),

@@ -15,15 +15,20 @@ export const Session = z
     scopes: z.array(Scope),
     tenant: z.guid().describe('The only tenant it may speak of; absent: any.').optional(),
     tenantName: z.string().optional(),
+    dimensions: z.array(z.string()).describe('The dimensions that events may use: `DIMENSIONS`.'),
     expiresAt: Instant.describe('When the session or its key ends; absent: never.').optional(),
   })
   .meta({ id: 'Session', description: 'Who calls, and what they may do.', examples: [examples.session] })
 export type Session = z.infer<typeof Session>
 
 /** The session document of a caller; `expiresAt` is missing when its key never ends. */
-export const toSession = ({ keyName, scopes, tenantId, tenantName, expiresAt }: Caller): Session => ({
+export const toSession = (
+  { keyName, scopes, tenantId, tenantName, expiresAt }: Caller,
+  dimensions: string[],
+): Session => ({
   keyName,
   scopes,
+  dimensions,
   ...(tenantId !== undefined && { tenant: tenantId, tenantName }),
   ...(expiresAt !== undefined && { expiresAt: new Date(expiresAt).toISOString() }),
 })

@@ -3,7 +3,8 @@
 -- first, and all others together as null: one JSON text, as in usage_series.
 with points as (
   select date_trunc($4::text, quarter, $5::text) as start, value as value, sum(total_tokens) as tokens,
-         sum(event_count) as events, sum(cost_nanos) as cost
+         sum(event_count) as events, sum(cost_nanos) as cost,
+         sum(event_count - priced_events) as unpriced
   from split_quarters
   where tenant_id = $1::uuid and split = $7::text and quarter >= $2::timestamptz and quarter < $3::timestamptz
   group by 1, 2
@@ -18,7 +19,7 @@ largest as (
 steps as (
   select l.value, to_char(p.start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as start,
          sum(p.tokens)::bigint as "totalTokens", sum(p.events)::bigint as "eventCount",
-         dollars(sum(p.cost)::bigint) as cost,
+         dollars(sum(p.cost)::bigint) as cost, sum(p.unpriced)::bigint as "unpricedEvents",
          sum(case $6::text when 'cost' then p.cost when 'requests' then p.events else p.tokens end) as amount
   from points p left join largest l using (value)
   group by 1, 2
@@ -31,6 +32,8 @@ select coalesce(
        )::text as values
 from (
   select value, sum(amount) as amount,
-         json_agg((select p from (select start, "totalTokens", "eventCount", cost) as p) order by start) as points
+         json_agg(
+           (select p from (select start, "totalTokens", "eventCount", cost, "unpricedEvents") as p) order by start
+         ) as points
   from steps group by value
 ) as f
