@@ -9,11 +9,13 @@ import { shorten, withCommas } from '../words.ts'
 /** The value that counts all values of a split beyond what a tenant may have. */
 export const REMAINDER = '(other)'
 
+/** The user as whom all count who were forgotten (forget_user). */
+const FORGOTTEN = '(forgotten)'
+
 /** A value by which usage is split: a feature, a model, a user, or the value of a dimension. */
-export const SplitValue = text(200).refine(
-  (value) => value !== REMAINDER,
-  `must not be '${REMAINDER}': that is the remainder`,
-)
+export const SplitValue = text(200)
+  .refine((value) => value !== REMAINDER, `must not be '${REMAINDER}': that is the remainder`)
+  .refine((value) => value !== FORGOTTEN, `must not be '${FORGOTTEN}': that stands for users who were forgotten`)
 
 /** Tokens of one event, or of one reservation. */
 export const Tokens = whole(1, MAX_TOKENS)
