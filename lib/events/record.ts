@@ -65,6 +65,7 @@ interface CounterRow {
   recorded_events: number
   crossed: number[]
   remainder_events: number
+  unpriced_events: number
 }
 
 export interface RecordOptions {
@@ -186,6 +187,7 @@ async function call(ctx: RecordNeeds, events: Event[], withinMs?: number): Promi
     ctx.metrics.duplicates.inc(events.length - recorded)
     ctx.metrics.crossings.inc(rows.reduce((sum, row) => sum + row.crossed.length, 0))
     ctx.metrics.remainder.inc(monthly.reduce((sum, row) => sum + row.remainder_events, 0))
+    ctx.metrics.unpriced.inc(monthly.reduce((sum, row) => sum + row.unpriced_events, 0))
     const counters = rows.map((row) => ({
       tenantId: row.tenant_id,
       quotaId: row.quota_id,

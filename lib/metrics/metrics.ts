@@ -105,6 +105,11 @@ export function openMetrics() {
       help: 'Events of features, models, users or dimension values beyond what a tenant may have, counted as (other)',
       registers,
     }),
+    unpriced: new Counter({
+      name: 'flagmeter_unpriced_events_total',
+      help: 'Events that named a model and their usage, but the model has no price: their cost is unknown',
+      registers,
+    }),
     crossings: new Counter({
       name: 'flagmeter_threshold_crossings_total',
       help: 'Thresholds crossed by events, each of which is an alert',

@@ -1,11 +1,13 @@
 -- Inserts the events of a batch that are new, with what they say beyond their feature and tokens (event_details). The
 -- arrays run in parallel; `p_counted`: as which feature each counts. Returns what they add by feature and minute, and
 -- by other split and quarter of an hour, each sorted by key; what they add to quotas, by model and user only where a
--- tenant has a quota that counts those; and whose events count in a remainder, once per event.
+-- tenant has a quota that counts those; and whose events count in a remainder,
+-- and whose model has no price, once per event.
 create or replace function insert_detailed_events(
   p_tenants uuid[], p_ids uuid[], p_features text[], p_tokens bigint[], p_created_ats timestamptz[],
   p_received_ats timestamptz[], p_counted text[], p_details event_detail[],
-  out rollups usage_move[], out splits usage_move[], out quotas quota_move[], out remainders uuid[]
+  out rollups usage_move[], out splits usage_move[], out quotas quota_move[], out remainders uuid[],
+  out unpriced uuid[]
 )
 language plpgsql
 as $$
@@ -84,7 +86,11 @@ begin
       )::quota_move)
       from counted c
     ),
-    (select array_agg(i.tenant_id) from inserted i where i.counted_as is not null or i.remainders is not null)
-  into rollups, splits, quotas, remainders;
+    (select array_agg(i.tenant_id) from inserted i where i.counted_as is not null or i.remainders is not null),
+    (
+      select array_agg(i.tenant_id) from inserted i
+      where i.model is not null and i.input_tokens is not null and i.cost_nanos is null
+    )
+  into rollups, splits, quotas, remainders, unpriced;
 end
 $$;

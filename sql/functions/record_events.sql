@@ -4,7 +4,8 @@
 -- back here, in the transaction that counts the event; null: none. `p_details`: what events say beyond their feature
 -- and tokens (event_details); null: nothing. Features beyond what a tenant may have are counted together
 -- (counted_features). Returns each counter that moved: what was added, its value now, and the thresholds it crossed,
--- ascending; with that of the monthly quota also how many events were counted in a remainder. A counter whose period is
+-- ascending; with that of the monthly quota also how many events were counted in a remainder, and how many have an
+-- unknown cost because their model has no price. A counter whose period is
 -- over crosses nothing: late events alert nobody. Raises 23503 (foreign_key_violation) when a tenant does not exist.
 --
 -- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, features by key, reservations
@@ -17,7 +18,7 @@ create or replace function record_events(
 returns table (
   tenant_id uuid, quota_id uuid, user_id text, feature text, model text, hard boolean, period_start timestamptz,
   period_end timestamptz, token_limit bigint, previously_used bigint, used bigint, recorded_tokens bigint,
-  recorded_events bigint, crossed int[], remainder_events bigint
+  recorded_events bigint, crossed int[], remainder_events bigint, unpriced_events bigint
 )
 language plpgsql
 as $$
@@ -31,6 +32,7 @@ declare
   v_splits usage_move[];
   v_quotas quota_move[];
   v_remainders uuid[]; -- of whom, once per event
+  v_unpriced uuid[]; -- the same
 begin
   -- Shared with other batches, against update_tenant: a billing day must not change between rollup and counter.
   perform from tenants t where t.id in (select distinct unnest(p_tenants)) order by t.id for share;
@@ -57,7 +59,7 @@ begin
   end if;
 
   if p_details is not null then
-    select * into v_rollups, v_splits, v_quotas, v_remainders
+    select * into v_rollups, v_splits, v_quotas, v_remainders, v_unpriced
     from insert_detailed_events(
       p_tenants, p_ids, p_features, p_tokens, p_created_ats, p_received_ats, v_counted,
       event_details(p_tenants, p_created_ats, p_details)
@@ -167,9 +169,14 @@ begin
     recorded_events := v_counter.added_events;
     crossed := v_counter.crossed;
     remainder_events := 0;
+    unpriced_events := 0;
     if v_remainders is not null and quota_id = tenant_id then
       remainder_events := cardinality(array_positions(v_remainders, tenant_id));
       v_remainders := array_remove(v_remainders, tenant_id);
+    end if;
+    if v_unpriced is not null and quota_id = tenant_id then
+      unpriced_events := cardinality(array_positions(v_unpriced, tenant_id));
+      v_unpriced := array_remove(v_unpriced, tenant_id);
     end if;
     return next;
   end loop;
