@@ -23,6 +23,7 @@ import { serveCommand } from './serve.ts'
 import { tenantCommand } from './tenant.ts'
 import { upCommand } from './up.ts'
 import { usageCommand } from './usage.ts'
+import { userCommand } from './user.ts'
 import { verifyCommand } from './verify.ts'
 import { webhookCommand } from './webhook.ts'
 import { workerCommand } from './worker.ts'
@@ -32,6 +33,7 @@ const GROUPS = {
   'Use:': [sendCommand, checkCommand, reserveCommand, settleCommand, releaseCommand, usageCommand, seriesCommand],
   'Manage:': [
     tenantCommand,
+    userCommand,
     quotaCommand,
     priceCommand,
     keyCommand,

@@ -12,6 +12,7 @@ interface NewKey extends ServerOptions {
   name: string
   scopes: Scope[]
   tenant?: string
+  user?: string
   expires?: string
 }
 
@@ -26,14 +27,15 @@ export function keyCommand(terminal: Terminal): Command {
       .requiredOption('--name <name>', 'what it is for')
       .requiredOption('--scopes <scopes>', 'ingest, read or admin (which includes both), separated by commas', scopes)
       .option('--tenant <tenant>', 'name or id of the only tenant it may access; default: any')
+      .option('--user <user>', 'the only user of that tenant it may report and see')
       .option('--expires <time>', 'when it expires: RFC 3339, a day, or like 90d; default: never', momentAhead),
   )
     .addHelpText(
       'after',
       '\nExample:\n  $ flagmeter key create --name billing-app --scopes ingest,read --tenant acme-corp --expires 365d',
     )
-    .action(async ({ name, scopes: given, tenant, expires, ...options }: NewKey) => {
-      const body = { name, scopes: given, tenant, expiresAt: expires }
+    .action(async ({ name, scopes: given, tenant, user, expires, ...options }: NewKey) => {
+      const body = { name, scopes: given, tenant, user, expiresAt: expires }
       const key = await withServer(terminal, options, (server) =>
         ask<NewApiKey>({ server, path: '/api/keys', body, once: true }),
       )
@@ -90,7 +92,7 @@ const KEYS: View<ApiKey> = {
     key.hint,
     key.name,
     key.scopes.join(','),
-    key.tenantName ?? 'any',
+    key.user === undefined ? (key.tenantName ?? 'any') : `${key.tenantName}, user ${key.user}`,
     stateOf(key),
     key.lastUsedAt === undefined ? 'never' : minuteOf(key.lastUsedAt),
     key.id,

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { type LimitInput, PERIODS, limitOf } from '../lib/quota/limit.ts'
 import { type QuotaSettings } from '../lib/quota/quota_settings.ts'
 import type { Quota, QuotaException } from '../lib/admin/quotas.ts'
+import { dollarsInWords, parseDollars } from '../lib/prices/money.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 import { idOf, onOff, percents, tokenCount } from './_options.ts'
@@ -157,7 +158,7 @@ function exceptionCommand(terminal: Terminal): Command {
 
 /** The limit of a quota, in what it counts. */
 export const limitCell = ({ tokenLimit, requestLimit, costLimit }: LimitInput): number | string =>
-  tokenLimit ?? requestLimit ?? `$${costLimit}`
+  tokenLimit ?? requestLimit ?? dollarsInWords(parseDollars(costLimit!)!)
 
 const EXCEPTIONS: View<QuotaException> = {
   none: 'no user has a limit of its own',

@@ -3,14 +3,15 @@ import type { QuotaUsage } from '../lib/quota/quota.ts'
 import type { OverviewUsage } from '../lib/usage/overview.ts'
 import type { Usage } from '../lib/usage/usage.ts'
 import type { ValueUsage } from '../lib/usage/usage_by.ts'
+import type { UserUsage } from '../lib/usage/user_usage.ts'
 import { CommandError, Exit, type Terminal } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 import { wholeNumber } from './_options.ts'
 import { limitCell } from './quota.ts'
-import { type View, minuteOf, printItems, printJson, printTable } from './_print.ts'
+import { type View, minuteOf, printItem, printItems, printJson, printTable } from './_print.ts'
 import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
-type Options = ServerOptions & { by?: string; top: number }
+type Options = ServerOptions & { by?: string; top: number; user?: string }
 
 interface TenantUsage extends Usage {
   features: { feature: string; totalTokens: number; eventCount: number }[]
@@ -26,13 +27,22 @@ export const usageCommand = (terminal: Terminal): Command =>
           'without a name, how much of its monthly quota each tenant has used.',
       )
       .argument('[tenant]', 'name or id')
+      .addOption(new Option('--user <user>', 'only of this user, with its quotas').conflicts('by'))
       .option('--by <split>', 'what each feature, model, user, or value of a dimension has used')
       .addOption(
         new Option('--top <count>', 'with --by: how many, the largest first').argParser(wholeNumber).default(100),
       ),
   )
     .addHelpText('after', '\nExample:\n  $ flagmeter usage acme-corp --by model')
-    .action(async (tenant: string | undefined, { by, top, ...options }: Options) => {
+    .action(async (tenant: string | undefined, { by, top, user, ...options }: Options) => {
+      if (user !== undefined) {
+        if (tenant === undefined) throw new CommandError('--user needs a tenant', Exit.usage)
+        const path = `/api/usage/${encodeURIComponent(tenant)}?user=${encodeURIComponent(user)}`
+        const usage = await withServer(terminal, options, (server) => ask<UserUsage>({ server, path }))
+        printItem(terminal, options, { ...usage, value: user }, byValue('user'))
+        if (!options.json && usage.quotas.length > 0) printItems(terminal, options, usage.quotas, QUOTAS)
+        return
+      }
       if (by !== undefined) {
         if (tenant === undefined) throw new CommandError('--by needs a tenant', Exit.usage)
         const values = await withServer(terminal, options, (server) =>
@@ -81,7 +91,7 @@ const byValue = (by: string): View<ValueUsage> => ({
     pools.cacheWrite,
     pools.output,
     pools.reasoning,
-    cost,
+    eventCount > 0 && unpricedEvents === eventCount ? 'unknown' : cost,
     unpricedEvents,
   ],
 })

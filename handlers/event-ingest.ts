@@ -8,7 +8,7 @@ import {
   type Result,
   batchAnswer,
 } from '../lib/events/batch_answer.ts'
-import { type Caller, otherTenant, tenantRef } from '../lib/auth/caller.ts'
+import { type Caller, otherTenant, otherUser, tenantRef } from '../lib/auth/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/store/outage.ts'
 import { type Event, EventInput } from '../lib/events/event.ts'
@@ -47,6 +47,7 @@ export default handler({
   tag: 'Events',
   auth: 'ingest',
   tenancy: 'own',
+  isForUsers: true,
   summary: 'Reports what was used: one event, or up to 10,000',
   answers: {
     201: z
@@ -173,7 +174,10 @@ function parse(caller: Caller, value: unknown): EventInput | Refusal {
   const parsed = EventInput.safeParse(fillTenant(caller, value))
   if (!parsed.success) return refuse('invalid_request', invalidInput(fieldErrors(parsed.error)))
   const tenant = tenantRef(caller, parsed.data.tenant)
-  return tenant === undefined ? toRefusal(otherTenant()) : Object.assign(parsed.data, { tenant })
+  if (tenant === undefined) return toRefusal(otherTenant())
+  if (caller.user === undefined) return Object.assign(parsed.data, { tenant })
+  if ((parsed.data.user ?? caller.user) !== caller.user) return toRefusal(otherUser())
+  return Object.assign(parsed.data, { tenant, user: caller.user })
 }
 
 /** A tenant's own key may leave the tenant out. */

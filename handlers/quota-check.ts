@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { findOrCreateTenant } from '../lib/tenants/auto_create.ts'
-import type { Caller } from '../lib/auth/caller.ts'
+import { type Caller, userOf } from '../lib/auth/caller.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/store/outage.ts'
 import { Instant } from '../lib/schema.ts'
@@ -23,6 +23,7 @@ export default handler({
   tag: 'Quotas',
   auth: 'ingest',
   tenancy: 'named',
+  isForUsers: true,
   summary: 'Asks whether a call has room in every quota, without taking anything',
   answers: {
     200: z
@@ -49,7 +50,8 @@ export default handler({
   },
   problems: ['tenant_not_found'],
   body: CheckInput,
-  handle(ctx, { body, caller }) {
+  handle(ctx, { body: { user, ...given }, caller }) {
+    const body = { ...given, user: userOf(caller, user) }
     const tenantId = ctx.tenants.known(body.tenant)
     const isKnown = tenantId !== undefined && ctx.quotas.known(quotaKey(tenantId, body.user))
     return isKnown ? decide(ctx, tenantId, body) : look(ctx, caller, body)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { userOf } from '../lib/auth/caller.ts'
 import { findOrCreateTenant } from '../lib/tenants/auto_create.ts'
 import type { Context } from '../lib/context.ts'
 import { isUnavailable } from '../lib/store/outage.ts'
@@ -28,6 +29,7 @@ export default handler({
   tag: 'Reservations',
   auth: 'ingest',
   tenancy: 'named',
+  isForUsers: true,
   summary: 'Sets tokens aside before they are spent',
   answers: {
     201: z
@@ -47,11 +49,13 @@ export default handler({
   body: withTokens(
     z.strictObject({ ...callFields, ttlSeconds: whole(1, MAX_TTL_SECONDS).default(DEFAULT_TTL_SECONDS) }),
   ).meta({ id: 'ReservationInput', examples: [examples.ask] }),
-  async handle(ctx, { body: { tenant, ...body }, caller, header }) {
+  async handle(ctx, { body: { tenant, user: named, ...body }, caller, header }) {
+    const user = userOf(caller, named)
     const key = idempotencyKey(header)
     const tenantId = ctx.tenants.known(tenant) ?? (await findOrCreateTenant(ctx, caller, tenant))
     const wanted = {
       ...body,
+      ...(user !== undefined && { user }),
       tokens: tokensOfCall(body),
       tenantId,
       id: ownId('reservation'),

@@ -10,6 +10,7 @@ export default handler({
   tag: 'Reservations',
   auth: 'ingest',
   tenancy: 'own',
+  isForUsers: true,
   summary: 'Gives a reservation back unused',
   answers: {
     200: z.object({ success: z.literal(true) }).meta({

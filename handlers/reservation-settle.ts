@@ -21,6 +21,7 @@ export default handler({
   tag: 'Reservations',
   auth: 'ingest',
   tenancy: 'own',
+  isForUsers: true,
   summary: 'Records what a reservation came to, and gives back its hold',
   answers: { 200: EventAccepted.describe('What was used is durable, and the hold is given back.') },
   problems: ['reservation_not_found', 'timestamp_out_of_range', 'idempotency_key_reused', 'event_rejected'],

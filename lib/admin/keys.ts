@@ -28,6 +28,7 @@ export const ApiKey = z
     scopes: z.array(Scope),
     tenant: z.guid().describe('The only tenant it may speak of; absent: any.').optional(),
     tenantName: z.string().optional(),
+    user: z.string().describe('The only user of that tenant it may speak of; absent: any.').optional(),
     createdAt: Instant,
     expiresAt: Instant.optional(),
     revokedAt: Instant.optional(),
@@ -44,7 +45,7 @@ export const NewApiKey = ApiKey.extend({ key: z.string().describe('The key itsel
 })
 export type NewApiKey = z.infer<typeof NewApiKey>
 
-/** Makes a key. */
+/** Makes a key. One that is bound to a user is bound to its tenant too. */
 export async function createKey(
   database: Database,
   actor: string,
@@ -53,10 +54,17 @@ export async function createKey(
     scopes,
     expiresAt,
     tenantId,
-  }: { name: string; scopes: Scope[]; expiresAt?: string | undefined; tenantId?: string | undefined },
+    user,
+  }: {
+    name: string
+    scopes: Scope[]
+    expiresAt?: string | undefined
+    tenantId?: string | undefined
+    user?: string | undefined
+  },
 ): Promise<NewApiKey> {
   const key = newKey()
-  const args = [hashKey(key), hintOf(key), name, scopes, tenantId ?? null, expiresAt ?? null]
+  const args = [hashKey(key), hintOf(key), name, scopes, tenantId ?? null, expiresAt ?? null, user ?? null]
   const [row] = await change<{ id: string }>(database, actor, loadSql('queries/key_create'), args)
   return { ...(await getKey(database, row!.id)), key }
 }

@@ -10,6 +10,8 @@ export interface Caller {
   /** The only tenant it may speak of, and its name; undefined: any. */
   tenantId?: string
   tenantName?: string
+  /** The only user of that tenant it may speak of; undefined: any. */
+  user?: string
   /** When its key or its session ends, in milliseconds since 1970; undefined: never. */
   expiresAt?: number
   /** How the audit log names it, when it is not a key. */
@@ -35,6 +37,19 @@ export function tenantRef<Ref>({ tenantId, tenantName }: Caller, ref: Ref): Ref 
   if (tenantId === undefined) return ref
   return ref === tenantName || (typeof ref === 'string' && asUuid(ref) === tenantId) ? tenantId : undefined
 }
+
+/** The user that a caller speaks of: its own, or the one it names. @throws Problem forbidden */
+export function userOf({ user }: Caller, named: string | undefined): string | undefined {
+  if (user === undefined || named === undefined || named === user) return user ?? named
+  throw otherUser()
+}
+
+/** The problem of a key that names another user than its own. */
+export const otherUser = (): Problem =>
+  new Problem('forbidden', {
+    detail: 'this key is bound to another user',
+    errors: [{ field: 'user', detail: 'is not the user of this key' }],
+  })
 
 /** The problem of a key that names another tenant than its own. */
 export const otherTenant = (): Problem =>

@@ -31,6 +31,7 @@ interface KeyCheckRow {
   scopes: Scope[]
   tenant_id: string | null
   tenant_name: string | null
+  user_id: string | null
   expires_at: Date | null
   revoked_at: Date | null
 }
@@ -73,13 +74,14 @@ export function openKeyCache(database: Database, clock: () => number = Date.now)
 }
 
 function toFoundKey(row: KeyCheckRow): FoundKey {
-  const { id: keyId, name: keyName, scopes, tenant_id: tenantId, tenant_name: tenantName } = row
+  const { id: keyId, name: keyName, scopes, tenant_id: tenantId, tenant_name: tenantName, user_id: user } = row
   const expiresAt = row.expires_at?.getTime()
   const caller = {
     keyId,
     keyName,
     scopes,
     ...(tenantId !== null && { tenantId, tenantName: tenantName ?? '' }),
+    ...(user !== null && { user }),
     ...(expiresAt !== undefined && { expiresAt }),
   }
   return { caller, expiresAt: expiresAt ?? Infinity, isRevoked: row.revoked_at !== null }

@@ -85,6 +85,9 @@ function permit(endpoint: HttpHandler, caller: Caller): Caller {
   if (caller.tenantId !== undefined && (endpoint.tenancy ?? 'all') === 'all') {
     throw new Problem('forbidden', { detail: 'this needs a key that is bound to no tenant' })
   }
+  if (caller.user !== undefined && endpoint.auth !== 'none' && !endpoint.isForUsers) {
+    throw new Problem('forbidden', { detail: 'this needs a key that is bound to no user' })
+  }
   return caller
 }
 

@@ -48,6 +48,8 @@ export interface HttpHandler<
   auth: Auth
   /** Default: all. */
   tenancy?: Tenancy
+  /** A key that is bound to a user may call: the handler keeps it to that user. Default: no such key may. */
+  isForUsers?: true
   /**
    * Its cost grows with a range or with history: `lib/store/report_pool.ts` gives it its turn, and `ctx.database` is
    * then the reports' own pool. A function says it of a checked query.

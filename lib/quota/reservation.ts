@@ -65,7 +65,7 @@ const toUuid = (bytes: Buffer): string | null =>
 /** The reservation of this id, if the caller may know of it. @throws Problem reservation_not_found */
 export async function findReservation(
   { tenants }: { tenants: TenantCache },
-  { tenantId }: Caller,
+  { tenantId, user }: Caller,
   id: string,
 ): Promise<Reservation> {
   const reservation = readReservationId(id)
@@ -73,7 +73,8 @@ export async function findReservation(
     throw new Problem('reservation_not_found', {
       detail: 'this is not the id of a reservation; send the one that POST /api/reservations returned, like rs_…',
     })
-  const mayKnow = (tenantId ?? reservation.tenantId) === reservation.tenantId
+  const mayKnow =
+    (tenantId ?? reservation.tenantId) === reservation.tenantId && (user ?? reservation.user) === reservation.user
   if (!mayKnow || !(tenants.known(reservation.tenantId) ?? (await isThere(tenants, reservation.tenantId))))
     throw new Problem('reservation_not_found', { detail: 'reservation does not exist' })
   return reservation

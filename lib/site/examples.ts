@@ -18,6 +18,7 @@ export const fullEvent = {
 }
 export const session = {
   keyName: 'on call',
+  dimensions: ['team'],
   scopes: ['read' as const],
   ...tenant,
   expiresAt: '2025-11-28T10:15:00.000Z',
@@ -90,6 +91,7 @@ export const catalogue = {
 }
 export const repriceInput = { from: '2025-11-01T00:00:00Z', to: '2025-12-01T00:00:00Z', model: 'our-llama-3' }
 export const repriced = { examined: 20_000, repriced: 117, next: 'MDE5YTlhM2M' }
+export const forgotten = { examined: 20_000, forgotten: 17, next: EVENT }
 export const overview = {
   ...usage,
   thresholds: [80, 100],
@@ -109,7 +111,9 @@ export const series = {
   step: 'hour' as const,
   from: '2025-11-20T10:15:00.000Z',
   to: createdAt,
-  points: [{ start: '2025-11-21T09:00:00.000Z', totalTokens: 42_000, eventCount: 31, cost: '0.1235' }],
+  points: [
+    { start: '2025-11-21T09:00:00.000Z', totalTokens: 42_000, eventCount: 31, cost: '0.1235', unpricedEvents: 0 },
+  ],
 }
 export const monthlyUsage = {
   id: TENANT,
@@ -121,6 +125,17 @@ export const monthlyUsage = {
   quotaPercent: 82,
   periodStart: period.periodStart,
   resetAt: '2025-12-01T00:00:00.000Z',
+}
+export const userUsage = {
+  ...tenant,
+  user: 'u-17',
+  totalTokens: 12_000,
+  eventCount: 9,
+  pools: { input: 3_000, cacheRead: 6_000, cacheWrite: 0, output: 3_000, reasoning: 0 },
+  cost: '0.04',
+  unpricedEvents: 0,
+  ...period,
+  quotas: [],
 }
 export const quotaInput = {
   tenant: 'acme-corp',

@@ -5,7 +5,7 @@ create or replace trigger audit after insert or update or delete on tenants
 create or replace trigger audit after insert or update or delete on webhooks
   for each row execute function audit_change('webhook');
 create or replace trigger audit
-  after insert or delete or update of name, scopes, tenant_id, expires_at, revoked_at on api_keys
+  after insert or delete or update of name, scopes, tenant_id, user_id, expires_at, revoked_at on api_keys
   for each row execute function audit_change('key');
 create or replace trigger audit after insert or delete or update of token_limit, hard, thresholds on quotas
   for each row execute function audit_change('quota');

@@ -14,6 +14,6 @@ used as (
   where id = any (array(select id from found))
     and revoked_at is null and (last_used_at is null or last_used_at < now() - interval '1 minute')
 )
-select encode(f.hash, 'hex') as hash, k.id, k.name, k.scopes, k.tenant_id, t.name as tenant_name,
+select encode(f.hash, 'hex') as hash, k.id, k.name, k.scopes, k.tenant_id, t.name as tenant_name, k.user_id,
        least(f.expires_at, k.expires_at) as expires_at, k.revoked_at
 from found f join api_keys k using (id) left join tenants t on t.id = k.tenant_id
