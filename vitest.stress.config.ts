@@ -18,6 +18,7 @@ const FROM_THE_USUAL = [
   'lookup',
   'metrics',
   'overview',
+  'price_model',
   'quota_model',
   'quota_race',
   'reports',

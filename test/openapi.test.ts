@@ -111,7 +111,11 @@ async function scenes({
       ['', { from: '2020-01-01T00:00:00Z', to: '2030-01-01T00:00:00Z' }],
       ['', { from: '2020-01-01T00:00:00Z', to: '2030-01-01T00:00:00Z', tenant: 'nobody' }],
     ],
-    'GET /api/usage/{tenant}': [['/api/usage/acme-corp'], ['/api/usage/acme-corp?by=model']],
+    'GET /api/usage/{tenant}': [
+      ['/api/usage/acme-corp'],
+      ['/api/usage/acme-corp?by=model'],
+      ['/api/usage/acme-corp?user=u-17'],
+    ],
     'GET /api/usage/{tenant}/series': [
       ['/api/usage/acme-corp/series'],
       ['/api/usage/acme-corp/series?by=feature'],
@@ -131,6 +135,11 @@ async function scenes({
       ['/api/tenants/nobody', { billingDay: 2 }],
     ],
     'DELETE /api/tenants/{tenant}': [['/api/tenants/doomed']],
+    'DELETE /api/tenants/{tenant}/users/{user}': [
+      ['/api/tenants/acme-corp/users/u'],
+      [`/api/tenants/acme-corp/users/${'x'.repeat(201)}`],
+      ['/api/tenants/nobody/users/u'],
+    ],
     'POST /api/webhooks': [
       ['', { tenant: 'acme-corp', kind: 'standard', url: 'https://example.com/' }],
       ['', { tenant: 'nobody', kind: 'slack', url: 'https://example.com/' }],

@@ -144,6 +144,7 @@ test('your own price comes before the catalogue, a name before a beginning, and 
     ['openai/gpt-4o', '2.5', false],
   ])
   expect(shown.body.catalogue).toMatchObject({ license: 'MIT', url: expect.stringContaining('genai-prices') })
+  expect(await ctx.metrics.registry.metrics()).toContain('flagmeter_unpriced_events_total 1\n')
   expect(await verify(ctx.database)).toEqual([])
 })
 

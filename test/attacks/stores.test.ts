@@ -115,9 +115,11 @@ describe.each(OWN_MODES)('$mode', ({ isSkipped, withValkey }) => {
           select count(*)::int as count from pg_stat_activity where pid = any (${ended})`
         return left!.count === 0
       })
-      await sleep(500) // until the server has heard of it
-      const after = await Promise.all(Array.from({ length: 16 }, (_, i) => change(i)))
-      expect(after.filter(({ status }) => status !== 200).map(({ text }) => text)).toEqual([])
+      // The server hears of it a moment later, on a busy machine even later: then all changes succeed again.
+      await until(async () => {
+        const after = await Promise.all(Array.from({ length: 16 }, (_, i) => change(i)))
+        return after.every(({ status }) => status === 200)
+      })
       // Every change is logged under its actor, even if the connection broke.
       const actors = await ctx.database`
         select distinct actor
