@@ -134,6 +134,7 @@ test('what is wrong with an event is said by its field, and the rest of its batc
     [{ tokens: 5, user: 7 }, 'user', 'must be a string'],
     [{ tokens: 5, cost: -1 }, 'cost', 'US dollars'],
     [{ tokens: 5, cost: '1.0000000001' }, 'cost', 'nine decimals'],
+    [{ tokens: 5, cost: 10_000.01 }, 'cost', 'from 0 to 10,000'],
     [{ tokens: 5, dimensions: { region: 'eu' } }, 'dimensions.region', 'declared are team, environment'],
     [{ tokens: 5, dimensions: { team: 5 } }, 'dimensions.team', 'must be a string'],
     [{ tokens: 5, dimensions: { __proto__: null, constructor: 'x' } }, 'dimensions.constructor', 'not a declared'],

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MAX_TOKENS, type Pools, isMistake, tokensOf } from '../pools/pools.ts'
 import { toPools } from '../pools/to_pools.ts'
-import { DOLLARS, parseDollars } from '../prices/money.ts'
+import { COST, parseCost } from '../prices/money.ts'
 import type { FieldError } from '../problem.ts'
 import { text, whole } from '../schema.ts'
 import { shorten, withCommas } from '../words.ts'
@@ -33,7 +33,7 @@ export const detailFields = {
   model: SplitValue.describe('The model, as its provider names it. The price is looked up by it.').optional(),
   user: SplitValue.describe("The tenant's own user or key; opaque text.").optional(),
   cost: z
-    .union([z.string(DOLLARS), z.number(DOLLARS)], DOLLARS)
+    .union([z.string(COST), z.number(COST)], COST)
     .describe('US dollars, if the sender knows them; else the cost is computed from `usage` and `model`.')
     .optional(),
   dimensions: z
@@ -101,8 +101,8 @@ export function toCounted(input: DetailInput, dimensions: string[]): Counted | F
   if (tokens !== undefined && sum !== undefined && tokens !== sum) {
     errors.push({ field: 'tokens', detail: `must equal what usage adds up to: ${withCommas(sum)}` })
   }
-  const nanos = cost === undefined ? undefined : parseDollars(cost)
-  if (cost !== undefined && nanos === undefined) errors.push({ field: 'cost', detail: DOLLARS })
+  const nanos = cost === undefined ? undefined : parseCost(cost)
+  if (cost !== undefined && nanos === undefined) errors.push({ field: 'cost', detail: COST })
   for (const name in input.dimensions) {
     if (dimensions.includes(name)) continue
     const known = dimensions.length === 0 ? 'none is' : `declared are ${dimensions.join(', ')}`

@@ -3,8 +3,20 @@ import { withCommas } from '../words.ts'
 /** Nano-dollars in a dollar. Money is a whole number of them everywhere. */
 export const NANOS = 1_000_000_000n
 
-/** Nothing costs more: it leaves room to add up nine thousand of them in 64 bits. */
+/** No price and no limit is higher. */
 const MAX_DOLLARS = 1_000_000n
+
+/** The most that one event may cost: nine hundred thousand of them still add up in 64 bits. */
+const MAX_COST = 10_000n
+
+export const COST =
+  'must be US dollars from 0 to 10,000, as a number or as decimal text like "0.0123", with at most nine decimals'
+
+/** Nano-dollars of what an event has cost: as parseDollars, up to 10,000. */
+export function parseCost(amount: string | number): bigint | undefined {
+  const nanos = parseDollars(amount)
+  return nanos !== undefined && nanos <= MAX_COST * NANOS ? nanos : undefined
+}
 
 export const DOLLARS =
   'must be US dollars from 0 to 1,000,000, as a number or as decimal text like "0.0123", with at most nine decimals'

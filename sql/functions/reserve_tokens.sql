@@ -32,6 +32,7 @@ declare
   v_fits numeric; -- how many such calls a counter has room for; null: it is unknown what one takes
   v_least numeric;
   v_tightest int;
+  v_is_full boolean;
   v_made bigint;
 begin
   perform from tenants t where t.id in (select distinct w.tenant_id from unnest(v_wanted) as w) order by t.id for share;
@@ -103,6 +104,7 @@ begin
     expires_at := v_item.expires_at;
     refused_by := null;
     unpriced := false;
+    v_is_full := false;
     v_tightest := null;
     for v_i in 1 .. cardinality(v_item.counters) loop
       continue when v_item.is_hard and not v_item.hard[v_i];
@@ -117,9 +119,16 @@ begin
       end if;
     end loop;
 
-    if known is null and v_item.is_hard
-      and (unpriced or v_item.amounts[v_tightest] > v_rooms[v_item.counters[v_tightest]])
-    then
+    -- What soft quotas count may go far beyond their limit, but not beyond what 64 bits hold: that would fail for all.
+    for v_i in 1 .. cardinality(v_item.counters) loop
+      continue when v_rooms[v_item.counters[v_i]] - coalesce(v_item.amounts[v_i], 0) > -4000000000000000000;
+      v_tightest := v_i;
+      v_is_full := true;
+    end loop;
+    if known is null and (
+      v_is_full or v_item.is_hard
+        and (unpriced or v_item.amounts[v_tightest] > v_rooms[v_item.counters[v_tightest]])
+    ) then
       expires_at := null;
       refused_by := refused_quota(v_counters[v_item.counters[v_tightest]], v_rooms[v_item.counters[v_tightest]]);
     elsif known is null then
