@@ -62,7 +62,7 @@ begin
     select * into v_rollups, v_splits, v_quotas, v_remainders, v_unpriced
     from insert_detailed_events(
       p_tenants, p_ids, p_features, p_tokens, p_created_ats, p_received_ats, v_counted,
-      event_details(p_tenants, p_created_ats, p_details)
+      event_details(p_tenants, p_ids, p_tokens, p_created_ats, p_settles, p_details)
     );
   else
     -- The same for events that say no more, which takes half the time.
