@@ -96,6 +96,7 @@ const NAMES = {
   output_cost_per_token: 'output',
   cache_read_input_token_cost: 'cacheRead',
   cache_creation_input_token_cost: 'cacheWrite',
+  cache_creation_input_token_cost_above_1hr: 'cacheWrite1h',
   output_cost_per_reasoning_token: 'reasoning',
 }
 

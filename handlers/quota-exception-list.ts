@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { QuotaException, listExceptions } from '../lib/admin/quotas.ts'
+import { QuotaException, listExceptions } from '../lib/admin/quota_exceptions.ts'
 import { handler } from '../lib/http/endpoint.ts'
 import { Limit, NameCursor, page, pageOf } from '../lib/page.ts'
 import * as examples from '../lib/site/examples.ts'

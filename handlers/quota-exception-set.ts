@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { actorOf } from '../lib/auth/caller.ts'
-import { QuotaException, setException } from '../lib/admin/quotas.ts'
+import { QuotaException, setException } from '../lib/admin/quota_exceptions.ts'
 import { SplitValue } from '../lib/events/event_detail.ts'
 import { handler, json } from '../lib/http/endpoint.ts'
 import { limitFields, withOneLimit } from '../lib/quota/quota_settings.ts'

@@ -249,6 +249,7 @@ test('prices are imported from what `price list` prints, from LiteLLM and from m
       input_cost_per_token: 3e-6,
       output_cost_per_token: 1.5e-5,
       cache_read_input_token_cost: 3e-7,
+      cache_creation_input_token_cost_above_1hr: 6e-6,
       input_cost_per_token_above_200k_tokens: 6e-6,
       output_cost_per_token_above_200k_tokens: 2.25e-5,
     },
@@ -269,7 +270,13 @@ test('prices are imported from what `price list` prints, from LiteLLM and from m
   const printed = JSON.parse((await runCli(['price', 'list', '--json'], env)).out)
   expect(printed).toMatchObject([
     { model: 'acme-1', input: '0.1', output: '0.3' },
-    { model: 'claude-x', input: '3', cacheRead: '0.3', tiers: [{ above: 200_000, input: '6', output: '22.5' }] },
+    {
+      model: 'claude-x',
+      input: '3',
+      cacheRead: '0.3',
+      cacheWrite1h: '6',
+      tiers: [{ above: 200_000, input: '6', output: '22.5' }],
+    },
   ])
   expect((await load('own.json', printed)).out).toBe('set 2 prices\n')
   expect(JSON.parse((await runCli(['price', 'list', '--json'], env)).out)).toEqual(printed)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Bound } from '../auth/caller.ts'
-import { change, query } from '../store/database.ts'
+import { change } from '../store/database.ts'
 import type { Database } from '../store/connection.ts'
 import { type Listed, list, toDocument } from '../store/document.ts'
 import { Instant, asUuid, noSuch } from '../schema.ts'
@@ -10,7 +10,6 @@ import { type LimitInput, type Metric, Period, limitOf, limitsShown, showLimit }
 import { type QuotaChanges, type QuotaSettings } from '../quota/quota_settings.ts'
 import { loadSql } from '../store/sql.ts'
 import { getTenant } from '../tenants/tenant_cache.ts'
-import { quote } from '../words.ts'
 import { UnknownTenant } from '../tenants/unknown_tenant.ts'
 import * as examples from '../site/examples.ts'
 
@@ -49,7 +48,7 @@ const toQuota = ({ metric, per_user, token_limit, ...row }: QuotaListRow): unkno
 })
 
 /** A key that may change quotas may change those of every tenant. */
-const ANY_TENANT: Bound = {}
+export const ANY_TENANT: Bound = {}
 
 /** A page of quotas, of one tenant or of all, the oldest first. */
 export const listQuotas = (
@@ -112,75 +111,11 @@ export async function deleteQuota(database: Database, actor: string, ref: string
 }
 
 /** A new limit of a quota, in what it counts; null: none is given. @throws Problem invalid_request: in anything else */
-function newLimit(quota: LimitInput, given: LimitInput): number | null {
+export function newLimit(quota: LimitInput, given: LimitInput): number | null {
   const limit = limitOf(given)
   if (!limit) return null
   const { metric } = limitOf(quota)!
   if (limit.metric === metric) return limit.limit
   const field = Object.keys(showLimit(limit.metric, 0))[0]!
   throw new Problem('invalid_request', invalidInput([{ field, detail: `must not be set: the quota counts ${metric}` }]))
-}
-
-/** What one user may use of a quota per user, instead of its own limit. */
-export const QuotaException = z
-  .object({ user: z.string(), ...limitsShown, createdAt: Instant })
-  .meta({ id: 'QuotaException', description: 'The own limit of one user.', examples: [examples.quotaException] })
-export type QuotaException = z.infer<typeof QuotaException>
-
-interface ExceptionRow {
-  user_id: string
-  token_limit: number
-  created_at: Date
-}
-
-/** A page of a quota's exceptions, by user. @throws Problem quota_not_found */
-export async function listExceptions(
-  database: Database,
-  ref: string,
-  user: string | undefined,
-  after: string | undefined,
-  limit: number,
-): Promise<QuotaException[]> {
-  const quota = await getQuota(database, ref, ANY_TENANT)
-  const { metric } = limitOf(quota)!
-  const args = [quota.id, user ?? null, after ?? null, limit]
-  const rows = await query<ExceptionRow>(database, loadSql('queries/quota_user_list'), args)
-  return rows.map(({ user_id, token_limit, created_at }) => ({
-    user: user_id,
-    ...showLimit(metric, token_limit),
-    createdAt: created_at.toISOString(),
-  }))
-}
-
-/** Gives one user a limit of its own. @throws Problem quota_not_found, invalid_request */
-export async function setException(
-  database: Database,
-  actor: string,
-  ref: string,
-  user: string,
-  given: LimitInput,
-): Promise<QuotaException> {
-  const quota = await getQuota(database, ref, ANY_TENANT)
-  if (quota.per !== 'user') {
-    const detail = 'must be a quota per user: this one counts all users together'
-    throw new Problem('invalid_request', invalidInput([{ field: 'quota', detail }]))
-  }
-  await change(database, actor, loadSql('queries/quota_user_set'), [quota.id, user, newLimit(quota, given)])
-  const [exception] = await listExceptions(database, quota.id, user, undefined, 1)
-  if (!exception) throw new Problem('quota_not_found', { detail: noSuch('quota', ref, '/quotas') }) // deleted meanwhile
-  return exception
-}
-
-/** Takes it away again: the quota's own limit counts. @throws Problem quota_not_found, user_not_found */
-export async function deleteException(
-  database: Database,
-  actor: string,
-  ref: string,
-  user: string,
-): Promise<QuotaException> {
-  const [exception] = await listExceptions(database, ref, user, undefined, 1)
-  const { id } = await getQuota(database, ref, ANY_TENANT)
-  if (!exception) throw new Problem('user_not_found', { detail: `${quote(user)} has no limit of its own` })
-  await change(database, actor, loadSql('queries/quota_user_delete'), [id, user])
-  return exception
 }
