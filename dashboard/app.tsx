@@ -6,8 +6,10 @@ import { type Live, openLive, useLive } from './live.ts'
 import { Notice } from './notice.tsx'
 import { Overview } from './overview.tsx'
 import { tenantPath, usePath } from './router.ts'
+import { PricesPage } from './prices.tsx'
 import { SignIn } from './sign_in.tsx'
 import { TenantPage } from './tenant.tsx'
+import { UserPage } from './user.tsx'
 
 /** undefined: not known yet; null: nobody. */
 type Signed = Session | null | undefined
@@ -57,8 +59,9 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
   const signOut = () =>
     void ask('DELETE', '/api/session').then(onSignOut, () => setAlert('Signing out failed. Try again.'))
   if (!live) return null
-  const [, name] = /^\/tenants\/([^/]+)$/.exec(path) ?? []
+  const [, name, user] = /^\/tenants\/([^/]+)(?:\/users\/([^/]+))?$/.exec(path) ?? []
   const tenant = session.tenant ?? (name === undefined ? undefined : decode(name))
+  const isBound = session.tenant !== undefined
   return (
     <>
       <a class="skip" href="#content">
@@ -72,6 +75,7 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
           FlagMeter
         </a>
         <Connection live={live} />
+        {!isBound && <a href="/prices">Prices</a>}
         <span class="who" title="The key you are signed in with">
           <bdi>{session.keyName}</bdi>
         </span>
@@ -86,8 +90,12 @@ function Dashboard({ session, onSignOut }: { session: Session; onSignOut: () => 
       )}
       <Notice />
       <main id="content" tabIndex={-1}>
-        {tenant === undefined ? (
+        {path === '/prices' && !isBound ? (
+          <PricesPage live={live} mayChange={session.scopes.includes('admin')} />
+        ) : tenant === undefined ? (
           <Overview live={live} session={session} />
+        ) : user !== undefined ? (
+          <UserPage key={path} tenant={tenant} user={decode(user)} live={live} />
         ) : (
           <TenantPage key={tenant} name={tenant} live={live} session={session} />
         )}

@@ -42,6 +42,10 @@ export function keepOverview(query: Record<string, string>): void {
   history.replaceState(null, '', overviewPath)
 }
 
+/** The path of a user's page; undefined: browsers would resolve the name, `.` or `..`. */
+export const userPath = (tenantId: string, user: string): string | undefined =>
+  /^\.{1,2}$/.test(user) ? undefined : `/tenants/${tenantId}/users/${encodeURIComponent(user)}`
+
 /** The path of a tenant's page. Browsers resolve `.` and `..` in paths, so for such names it uses the id. */
 export const tenantPath = (name: string, id: string): string =>
   `/tenants/${/^\.{1,2}$/.test(name) ? id : encodeURIComponent(name)}`

@@ -8,6 +8,7 @@ import { useLive } from './live.ts'
 import { useLoaded, useMinute, useThrottled } from './loaded.ts'
 import { RANGES, type Range, RangePicker, STEP_MS } from './range_picker.tsx'
 import type { PartProps } from './part_props.ts'
+import { userPath } from './router.ts'
 
 interface Point {
   start: string
@@ -46,8 +47,12 @@ export function SplitChart({ tenant, live, dimensions }: PartProps & { dimension
   const [by, setBy] = useState('feature')
   const [metric, setMetric] = useState<Metric>('tokens')
   const [at, setAt] = useState<number>()
-  /** Minutes are kept by feature alone. */
-  const step = by !== 'feature' && range.step === 'minute' ? 'hour' : range.step
+  /** Minutes are kept by feature and pool alone. */
+  const step = !['feature', 'pool'].includes(by) && range.step === 'minute' ? 'hour' : range.step
+  const choose = (name: string) => {
+    setBy(name)
+    if (name === 'pool') setMetric('tokens') // requests and cost have none
+  }
   const events = useThrottled(row?.eventCount, 2_000)
   const minute = useMinute()
   const { value: series, error } = useLoaded(
@@ -86,14 +91,20 @@ export function SplitChart({ tenant, live, dimensions }: PartProps & { dimension
         </div>
         <div role="group" aria-label="Count" class="segments">
           {(Object.keys(METRICS) as Metric[]).map((name) => (
-            <button key={name} type="button" aria-pressed={metric === name} onClick={() => setMetric(name)}>
+            <button
+              key={name}
+              type="button"
+              aria-pressed={metric === name}
+              disabled={by === 'pool' && name !== 'tokens'}
+              onClick={() => setMetric(name)}
+            >
               {METRICS[name]}
             </button>
           ))}
         </div>
         <div role="group" aria-label="Split by" class="segments">
-          {['feature', 'model', 'user', ...dimensions].map((name) => (
-            <button key={name} type="button" aria-pressed={by === name} onClick={() => setBy(name)}>
+          {['feature', 'model', 'user', 'pool', ...dimensions].map((name) => (
+            <button key={name} type="button" aria-pressed={by === name} onClick={() => choose(name)}>
               {name}
             </button>
           ))}
@@ -142,7 +153,10 @@ export function SplitChart({ tenant, live, dimensions }: PartProps & { dimension
                 <th scope="row">
                   <span>
                     <i class="swatch" style={{ background: `var(--series-${colours[i]!})` }} />
-                    <bdi title={nameOf(value)}>{nameOf(value)}</bdi>
+                    <Name
+                      value={value}
+                      href={by === 'user' && value !== null ? userPath(tenant.id, value) : undefined}
+                    />
                   </span>
                 </th>
                 <td>
@@ -160,10 +174,16 @@ export function SplitChart({ tenant, live, dimensions }: PartProps & { dimension
   )
 }
 
+/** A value, and a link to its page if it has one. */
+const Name = ({ value, href }: { value: string | null; href: string | undefined }) => {
+  const name = <bdi title={nameOf(value)}>{nameOf(value)}</bdi>
+  return href === undefined ? name : <a href={href}>{name}</a>
+}
+
 /** Of how many events the cost is unknown, and not in the figure before it. */
 function Unpriced({ points }: Pick<Series['values'][0], 'points'>) {
   const count = points.reduce((sum, { unpriced }) => sum + unpriced, 0)
-  return count > 0 ? <span class="muted"> and {exact(count)} events of unknown cost</span> : null
+  return count > 0 ? <span class="muted"> and {exact(count)} unpriced</span> : null
 }
 
 /** A bar spans its step from beginning to end. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Database } from '../lib/store/connection.ts'
 import { query } from '../lib/store/database.ts'
 import { withCommas } from '../lib/words.ts'
 import * as examples from '../lib/site/examples.ts'
@@ -65,7 +66,9 @@ export default handler({
       to: Timestamp.optional(),
       step: z.enum(['minute', 'hour', 'day'], 'must be minute, hour or day').default('hour'),
       feature: text(200).optional(), // the remainder too
-      by: text(40).optional().describe('Splits by `feature`, `model`, `user`, or a dimension that is declared.'),
+      by: text(40)
+        .optional()
+        .describe('Splits by `feature`, `model`, `user`, `pool`, or a dimension that is declared.'),
       metric: z
         .enum(['tokens', 'requests', 'cost'], 'must be tokens, requests or cost')
         .default('tokens')
@@ -75,12 +78,16 @@ export default handler({
       path: ['by'],
       error: 'must not be given with feature',
     })
-    .refine(({ by, step }) => by === undefined || by === 'feature' || step !== 'minute', {
+    .refine(({ by, metric }) => by !== 'pool' || metric === 'tokens', {
+      path: ['metric'],
+      error: 'must be tokens: requests and cost have no pools',
+    })
+    .refine(({ by, step }) => [undefined, 'feature', 'pool'].includes(by) || step !== 'minute', {
       path: ['step'],
-      error: 'must be hour or day: minutes are kept by feature alone',
+      error: 'must be hour or day: minutes are kept by feature and pool alone',
     }),
   async handle(ctx, { params, query: { from, to, step, feature, by, metric } }) {
-    checkSplit(ctx.config, by)
+    if (by !== 'pool') checkSplit(ctx.config, by)
     const end = to ? Date.parse(to) : ctx.clock() + STEP_MS.minute
     const start = from ? Date.parse(from) : end - STEP_MS.day
     checkRange(start, end, step, by ? MAX_FEATURE_STEPS : MAX_STEPS)
@@ -94,19 +101,27 @@ export default handler({
       ...where,
     ])
     const isByFeature = by === 'feature'
-    const [split] = by
-      ? await query<{ values: string }>(
-          ctx.database,
-          loadSql(isByFeature ? 'queries/usage_series_features' : 'queries/usage_series_splits'),
-          [tenant.id, ...where, metric, ...(isByFeature ? [] : [by])],
-        )
-      : []
+    const split = await readSplit(ctx.database, by, [tenant.id, ...where], metric)
     const head = { tenant: tenant.id, tenantName: tenant.name, ...(feature && { feature }), step, ...range }
     const values = split ? `,"${isByFeature ? 'features' : 'values'}":${split.values}` : ''
     const document = `${JSON.stringify(head).slice(0, -1)},"points":${of!.points}${values}}`
     return { status: 200, text: document as JsonText<Series> }
   },
 })
+
+/** The values of the split; undefined: the series is not split. */
+async function readSplit(
+  database: Database,
+  by: string | undefined,
+  where: string[],
+  metric: string,
+): Promise<{ values: string } | undefined> {
+  const read = async (name: string, args: string[]) =>
+    (await query<{ values: string }>(database, loadSql(`queries/usage_series_${name}`), args))[0]
+  if (by === undefined) return undefined
+  if (by === 'pool') return await read('pools', where)
+  return by === 'feature' ? await read('features', [...where, metric]) : await read('splits', [...where, metric, by])
+}
 
 function checkRange(start: number, end: number, step: keyof typeof STEP_MS, most: number): void {
   if (start >= end) {

@@ -120,6 +120,7 @@ async function scenes({
       ['/api/usage/acme-corp/series'],
       ['/api/usage/acme-corp/series?by=feature'],
       ['/api/usage/acme-corp/series?by=model&metric=cost'],
+      ['/api/usage/acme-corp/series?by=pool'],
       ['/api/usage/acme-corp/series?step=minute&from=2020-01-01T00:00:00Z'],
       ['/api/usage/nobody/series'],
     ],
