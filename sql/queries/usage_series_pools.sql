@@ -1,5 +1,6 @@
--- $1: tenant id, $2: from, $3: to (half-open), $4: step (minute, hour or day), $5: time zone of the steps. The tokens of
--- each pool, of events that said their usage: one JSON text, as in usage_series_splits. Requests and cost have no pools.
+-- $1: tenant id, $2: from, $3: to (half-open), $4: step (minute, hour or day), $5: time zone of the steps. The tokens
+-- of each pool, of events that said their usage: one JSON text, as in usage_series_splits. Requests and cost have no
+-- pools.
 select coalesce(json_agg(json_build_object('value', pool, 'points', points) order by place), '[]')::text as values
 from (
   select v.place, v.pool,
