@@ -3,10 +3,14 @@
 -- its tenant changes nothing. `p_settles` says which events settle the reservation of the same id: its hold is given
 -- back here, in the transaction that counts the event; null: none. `p_details`: what events say beyond their feature
 -- and tokens (event_details); null: nothing. Features beyond what a tenant may have are counted together
--- (counted_features). Returns each counter that moved: what was added, its value now, and the thresholds it crossed,
--- ascending; with that of the monthly quota also how many events were counted in a remainder, and how many have an
--- unknown cost because their model has no price. A counter whose period is
--- over crosses nothing: late events alert nobody. Raises 23503 (foreign_key_violation) when a tenant does not exist.
+-- (counted_features). Returns each counter of a monthly or a hard quota that moved, and of others each that crossed a
+-- threshold: what was added, its value now, and the thresholds it crossed, ascending; with that of the monthly quota
+-- also how many events were counted in a remainder, and how many have an unknown cost because their model has no price.
+-- A counter whose period is over crosses nothing: late events alert nobody. Raises 23503 (foreign_key_violation) when a
+-- tenant does not exist.
+--
+-- Of plans, the generic ones are taken: the best plan for one event is found again and again, and finding it takes as
+-- long as running it.
 --
 -- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, features by key, reservations
 -- by (tenant, id), split_counts by key, prices, events by (tenant, id), rollups by key, splits as in move_splits,
@@ -21,11 +25,14 @@ returns table (
   recorded_events bigint, crossed int[], remainder_events bigint, unpriced_events bigint
 )
 language plpgsql
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_missing uuid;
   v_counted text[];
-  v_counter record;
+  v_metric text;
+  v_period text;
+  v_version int;
   v_threshold int;
   v_holds hold[] := '{}';
   v_rollups usage_move[];
@@ -131,43 +138,34 @@ begin
   if v_rollups is not null then
     perform move_counters(v_rollups);
   end if;
-  for v_counter in
-    select m.*, array(
-             select threshold from unnest(m.thresholds) as threshold
-             where m.period_end > now()
-               and threshold_reached(m.used, m.token_limit, threshold)
-               and (
-                 not threshold_reached(m.used - m.added, m.token_limit, threshold)
-                 or (m.per_user and m.version > 1 and not is_alerted(
-                   m.tenant_id, m.quota_id, m.period_start, threshold, m.version, m.user_id
-                 ))
-               )
-             order by threshold
-           ) as crossed
+  for tenant_id, quota_id, user_id, feature, model, hard, period_start, period_end, token_limit, previously_used, used,
+    recorded_tokens, recorded_events, crossed, v_metric, v_period, v_version in
+    select m.tenant_id, m.quota_id, m.user_id, m.feature, m.model, m.hard, m.period_start, m.period_end, m.token_limit,
+           m.used - m.added, m.used, m.added_tokens, m.added_events, c.crossed, m.metric, m.period, m.version
     from move_quotas(v_quotas || array(select given_back(v_holds))) as m
+    cross join lateral (
+      select array(
+        select threshold from unnest(m.thresholds) as threshold
+        where m.period_end > now()
+          and threshold_reached(m.used, m.token_limit, threshold)
+          and (
+            not threshold_reached(m.used - m.added, m.token_limit, threshold)
+            or (m.per_user and m.version > 1 and not is_alerted(
+              m.tenant_id, m.quota_id, m.period_start, threshold, m.version, m.user_id
+            ))
+          )
+        order by threshold
+      ) as crossed
+    ) as c
+    where m.quota_id = m.tenant_id or m.hard or cardinality(c.crossed) > 0
     order by m.tenant_id, m.quota_id, m.period_start, m.user_id
   loop
-    foreach v_threshold in array v_counter.crossed loop
+    foreach v_threshold in array crossed loop
       perform raise_alert(
-        v_counter.tenant_id, v_counter.quota_id, v_counter.user_id, v_counter.feature, v_counter.model,
-        v_counter.metric, v_counter.period, v_counter.period_start, v_counter.period_end, v_threshold,
-        v_counter.version, v_counter.token_limit, v_counter.used
+        tenant_id, quota_id, user_id, feature, model, v_metric, v_period, period_start, period_end, v_threshold,
+        v_version, token_limit, used
       );
     end loop;
-    tenant_id := v_counter.tenant_id;
-    quota_id := v_counter.quota_id;
-    user_id := v_counter.user_id;
-    feature := v_counter.feature;
-    model := v_counter.model;
-    hard := v_counter.hard;
-    period_start := v_counter.period_start;
-    period_end := v_counter.period_end;
-    token_limit := v_counter.token_limit;
-    previously_used := v_counter.used - v_counter.added;
-    used := v_counter.used;
-    recorded_tokens := v_counter.added_tokens;
-    recorded_events := v_counter.added_events;
-    crossed := v_counter.crossed;
     remainder_events := 0;
     unpriced_events := 0;
     if v_remainders is not null and quota_id = tenant_id then
