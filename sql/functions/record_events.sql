@@ -9,8 +9,7 @@
 -- A counter whose period is over crosses nothing: late events alert nobody. Raises 23503 (foreign_key_violation) when a
 -- tenant does not exist.
 --
--- Of plans, the generic ones are taken: the best plan for one event is found again and again, and finding it takes as
--- long as running it.
+-- Plans are generic: PostgreSQL would look for the best plan for one event at every call, a quarter of the whole time.
 --
 -- Every lock is taken in one global order, or concurrent batches deadlock: tenants by id, features by key, reservations
 -- by (tenant, id), split_counts by key, prices, events by (tenant, id), rollups by key, splits as in move_splits,
