@@ -69,3 +69,7 @@ export const minuteOf = (time: string): string => time.slice(0, 16).replace('T',
 
 /** `2026-01-31 12:00:00` */
 export const secondOf = (time: string): string => time.slice(0, 19).replace('T', ' ')
+
+/** Dollars of what was used; `unknown` if no event of it has a cost that is known. */
+export const costOf = (used: { cost: string; eventCount: number; unpricedEvents: number }): string =>
+  used.eventCount > 0 && used.unpricedEvents === used.eventCount ? 'unknown' : used.cost

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import type { Terminal } from './_command.ts'
 import { ask } from './_http.ts'
 import { momentAgo } from './_options.ts'
-import { type View, minuteOf, printItems, printJson } from './_print.ts'
+import { type View, costOf, minuteOf, printItems, printJson } from './_print.ts'
 import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
 interface Point {
@@ -10,6 +10,7 @@ interface Point {
   totalTokens: number
   eventCount: number
   cost: string
+  unpricedEvents: number
 }
 
 interface Series {
@@ -80,17 +81,17 @@ const NONE = 'no events in this time'
 const POINTS: View<Point> = {
   none: NONE,
   head: ['from (UTC)', 'tokens', 'events', 'cost ($)'],
-  row: ({ start, totalTokens, eventCount, cost }) => [minuteOf(start), totalTokens, eventCount, cost],
+  row: (point) => [minuteOf(point.start), point.totalTokens, point.eventCount, costOf(point)],
 }
 
 const splitPoints = (by: string): View<SplitPoint> => ({
   none: NONE,
   head: ['from (UTC)', by, 'tokens', 'events', 'cost ($)'],
-  row: ({ start, value, totalTokens, eventCount, cost }) => [
-    minuteOf(start),
+  row: ({ value, ...point }) => [
+    minuteOf(point.start),
     value ?? '(others)',
-    totalTokens,
-    eventCount,
-    cost,
+    point.totalTokens,
+    point.eventCount,
+    costOf(point),
   ],
 })

@@ -8,7 +8,7 @@ import { CommandError, Exit, type Terminal } from './_command.ts'
 import { ask, askAll } from './_http.ts'
 import { wholeNumber } from './_options.ts'
 import { limitCell } from './quota.ts'
-import { type View, minuteOf, printItem, printItems, printJson, printTable } from './_print.ts'
+import { type View, costOf, minuteOf, printItem, printItems, printJson, printTable } from './_print.ts'
 import { type ServerOptions, overHttp, withServer } from './_server.ts'
 
 type Options = ServerOptions & { by?: string; top: number; user?: string }
@@ -82,17 +82,17 @@ function printUsage(terminal: Terminal, usage: TenantUsage): void {
 const byValue = (by: string): View<ValueUsage> => ({
   none: 'no usage in this period',
   head: [by, 'tokens', 'events', 'input', 'cache read', 'cache write', 'output', 'reasoning', 'cost ($)', 'unpriced'],
-  row: ({ value, totalTokens, eventCount, pools, cost, unpricedEvents }) => [
-    value,
-    totalTokens,
-    eventCount,
+  row: ({ pools, ...used }) => [
+    used.value,
+    used.totalTokens,
+    used.eventCount,
     pools.input,
     pools.cacheRead,
     pools.cacheWrite,
     pools.output,
     pools.reasoning,
-    eventCount > 0 && unpricedEvents === eventCount ? 'unknown' : cost,
-    unpricedEvents,
+    costOf(used),
+    used.unpricedEvents,
   ],
 })
 

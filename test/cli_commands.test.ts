@@ -203,10 +203,10 @@ test('check, reserve, settle, release and series do what they say', async () => 
   expect((await run('release', other!)).out).toBe('released\n')
   expect((await run('usage', 'acme-corp')).out).toMatch(/x +day +hard +1,320 +0 +2,000 +66 %/)
   expect((await run('series', 'acme-corp')).out).toMatch(
-    /^from \(UTC\) +tokens +events +cost \(\$\)\n[\d-]{10} \d\d:00 +1,320 +1 +0\n$/,
+    /^from \(UTC\) +tokens +events +cost \(\$\)\n[\d-]{10} \d\d:00 +1,320 +1 +unknown\n$/,
   )
   expect((await run('series', 'acme-corp', '--by', 'feature', '--step', 'day')).out).toMatch(
-    / 00:00 +x +1,320 +1 +0\n$/,
+    / 00:00 +x +1,320 +1 +unknown\n$/,
   )
   const series = JSON.parse((await run('series', 'acme-corp', '--feature', 'x', '--from', '2h', '--json')).out)
   expect(series).toMatchObject({
